@@ -1,0 +1,1 @@
+"""relcap_models"""

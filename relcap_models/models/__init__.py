@@ -1,0 +1,7 @@
+"""Generative stories, one per file: option class, PyMC graph, expected response, simulator."""
+
+from relcap_models.models.climate import Climate
+from relcap_models.models.relation import Priors, Relation
+
+MODELS = (Relation, Climate)
+__all__ = ["MODELS", "Climate", "Priors", "Relation"]
