@@ -1,0 +1,21 @@
+"""Declarations: instruments and table contracts, read from files with every problem told at once."""
+
+from relcap_models.schema.instrument import Declaration, Dimension, Instrument, Item, Scale
+from relcap_models.schema.problems import nearest, problems_of, suggestion
+from relcap_models.schema.shipped import load_instrument, schema_folder, shipped_instruments
+from relcap_models.schema.yamlfile import read_yaml
+
+__all__ = [
+    "Declaration",
+    "Dimension",
+    "Instrument",
+    "Item",
+    "Scale",
+    "load_instrument",
+    "nearest",
+    "problems_of",
+    "read_yaml",
+    "schema_folder",
+    "shipped_instruments",
+    "suggestion",
+]
