@@ -3,7 +3,7 @@
 from relcap_models.schema.instrument import Declaration, Dimension, Instrument, Item, Scale
 from relcap_models.schema.problems import nearest, problems_of, suggestion
 from relcap_models.schema.shipped import load_instrument, schema_folder, shipped_instruments
-from relcap_models.schema.yamlfile import read_yaml
+from relcap_models.schema.yamlfile import parse_yaml, read_yaml
 
 __all__ = [
     "Declaration",
@@ -13,6 +13,7 @@ __all__ = [
     "Scale",
     "load_instrument",
     "nearest",
+    "parse_yaml",
     "problems_of",
     "read_yaml",
     "schema_folder",

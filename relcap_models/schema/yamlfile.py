@@ -64,31 +64,43 @@ def read_yaml(path: Path | str, *, error: type[RelcapError]) -> dict[str, Any]:
         repetitions at once, with their lines).
     """
     path = Path(path)
-    text = _read_text(path, error=error)
+    content = parse_yaml(_read_text(path, error=error), name=path.name, error=error)
+    if not isinstance(content, dict):
+        found = "is empty" if content is None else f"holds a {_name_of(content)}, not keys with values"
+        raise error(
+            problems=[
+                Problem(file=path.name, message=f"the file {found}", remedy="Write lines such as `id: value`")
+            ]
+        )
+    return content
+
+
+def parse_yaml(text: str, *, name: str, error: type[RelcapError]) -> Any:
+    """What a piece of YAML stands for, with every id as text.
+
+    Raises
+    ------
+    error
+        If the text is not YAML, or gives a key twice (all repetitions at once, with their lines); `name`
+        stands in the message as the file.
+    """
     loader = _PlainLoader(text)
     try:
         content = loader.get_single_data()
     except yaml.YAMLError as problem:
-        raise error(problems=[_syntax_problem(path, problem)]) from None
+        raise error(problems=[_syntax_problem(name, problem)]) from None
     finally:
         loader.dispose()
     if loader.repeated:
         raise error(
             problems=[
                 Problem(
-                    file=path.name,
+                    file=name,
                     row=line,
                     message=f"key '{key}' is given twice (first in line {first})",
                     remedy="Keep one of them; YAML would silently use the last",
                 )
                 for key, line, first in sorted(loader.repeated, key=lambda found: found[1])
-            ]
-        )
-    if not isinstance(content, dict):
-        found = "is empty" if content is None else f"holds a {_name_of(content)}, not keys with values"
-        raise error(
-            problems=[
-                Problem(file=path.name, message=f"the file {found}", remedy="Write lines such as `id: value`")
             ]
         )
     return content
@@ -109,12 +121,12 @@ def _read_text(path: Path, *, error: type[RelcapError]) -> str:
     raise error(problems=[Problem(file=path.name, message=message, remedy=remedy)])
 
 
-def _syntax_problem(path: Path, problem: yaml.YAMLError) -> Problem:
+def _syntax_problem(name: str, problem: yaml.YAMLError) -> Problem:
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
     said = getattr(problem, "problem", None) or getattr(problem, "reason", None) or str(problem)
     context = getattr(problem, "context", None)
     return Problem(
-        file=path.name,
+        file=name,
         row=None if mark is None else mark.line + 1,
         message=f"this is not valid YAML: {said}" + (f", {context}" if context else ""),
         remedy="Check indentation, quotes and brackets at this line and just above it (no tabs)",
