@@ -1,1 +1,85 @@
-"""relcap_models"""
+"""Relational capacity, psychological safety and relational leadership from surveys of relations.
+
+tables + instrument + study → `Survey` → `Frame` → model → `Fit` → `Estimate` (draws) → table → figure, report
+
+    schema      instruments and table contracts, as they are declared
+    data        trusted tables: nothing past here sees a raw file
+    simulate    organisations with known truth
+    models      one generative story per file
+    inference   the only place that samples
+    estimands   one question per file
+    report      figures, disclosure control, the HTML report
+    study       a study folder and the stages of its run
+    cli         the command `relcap`
+
+An import may only point to a layer further up in this list. Importing the package loads nothing heavy: names are
+looked up when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from relcap_models.data import Survey, read_survey
+    from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError, RelcapError
+    from relcap_models.inference import Fit, fit
+    from relcap_models.models import Climate, Relation, describe_design
+    from relcap_models.schema import Instrument, load_instrument
+    from relcap_models.study import Study, read_study, run_study
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Survey": "data",
+    "read_survey": "data",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "FitError": "errors",
+    "InstrumentError": "errors",
+    "RelcapError": "errors",
+    "Fit": "inference",
+    "fit": "inference",
+    "Climate": "models",
+    "Relation": "models",
+    "describe_design": "models",
+    "Instrument": "schema",
+    "load_instrument": "schema",
+    "Study": "study",
+    "read_study": "study",
+    "run_study": "study",
+}
+_LAYERS = ("schema", "data", "simulate", "models", "inference", "estimands", "report", "study")
+
+__all__ = [
+    "Climate",
+    "ConfigError",
+    "DataError",
+    "Fit",
+    "FitError",
+    "Instrument",
+    "InstrumentError",
+    "RelcapError",
+    "Relation",
+    "Study",
+    "Survey",
+    "describe_design",
+    "fit",
+    "load_instrument",
+    "read_study",
+    "read_survey",
+    "run_study",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"relcap_models.{_HOME[name]}"), name)
+    if name in _LAYERS:
+        return importlib.import_module(f"relcap_models.{name}")
+    raise AttributeError(f"module 'relcap_models' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_LAYERS})
