@@ -1,4 +1,4 @@
-"""From pydantic's errors to ours: the path as it stands in the file, what is wrong, the nearest valid word."""
+"""From pydantic's errors to ours: the path as it stands in the file, what is wrong, the nearest valid key."""
 
 from __future__ import annotations
 
