@@ -1,0 +1,40 @@
+"""Outcomes of units that depend on how others experience working with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.data.survey import Wave
+from relcap_models.seeds import generator
+from relcap_models.simulate.effect_options import Outcome
+from relcap_models.simulate.organisation import Roster
+
+
+def draw_outcomes(
+    options: tuple[Outcome, ...], capacity: np.ndarray, roster: Roster, *, waves: Sequence[Wave], seed: int
+) -> pd.DataFrame:
+    """`outcomes.csv`: wave, unit_id, outcome, value, n, se.
+
+    Parameters
+    ----------
+    capacity : (wave, unit) latent
+    """
+    frames = []
+    for option in options:
+        rng = generator(seed, "simulate", "outcomes", option.id)
+        stable = option.sd_unit * rng.standard_normal(roster.n_units)
+        mean_cases = roster.units["size"].to_numpy() * option.cases_per_respondent
+        for index, wave in enumerate(waves):
+            cases = np.maximum(1, rng.poisson(mean_cases))
+            se = option.sd_case / np.sqrt(cases)
+            value = option.intercept + option.slope * capacity[index] + stable
+            value = value + se * rng.standard_normal(roster.n_units)
+            columns = {"wave": wave.id, "unit_id": roster.unit_ids, "outcome": option.id}
+            frames.append(pd.DataFrame(columns | {"value": value.round(4), "n": cases, "se": se.round(4)}))
+    if not frames:
+        columns = ["wave", "unit_id", "outcome", "value", "n", "se"]
+        return pd.DataFrame({name: [] for name in columns}, dtype=object)
+    return pd.concat(frames, ignore_index=True)

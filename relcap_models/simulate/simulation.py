@@ -1,0 +1,180 @@
+"""Simulate an organisation's survey, with the truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.data.survey import Wave
+from relcap_models.errors import ConfigError, Problem
+from relcap_models.schema.instrument import Instrument
+from relcap_models.simulate.answers import STYLES, Habits, answer, draw_habits
+from relcap_models.simulate.effects import RespondentEffects, general_leniency, respondent_effects
+from relcap_models.simulate.nominations import draw_nominations, nominations_table, partners
+from relcap_models.simulate.options import Simulation
+from relcap_models.simulate.organisation import Roster, draw_roster
+from relcap_models.simulate.outcomes import draw_outcomes
+from relcap_models.simulate.parameters import item_parameters_table, parameters_table
+from relcap_models.simulate.programmes import draw_programmes, programme_effects_table, programmes_table
+from relcap_models.simulate.sample import draw_answering, draw_design
+from relcap_models.simulate.story import Story, tell
+from relcap_models.simulate.truth import effect_tables, respondent_table, respondent_wave_table, score_tables
+from relcap_models.simulate.units import CLIMATE, UnitEffects, draw_unit_effects
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A survey and its truth.
+
+    tables : `responses, units, respondents, nominations`, and `programmes, outcomes` where simulated: the
+        long form of the table contracts. `respondents` lists everybody employed in each wave, also those who
+        never answer.
+    truth : `relation_scores, within_unit_scores, climate_scores, unit_effects, relation_effects,
+        respondent_effects, parameters, item_parameters`, and `respondent_wave_effects, respondent_styles,
+        programme_effects` where there are any; see `truth` and `parameters` for what they mean.
+    """
+
+    tables: dict[str, pd.DataFrame]
+    truth: dict[str, pd.DataFrame]
+
+
+def simulate(
+    options: Simulation, *, instruments: Mapping[str, Instrument], waves: Sequence[Wave], seed: int
+) -> Simulated:
+    """Draw an organisation, its survey and its truth.
+
+    Parameters
+    ----------
+    instruments : id → instrument; those about targets follow `options.relations`, those about the own team or
+        leaders `options.climate`
+    waves : at least one, in order of time
+    seed : each stage has its own stream, so switching one on or off does not change the others
+
+    Raises
+    ------
+    ConfigError
+        If the options do not fit the instruments or waves.
+    """
+    _check(instruments, waves)
+    roster = draw_roster(options.organisation, waves=waves, seed=seed)
+    importance = draw_nominations(options.nominations, roster, seed=seed)
+    relations = partners(importance)
+    units = draw_unit_effects(options, instruments, roster, seed=seed)
+    programmes = draw_programmes(
+        options.programmes, roster, _level(units, instruments), waves=waves, seed=seed
+    )
+    stories = {
+        instrument.id: tell(options, instrument, roster, units, programmes, seed=seed)
+        for instrument in instruments.values()
+    }
+    respondents = {
+        instrument.id: respondent_effects(
+            options.relations if instrument.about_targets else options.climate,
+            options.departures,
+            instrument,
+            roster,
+            shared_leniency=options.shared_leniency,
+            waves=waves,
+            seed=seed,
+        )
+        for instrument in instruments.values()
+    }
+    habits = draw_habits(options.departures, roster, waves=waves, seed=seed)
+    leniency = general_leniency(roster.n_persons, seed=seed)
+    answering = draw_answering(options.nonresponse, roster, leniency, waves=waves, seed=seed)
+    responses = []
+    for name, story in stories.items():
+        design = draw_design(
+            options.ratings, story.instrument, roster, relations, answering, waves=waves, seed=seed
+        )
+        responses.append(
+            answer(
+                options, story, design, respondents[name], habits, roster, importance, waves=waves, seed=seed
+            )
+        )
+    tables = {
+        "responses": pd.concat(responses, ignore_index=True),
+        "units": roster.units,
+        "respondents": _respondents_table(roster, waves),
+        "nominations": nominations_table(importance, roster, waves=waves),
+    }
+    if options.programmes:
+        tables["programmes"] = programmes_table(programmes, roster, waves=waves)
+    if options.outcomes:
+        capacity = _capacity(stories)
+        tables["outcomes"] = draw_outcomes(options.outcomes, capacity, roster, waves=waves, seed=seed)
+    truth = score_tables(stories, relations, roster, waves=waves)
+    truth |= effect_tables(stories, relations, roster, waves=waves)
+    truth |= _person_truth(options, stories, respondents, habits, roster, waves)
+    truth["parameters"] = parameters_table(options, stories, units)
+    truth["item_parameters"] = item_parameters_table(stories)
+    if options.programmes:
+        truth["programme_effects"] = programme_effects_table(programmes, roster)
+    return Simulated(tables=tables, truth=truth)
+
+
+def _check(instruments: Mapping[str, Instrument], waves: Sequence[Wave]) -> None:
+    problems = []
+    if not instruments:
+        problems.append(Problem("study.yaml", "names no instrument", "Name one.", where="instruments"))
+    if not waves:
+        problems.append(Problem("study.yaml", "declares no wave", "Declare one to simulate.", where="waves"))
+    for instrument in instruments.values():
+        if instrument.referent == "service":
+            message = f"'{instrument.id}' asks citizens about a service, which cannot be simulated"
+            remedy = "Take it out of the simulated study."
+            problems.append(Problem("study.yaml", message, remedy, where="instruments"))
+    if problems:
+        raise ConfigError(problems=problems)
+
+
+def _level(units: UnitEffects, instruments: Mapping[str, Instrument]) -> np.ndarray:
+    """(wave, unit) what selects units for programmes: how others rate them, else their climate."""
+    first = next((i for i in instruments.values() if i.about_targets), None)
+    if first is not None:
+        return units.effects[first.id, "target"].mean(axis=-1)
+    return units.effects[next(iter(instruments)), CLIMATE].mean(axis=-1)
+
+
+def _capacity(stories: Mapping[str, Story]) -> np.ndarray:
+    """(wave, unit) what outcomes depend on, programmes and districts included."""
+    first = next((s for s in stories.values() if s.instrument.about_targets), None)
+    if first is not None:
+        return first.parts["target"].total.mean(axis=-1)
+    return next(iter(stories.values())).parts[CLIMATE].total.mean(axis=-1)
+
+
+def _respondents_table(roster: Roster, waves: Sequence[Wave]) -> pd.DataFrame:
+    """`respondents.csv`: respondent_id, wave, unit_id, role."""
+    wave, person = np.nonzero(roster.unit_of_person >= 0)
+    wave_ids = np.array([w.id for w in waves], dtype=object)
+    role = np.array(["employee", "leader"], dtype=object)[roster.is_leader[wave, person].astype(int)]
+    return pd.DataFrame(
+        {
+            "respondent_id": roster.person_ids[person],
+            "wave": wave_ids[wave],
+            "unit_id": roster.unit_ids[roster.unit_of_person[wave, person]],
+            "role": role,
+        }
+    )
+
+
+def _person_truth(
+    options: Simulation,
+    stories: Mapping[str, Story],
+    respondents: Mapping[str, RespondentEffects],
+    habits: Habits,
+    roster: Roster,
+    waves: Sequence[Wave],
+) -> dict[str, pd.DataFrame]:
+    truth = {"respondent_effects": respondent_table(stories, respondents, roster)}
+    if habits.occasion.any() or any(r.by_wave.any() for r in respondents.values()):
+        table = respondent_wave_table(stories, respondents, habits.occasion, roster, waves=waves)
+        truth["respondent_wave_effects"] = table
+    if habits.style.any():
+        style = np.array(STYLES, dtype=object)[habits.style]
+        truth["respondent_styles"] = pd.DataFrame({"respondent_id": roster.person_ids, "style": style})
+    return truth
