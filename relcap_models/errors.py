@@ -41,13 +41,52 @@ class Problem:
         return f"{text}. {self.remedy}".rstrip() if self.remedy else f"{text}."
 
 
+def format_problems(problems: Sequence[Problem], *, examples: int = 20) -> str:
+    """Problems as text: those of one kind together, with at most `examples` places shown and the rest counted.
+
+    Of one kind are problems with the same file and message. Places with the same remedy share a line:
+
+        responses.csv, column 'target_unit': this unit is not in units.csv (3 rows)
+          row 17 'u_017', row 44 'u_017'. Did you mean 'u_17'?
+          row 102 'skole'. Did you mean 'skoler'?
+    """
+    kinds: dict[tuple, list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.file, problem.where, problem.message), []).append(problem)
+    return "\n".join(
+        str(alike[0]) if len(alike) == 1 else _format_kind(alike, examples) for alike in kinds.values()
+    )
+
+
+def _format_kind(alike: list[Problem], examples: int) -> str:
+    first = alike[0]
+    one_column = len({problem.column for problem in alike}) == 1
+    place = f"{first.file}: {first.where}" if first.where else first.file
+    if one_column and first.column:
+        place += f", column '{first.column}'"
+    what = "places" if first.row is None else "rows" if one_column else "cells"
+    text = f"{place}: {first.message} ({len(alike)} {what})"
+    by_remedy: dict[str, list[str]] = {}
+    for problem in alike[:examples]:
+        row = [] if problem.row is None else [f"row {problem.row}"]
+        column = [] if one_column or not problem.column else [f"column '{problem.column}'"]
+        value = [] if problem.value is None else [repr(problem.value)]
+        by_remedy.setdefault(problem.remedy, []).append(" ".join(row + column + value))
+    for remedy, shown in by_remedy.items():
+        text += f"\n  {', '.join(shown)}. {remedy}".rstrip()
+    if len(alike) > examples:
+        text += f"\n  and {len(alike) - examples} more like this"
+    return text
+
+
 class RelcapError(Exception):
     """Something that the user can put right. `problems` lists every finding, in order of place."""
 
     def __init__(self, message: str = "", *, problems: Sequence[Problem] = ()) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         lines = [message] if message else []
-        lines += [str(problem) for problem in self.problems]
+        if self.problems:
+            lines.append(format_problems(self.problems))
         super().__init__("\n".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""JSON Schema of instrument files, for editors: `python -m relcap_models.schema.jsonschema` writes it anew."""
+"""JSON Schema of instrument files for editors; `python -m relcap_models.schema.jsonschema` writes it anew."""
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""Where the records of a CSV file begin, and which have too few or too many values.
+
+Arrow reads fast but does not tell lines; this slow reader is asked only when something is wrong.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Records:
+    """Lines of the file, the first line of each record.
+
+    lines : (record,) of the records with the right number of values
+    ragged : (line, number of values, lines that the record runs over) of the others
+    broken : line at which the reader gave up, or None
+    """
+
+    lines: np.ndarray
+    ragged: tuple[tuple[int, int, int], ...]
+    broken: int | None = None
+
+
+def find_records(body: bytes, *, separator: str, n_columns: int, first_line: int) -> Records:
+    """Read the records below the header, the first at line `first_line`. Empty lines are no records."""
+    lines: list[int] = []
+    ragged: list[tuple[int, int, int]] = []
+    broken = None
+    reader = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=separator)
+    start = 0
+    try:
+        for values in reader:
+            if len(values) == n_columns and not (n_columns == 1 and not values[0]):
+                lines.append(first_line + start)
+            elif any(value.strip() for value in values):
+                ragged.append((first_line + start, len(values), reader.line_num - start))
+            start = reader.line_num
+    except csv.Error:
+        broken = first_line + start
+    return Records(np.array(lines, dtype=np.int64), tuple(ragged), broken)
