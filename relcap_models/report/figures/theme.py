@@ -1,0 +1,164 @@
+"""The look of all figures on light and on dark paper, and how a figure becomes a PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from relcap_models.report.language import Texts
+from relcap_models.report.material import short
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+_DPI = 170
+FULL_WIDTH = 9.4
+"""Inches: the width of the text column (about 100 screen pixels an inch)."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of the paper and the marks. `ramp` is the part of viridis that stands out on this paper."""
+
+    name: str
+    paper: str
+    cell: str
+    ink: str
+    muted: str
+    grid: str
+    accent: str
+    second: str
+    third: str
+    low: str
+    high: str
+    ramp: tuple[float, float]
+
+
+LIGHT = Theme(
+    name="light",
+    paper="#ffffff",
+    cell="#eceff2",
+    ink="#1c2733",
+    muted="#5a6773",
+    grid="#dde2e7",
+    accent="#1d5b8f",
+    second="#b4501e",
+    third="#3d7a4b",
+    low="#b4501e",
+    high="#1d5b8f",
+    ramp=(0.0, 0.93),
+)
+DARK = Theme(
+    name="dark",
+    paper="#171c22",
+    cell="#262d35",
+    ink="#e4e9ee",
+    muted="#9eabb8",
+    grid="#333c46",
+    accent="#74b3e6",
+    second="#f0a26d",
+    third="#8fcc9b",
+    low="#f0a26d",
+    high="#74b3e6",
+    ramp=(0.24, 1.0),
+)
+
+
+def score_colours(theme: Theme) -> Colormap:
+    """Viridis (perceptually uniform), without the end that would sink into the paper."""
+    import matplotlib
+    from matplotlib.colors import ListedColormap
+
+    n = 256
+    first, last = theme.ramp
+    viridis = matplotlib.colormaps["viridis"]
+    return ListedColormap([viridis(first + (last - first) * i / (n - 1)) for i in range(n)])
+
+
+def drawable(name: str, length: int) -> str:
+    """`name` shortened, without what the figures' font cannot draw (emoji, some scripts)."""
+    known = _font_characters()
+    kept = "".join(c if ord(c) in known or c.isspace() else " " for c in name)
+    return short(kept, length) or "□"
+
+
+@cache
+def _font_characters() -> frozenset[int]:
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+
+
+def format_axis(axis: object, texts: Texts, *, digits: int = 1, share: bool = False) -> None:
+    """Tick labels with the decimal sign of the language; `share` writes percentages."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    write = texts.percent if share else (lambda value: texts.number(value, digits))
+    axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+
+
+def png(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
+    """The figure as PNG. The settings hold only here: a caller's matplotlib is left as it was."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    settings = {
+        "font.family": ["DejaVu Sans"],
+        "font.size": 8.5,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 8.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": theme.grid,
+        "axes.linewidth": 0.8,
+        "axes.labelcolor": theme.muted,
+        "axes.facecolor": theme.paper,
+        "axes.titlecolor": theme.ink,
+        "figure.facecolor": theme.paper,
+        "savefig.facecolor": theme.paper,
+        "text.color": theme.ink,
+        # A name may hold a dollar sign; it is no mathematics.
+        "text.parse_math": False,
+        "text.usetex": False,
+        "xtick.color": theme.grid,
+        "ytick.color": theme.grid,
+        "xtick.labelcolor": theme.muted,
+        "ytick.labelcolor": theme.ink,
+        "xtick.labelsize": 8,
+        "ytick.labelsize": 8,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "hatch.linewidth": 0.6,
+        "hatch.color": theme.muted,
+    }
+    with matplotlib.rc_context(settings):
+        figure = draw(theme)
+        FigureCanvasAgg(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return _with_palette(buffer.getvalue())
+
+
+def _with_palette(image: bytes) -> bytes:
+    # Flat colours: 256 of them look the same at a third of the size, and the report holds every figure twice.
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(image)) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def screen_size(image: bytes) -> tuple[int, int]:
+    """Width and height in screen pixels at 100 pixels an inch."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(image)) as picture:
+        return round(picture.width * 100 / _DPI), round(picture.height * 100 / _DPI)

@@ -1,0 +1,132 @@
+"""The results folder as the report reads it: the controlled tables and the metadata, nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from relcap_models.errors import DataError, Problem
+
+_ESTIMATE = "mean sd lower upper ci_prob"
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        name: tuple(columns.split())
+        for name, columns in {
+            "relation_scores": f"analysis wave rater_unit target_unit dimension {_ESTIMATE} naive_mean n_respondents "
+            "suppressed prob_lowest_k prob_highest_k k asynchronous mean_unit_adjusted favourable_mean",
+            "unit_scores": f"analysis wave unit role dimension {_ESTIMATE} naive_mean n_respondents suppressed "
+            "favourable_mean prob_lowest_k prob_highest_k k",
+            "perception_gaps": f"analysis wave unit_a unit_b dimension {_ESTIMATE} naive_gap suppressed delta "
+            "prob_gap_above_delta mean_unit_adjusted",
+            "changes": f"analysis level role rater_unit target_unit dimension wave_from wave_to {_ESTIMATE} "
+            "naive_change suppressed prob_positive",
+            "variance_shares": f"analysis dimension component quantity {_ESTIMATE}",
+            "reliability": f"analysis dimension comparison scale quantity n_respondents {_ESTIMATE}",
+            "item_profiles": f"analysis wave rater_unit target_unit item dimension {_ESTIMATE} naive_mean suppressed",
+            "item_parameters": f"analysis item dimension parameter {_ESTIMATE}",
+            "item_distributions": "analysis item dimension category observed predicted_mean predicted_lower "
+            "predicted_upper suppressed",
+            "checks": "analysis check subject value threshold passed message",
+            "intake": "instrument read answers dont_know missing blank",
+        }.items()
+    }
+)
+"""The columns that the report needs, per table. A table may hold more; a table may be absent."""
+
+# Counts stay text: disclosure control may have banded them ("5–9").
+_TEXT = frozenset(
+    "analysis wave rater_unit target_unit dimension unit role unit_a unit_b level wave_from wave_to component "
+    "quantity comparison scale item parameter check subject value threshold message ci_kind instrument category "
+    "n_ratings n_ratings_a n_ratings_b n_respondents_a n_respondents_b n_respondents_from n_respondents_to "
+    "n_respondents read answers dont_know missing blank".split()
+)
+_FLAGS = frozenset({"suppressed", "passed", "asynchronous"})
+_TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0", ""})
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the report may show.
+
+    tables : one frame per name of `COLUMNS`, empty where the file is absent. Ids and counts are text, figures
+        float (NaN where blank), flags bool (blank is False).
+    context : `restricted/context.json`; metadata of the study, its units, instruments and analyses.
+    """
+
+    folder: Path
+    tables: Mapping[str, pd.DataFrame]
+    context: Mapping[str, Any]
+
+
+def read_results(folder: Path) -> Results:
+    """Read the controlled tables and the metadata of a results folder.
+
+    Raises
+    ------
+    DataError
+        With every problem: no metadata, a table without a required column, text where a figure belongs.
+    """
+    problems: list[Problem] = []
+    context: Mapping[str, Any] = {}
+    path = folder / "restricted" / "context.json"
+    try:
+        context = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(
+            Problem(
+                "restricted/context.json",
+                f"is missing in {folder}",
+                "Give the folder that `relcap run` wrote, or run the study again",
+            )
+        )
+    except ValueError as error:
+        problems.append(Problem("restricted/context.json", f"cannot be read: {error}", "Run the study again"))
+    tables = {name: _read_table(folder, name, problems) for name in COLUMNS}
+    if problems:
+        raise DataError("The results folder cannot be reported.", problems=problems)
+    return Results(folder, MappingProxyType(tables), context)
+
+
+def _read_table(folder: Path, name: str, problems: list[Problem]) -> pd.DataFrame:
+    file = f"public/tables/{name}.csv"
+    path = folder / file
+    if not path.exists():
+        return pd.DataFrame(
+            {column: _converted(pd.Series([], dtype=object), column) for column in COLUMNS[name]}
+        )
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    for column in COLUMNS[name]:
+        if column not in raw.columns:
+            problems.append(Problem(file, "has no such column", "Run the study again", column=column))
+    converted = {}
+    for column in raw.columns:
+        try:
+            converted[column] = _converted(raw[column], column)
+        except ValueError as error:
+            problems.append(Problem(file, str(error), "Run the study again", column=column))
+    return pd.DataFrame(converted)
+
+
+def _converted(values: pd.Series, column: str) -> pd.Series:
+    if column in _FLAGS:
+        lowered = values.str.strip().str.lower() if len(values) else values
+        unknown = sorted(set(lowered) - _TRUE - _FALSE)
+        if unknown:
+            raise ValueError(f"has neither true nor false: {unknown[0]!r}")
+        return lowered.isin(_TRUE)
+    if column in _TEXT:
+        return values.astype(object)
+    figures = pd.to_numeric(values.replace("", None), errors="coerce")
+    bad = figures.isna() & ~values.isin(["", "nan", "NaN"])
+    # A column of a later version that this report does not know may hold text; those it uses may not.
+    if bad.any():
+        if not any(column in columns for columns in COLUMNS.values()):
+            return values.astype(object)
+        raise ValueError(f"has text where a figure belongs: {values[bad].iloc[0]!r}")
+    return figures.astype(float)

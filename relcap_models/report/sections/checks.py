@@ -1,0 +1,100 @@
+"""The checks of the run: failed ones first in the report, all of them near its end."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from relcap_models.report.blocks import Block, Bullets, Cell, Column, Paragraph, Section, Table
+from relcap_models.report.material import Material
+from relcap_models.report.sections.cells import text_cell
+
+# Part of a check's name → the advice under `advice.<key>`. First match wins.
+_ADVICE = (
+    ("hat", "rhat"),
+    ("ess", "ess"),
+    ("diverg", "divergences"),
+    ("energy", "energy"),
+    ("bfmi", "energy"),
+    ("predictive", "fit"),
+    ("ppc", "fit"),
+    ("pareto", "loo"),
+    ("loo", "loo"),
+)
+
+
+def failed_checks(material: Material) -> Section | None:
+    """The warning above the results; None if every check passed."""
+    texts = material.texts
+    checks = material.results.tables["checks"]
+    failed = checks[~checks["passed"]]
+    if failed.empty:
+        return None
+    advice = dict.fromkeys(_advice(name) for name in failed["check"])
+    blocks: list[Block] = [
+        Paragraph(texts.count("failed.lead", len(failed), total=texts.whole(len(checks))), "lead"),
+        Bullets(tuple(_sentence(material, row) for _, row in failed.iterrows())),
+        Paragraph(texts("failed.what_to_do"), "lead"),
+        Bullets(tuple(texts(f"advice.{key}") for key in advice)),
+    ]
+    return Section("failed-checks", texts("failed.title"), tuple(blocks))
+
+
+def _advice(check: str) -> str:
+    return next((key for part, key in _ADVICE if part in check.lower()), "other")
+
+
+def _sentence(material: Material, row: pd.Series) -> str:
+    message = row["message"] or material.texts(
+        "failed.bare", check=row["check"], value=row["value"], threshold=row["threshold"]
+    )
+    subject = row["analysis"]
+    return material.texts("failed.item", analysis=subject, message=message) if subject else message
+
+
+def check_section(material: Material) -> Section:
+    """The table of all checks."""
+    texts = material.texts
+    checks = material.results.tables["checks"]
+    if checks.empty:
+        return Section(
+            "checks", texts("checks.title"), (Paragraph(texts("checks.nothing"), "note"),), "quality"
+        )
+    passed = int(checks["passed"].sum())
+    rows = [
+        (
+            text_cell(row["analysis"]),
+            text_cell(row["check"]),
+            text_cell(row["subject"]),
+            _figure(material, row["value"]),
+            _figure(material, row["threshold"]),
+            Cell(texts("checks.passed" if row["passed"] else "checks.failed"), float(row["passed"])),
+            text_cell(row["message"]),
+        )
+        for _, row in checks.iterrows()
+    ]
+    table = Table(
+        texts("checks.table"),
+        (
+            Column(texts("columns.analysis"), figures=False),
+            Column(texts("columns.check"), figures=False),
+            Column(texts("columns.subject"), figures=False),
+            Column(texts("columns.value")),
+            Column(texts("columns.threshold")),
+            Column(texts("columns.passed"), figures=False),
+            Column(texts("columns.message"), figures=False),
+        ),
+        tuple(rows),
+        folded="" if len(rows) <= 25 else texts.count("table.unfold", len(rows)),
+        source="tables/checks.csv",
+    )
+    lead = Paragraph(texts("checks.how", passed=texts.whole(passed), total=texts.whole(len(checks))))
+    return Section("checks", texts("checks.title"), (lead, table), "quality")
+
+
+def _figure(material: Material, value: str) -> Cell:
+    try:
+        number = float(value)
+    except ValueError:
+        return Cell(value or "–", muted=not value)
+    digits = 0 if number == int(number) and abs(number) >= 10 else 3
+    return Cell(material.texts.number(number, digits), number)

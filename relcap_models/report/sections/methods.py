@@ -1,0 +1,152 @@
+"""How the figures were made: model, priors, sampler, design, thresholds, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from relcap_models.report.blocks import (
+    Block,
+    Bullets,
+    Column,
+    Definitions,
+    Heading,
+    Paragraph,
+    Section,
+    Table,
+)
+from relcap_models.report.material import Analysis, Material
+from relcap_models.report.sections.cells import count_cell, text_cell
+
+_SOURCES = (
+    "Bürkner, P.-C., & Vuorre, M. (2019). Ordinal regression models in psychology: A tutorial. "
+    "Advances in Methods and Practices in Psychological Science, 2(1), 77–101.",
+    "Gin, B., Sim, N., Skrondal, A., & Rabe-Hesketh, S. (2020). A dyadic IRT model. "
+    "Psychometrika, 85(3), 815–836.",
+    "Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in Hamiltonian "
+    "Monte Carlo. Journal of Machine Learning Research, 15, 1593–1623.",
+    "Kenny, D. A., & La Voie, L. (1984). The social relations model. "
+    "Advances in Experimental Social Psychology, 18, 141–182.",
+    "Kruschke, J. K. (2021). Bayesian analysis reporting guidelines. Nature Human Behaviour, 5, 1282–1291.",
+    "Liddell, T. M., & Kruschke, J. K. (2018). Analyzing ordinal data with metric models: What could possibly go "
+    "wrong? Journal of Experimental Social Psychology, 79, 328–348.",
+    "Snijders, T. A. B., & Kenny, D. A. (1999). The social relations model for family data: A multilevel approach. "
+    "Personal Relationships, 6(4), 471–486.",
+    "Vehtari, A., Gelman, A., & Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out "
+    "cross-validation and WAIC. Statistics and Computing, 27, 1413–1432.",
+    "Vehtari, A., Gelman, A., Simpson, D., Carpenter, B., & Bürkner, P.-C. (2021). Rank-normalization, folding, and "
+    "localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis, 16(2), 667–718.",
+)
+
+
+def method_section(material: Material) -> Section:
+    texts = material.texts
+    blocks: list[Block] = []
+    for analysis in material.analyses:
+        if len(material.analyses) > 1:
+            blocks.append(Heading(texts("summary.about", title=analysis.title, id=analysis.id)))
+        blocks += _analysis(analysis)
+    blocks += _intake(material)
+    blocks += [Heading(texts("methods.sources")), Bullets(_SOURCES)]
+    return Section("methods", texts("methods.title"), tuple(blocks), "method")
+
+
+def _analysis(analysis: Analysis) -> list[Block]:
+    texts, declared = analysis.material.texts, analysis.declared
+    model: Mapping = declared.get("model", {})
+    kind = "climate" if analysis.kind == "climate" else "relations"
+    family = str(model.get("family", "cumulative"))
+    blocks: list[Block] = [
+        Paragraph(texts(f"methods.model_{kind}")),
+        Paragraph(texts.known(f"methods.family_{family}", family) + " " + texts("methods.score")),
+    ]
+    engine: Mapping = declared.get("engine", {})
+    if engine:
+        blocks.append(Paragraph(_engine(analysis, engine)))
+    counts = [
+        (texts(f"methods.{name}"), count_cell(texts, declared[name]).text)
+        for name in ("n_respondents", "n_ratings", "n_responses", "n_units", "n_relations")
+        if declared.get(name) is not None
+    ]
+    options = [
+        (texts.known(f"options.{name}", name), _written(value))
+        for name, value in model.items()
+        if name != "priors"
+    ]
+    blocks.append(Definitions(tuple(counts + options)))
+    design = tuple(str(message) for message in declared.get("design", ()))
+    if design:
+        blocks += [Paragraph(texts("methods.design"), "lead"), Bullets(design)]
+    priors = declared.get("priors", ())
+    if priors:
+        blocks.append(
+            Table(
+                texts("methods.priors"),
+                (
+                    Column(texts("columns.parameter"), figures=False),
+                    Column(texts("columns.prior"), figures=False),
+                    Column(texts("columns.meaning"), figures=False),
+                ),
+                tuple(
+                    tuple(text_cell(prior.get(key, "")) for key in ("parameter", "prior", "meaning"))
+                    for prior in priors
+                ),
+                folded=texts.count("table.unfold", len(priors)),
+            )
+        )
+    return blocks
+
+
+def _engine(analysis: Analysis, engine: Mapping) -> str:
+    texts = analysis.material.texts
+    known = {
+        key: count_cell(texts, engine[key]).text if engine.get(key) is not None else "–"
+        for key in ("chains", "draws", "tune")
+    }
+    target = engine.get("target_accept")
+    return texts(
+        "methods.engine",
+        name=str(engine.get("name", "")).upper(),
+        accept=texts.number(float(target)) if target is not None else "–",
+        seed=str(analysis.material.study.get("seed", "–")),
+        version=str(analysis.material.context.get("package_version", "")),
+        ci=analysis.ci(analysis.table("unit_scores")),
+        **known,
+    )
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_written(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_written, value)) or "–"
+    return "–" if value in (None, "") else str(value)
+
+
+def _intake(material: Material) -> list[Block]:
+    texts = material.texts
+    intake = material.results.tables["intake"]
+    notes = tuple(str(note) for note in material.context.get("intake_notes", ()))
+    blocks: list[Block] = []
+    if not intake.empty or notes:
+        blocks.append(Heading(texts("methods.intake")))
+    if not intake.empty:
+        kinds = ("read", "answers", "dont_know", "missing", "blank")
+        titles = {str(i["id"]): texts.of(i.get("title")) for i in material.context.get("instruments", ())}
+        blocks.append(
+            Table(
+                texts("methods.intake_table"),
+                (
+                    Column(texts("columns.instrument"), figures=False),
+                    *(Column(texts(f"columns.{kind}")) for kind in kinds),
+                ),
+                tuple(
+                    (
+                        text_cell(titles.get(row["instrument"]) or row["instrument"]),
+                        *(count_cell(texts, row[kind]) for kind in kinds),
+                    )
+                    for _, row in intake.iterrows()
+                ),
+                source="tables/intake.csv",
+            )
+        )
+    return [*blocks, Bullets(notes)] if notes else blocks

@@ -1,0 +1,183 @@
+"""The summary: what the tables say, in sentences, each figure with its uncertainty."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from relcap_models.report.blocks import Bullets, Paragraph, Section
+from relcap_models.report.material import Analysis, Material
+from relcap_models.report.sections.cells import difference_with_interval, score_with_interval, top_by
+
+SURE = 0.8
+"""Probability from which a relation is said to be among the lowest or highest."""
+_NAMED = 3
+
+
+def summary_section(material: Material) -> Section:
+    texts = material.texts
+    blocks: list = []
+    for analysis in material.analyses:
+        scores = analysis.headline("relation_scores")
+        sentences: list[str] = []
+        if not scores.empty:
+            latest = analysis.latest(scores)
+            sentences += level_sentences(analysis, latest)
+            sentences += extreme_sentences(analysis, latest)
+            sentences += hidden_sentences(analysis, latest)
+            sentences += gap_sentences(analysis)
+        units = analysis.latest(analysis.headline("unit_scores"))
+        if scores.empty and not units.empty:
+            sentences += unit_level_sentences(analysis, units)
+        sentences += change_sentences(analysis)
+        if sentences:
+            if len(material.analyses) > 1:
+                blocks.append(Paragraph(texts("summary.about", title=analysis.title, id=analysis.id), "lead"))
+            blocks.append(Bullets(tuple(sentences)))
+    if not blocks:
+        blocks.append(Paragraph(texts("summary.nothing")))
+    return Section("summary", texts("summary.title"), tuple(blocks), group="results")
+
+
+def level_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
+    """The overall level and how many relations lie surely below or above the middle one."""
+    texts = analysis.material.texts
+    shown = scores[scores["mean"].notna()]
+    if shown.empty:
+        return [texts("summary.all_hidden", n=texts.whole(len(scores)))]
+    middle = float(shown["mean"].median())
+    sentences = [
+        texts(
+            "summary.level",
+            n=texts.whole(len(shown)),
+            wave=analysis.material.wave(str(shown["wave"].iloc[0])),
+            middle=texts.number(middle),
+            low=texts.number(float(shown["mean"].quantile(0.25))),
+            high=texts.number(float(shown["mean"].quantile(0.75))),
+            minimum=texts.whole(analysis.minimum),
+            maximum=texts.whole(analysis.maximum),
+        )
+    ]
+    below, above = int((shown["upper"] < middle).sum()), int((shown["lower"] > middle).sum())
+    sentences.append(
+        texts(
+            "summary.separate",
+            ci=analysis.ci(shown),
+            below=texts.whole(below),
+            above=texts.whole(above),
+            rest=texts.whole(len(shown) - below - above),
+        )
+    )
+    sentences.append(
+        texts(
+            "summary.precision",
+            ci=analysis.ci(shown),
+            half=texts.number(float((shown["upper"] - shown["lower"]).median() / 2)),
+        )
+    )
+    return sentences
+
+
+def extreme_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
+    """Which relations are among the k lowest and highest, and with what probability."""
+    texts = analysis.material.texts
+    sentences = []
+    for side in ("lowest", "highest"):
+        column = f"prob_{side}_k"
+        known = scores[scores["mean"].notna() & scores[column].notna()]
+        if known.empty:
+            continue
+        k = texts.whole(float(known["k"].dropna().max()))
+        sure = known[known[column] >= SURE]
+        named = texts.listing(
+            [_named(analysis, row, column) for _, row in top_by(known, column, _NAMED).iterrows()]
+        )
+        values = {"k": k, "sure": texts.number(SURE), "named": named}
+        if len(sure):
+            sentences.append(texts.count(f"summary.{side}", len(sure), **values))
+        else:
+            sentences.append(texts(f"summary.{side}.none", **values))
+    return sentences
+
+
+def _named(analysis: Analysis, row: pd.Series, column: str) -> str:
+    texts = analysis.material.texts
+    return texts(
+        "summary.named",
+        relation=analysis.material.relation(row["rater_unit"], row["target_unit"]),
+        score=score_with_interval(texts, row),
+        probability=texts.probability(row[column]),
+    )
+
+
+def hidden_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
+    texts = analysis.material.texts
+    hidden = int(scores["suppressed"].sum())
+    threshold = str(analysis.material.study.get("disclosure", {}).get("min_respondents_mean", 5))
+    if not hidden:
+        return [texts("summary.none_hidden", threshold=threshold)]
+    return [texts.count("summary.hidden", hidden, total=texts.whole(len(scores)), threshold=threshold)]
+
+
+def gap_sentences(analysis: Analysis) -> list[str]:
+    texts, material = analysis.material.texts, analysis.material
+    gaps = analysis.latest(analysis.headline("perception_gaps"))
+    known = gaps[gaps["mean"].notna() & gaps["prob_gap_above_delta"].notna()]
+    if known.empty:
+        return []
+    delta = texts.number(float(known["delta"].max()))
+    sure = known[known["prob_gap_above_delta"] >= SURE]
+    first = top_by(known, "prob_gap_above_delta", 1).iloc[0]
+    values = {
+        "delta": delta,
+        "sure": texts.number(SURE),
+        "total": texts.whole(len(known)),
+        "a": material.unit(first["unit_a"]),
+        "b": material.unit(first["unit_b"]),
+        "gap": difference_with_interval(texts, first),
+        "probability": texts.probability(first["prob_gap_above_delta"]),
+    }
+    if sure.empty:
+        return [texts("summary.gaps.none", **values)]
+    return [texts.count("summary.gaps", len(sure), **values)]
+
+
+def unit_level_sentences(analysis: Analysis, units: pd.DataFrame) -> list[str]:
+    texts = analysis.material.texts
+    shown = units[units["mean"].notna()]
+    if shown.empty:
+        return [texts("summary.units_all_hidden", n=texts.whole(len(units)))]
+    hidden = len(units) - len(shown)
+    sentence = texts(
+        "summary.unit_level",
+        n=texts.whole(len(shown)),
+        wave=analysis.material.wave(str(shown["wave"].iloc[0])),
+        middle=texts.number(float(shown["mean"].median())),
+        low=texts.number(float(shown["mean"].min())),
+        high=texts.number(float(shown["mean"].max())),
+    )
+    return [sentence, texts.count("summary.units_hidden", hidden)] if hidden else [sentence]
+
+
+def change_sentences(analysis: Analysis) -> list[str]:
+    """The change of the organisation as a whole from the first wave to the last."""
+    texts, material = analysis.material.texts, analysis.material
+    changes = analysis.headline("changes")
+    whole = changes[(changes["level"] == "organisation") & changes["mean"].notna()]
+    if whole.empty:
+        return []
+    order = {wave: n for n, wave in enumerate(material.wave_ids)}
+    span = whole["wave_to"].map(order).fillna(0) - whole["wave_from"].map(order).fillna(0)
+    row = whole.loc[span.sort_values(kind="stable").index[-1]]
+    rising, chance = float(row["prob_positive"]), ""
+    if rising == rising:
+        direction = "rise" if rising >= 0.5 else "fall"
+        chance = texts(f"summary.chance_{direction}", probability=texts.probability(max(rising, 1 - rising)))
+    return [
+        texts(
+            "summary.change",
+            wave_from=material.wave(row["wave_from"]),
+            wave_to=material.wave(row["wave_to"]),
+            change=difference_with_interval(texts, row),
+            chance=chance,
+        )
+    ]
