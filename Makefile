@@ -41,9 +41,9 @@ $(VENV)/.locked: requirements.lock
 	elif command -v uv >/dev/null 2>&1; then uv venv --quiet --clear --seed --python 3.13 $(VENV); \
 	else echo "Python 3.12 or newer is needed: install it from python.org (or uv, which brings its own), then run make again." >&2; exit 1; fi
 	@echo "Installing the locked packages (about 500 MB, a few minutes, once)"
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install -qq --require-hashes --no-deps -r requirements.lock
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.locked pyproject.toml
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@touch $@

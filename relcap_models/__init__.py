@@ -12,8 +12,8 @@ tables + instrument + study → `Survey` → `Frame` → model → `Fit` → `Es
     study       a study folder and the stages of its run
     cli         the command `relcap`
 
-An import may only point to a layer further up in this list. Importing the package loads nothing heavy: names are
-looked up when they are used.
+An import may only point to a layer further up in this list. Importing the package loads nothing heavy:
+names are looked up when they are used.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ __all__ = [
     "FitError",
     "Instrument",
     "InstrumentError",
-    "RelcapError",
     "Relation",
+    "RelcapError",
     "Study",
     "Survey",
     "describe_design",

@@ -1,0 +1,26 @@
+"""A study: its file, its tables, the stages of its run, and the manifest of what came out."""
+
+from relcap_models.study.again import report_again
+from relcap_models.study.config import StudyConfig
+from relcap_models.study.create import new_study
+from relcap_models.study.material import Material, gather, write_simulation
+from relcap_models.study.read import Study, read_study
+from relcap_models.study.run import RunResult, run_study
+from relcap_models.study.validate import validate_study
+from relcap_models.study.verify import Verdict, verify_results
+
+__all__ = [
+    "Material",
+    "RunResult",
+    "Study",
+    "StudyConfig",
+    "Verdict",
+    "gather",
+    "new_study",
+    "read_study",
+    "report_again",
+    "run_study",
+    "validate_study",
+    "verify_results",
+    "write_simulation",
+]

@@ -1,0 +1,303 @@
+"""The command `relcap`. Thin: every command calls one function of the package and prints what came of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import relcap_models
+from relcap_models.errors import RelcapError
+
+if TYPE_CHECKING:
+    from relcap_models.schema import Instrument
+
+DONE, CHECKS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="relcap",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="""From surveys of relations between units to relation scores with honest uncertainty.
+
+    A study is a folder with a `study.yaml`, which says where the tables are, which instruments and waves
+    they belong to, and what to analyse. Start with:
+
+    \b
+      relcap new mystudy        make a small study that works
+      relcap validate mystudy   is everything in order?
+      relcap run mystudy        fit, check, report
+
+    Exit codes: 0 done, 1 a run failed its checks, 2 the input is wrong, 130 interrupted.
+    """,
+)
+instruments_app = typer.Typer(help="The instruments that come with the package.", no_args_is_help=False)
+app.add_typer(instruments_app, name="instruments")
+
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study folder, with a study.yaml.")]
+ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder of a run.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting of study.yaml; may be repeated."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"relcap {relcap_models.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _relcap(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def new(name: Annotated[Path, typer.Argument(metavar="NAME", help="Folder to make.")]) -> None:
+    """Make a small study that works, to be changed into yours.
+
+    It has a `study.yaml` with comments, a `README.md`, and simulated tables in the form that yours need.
+
+    \b
+      relcap new mystudy
+    """
+    from relcap_models.study import new_study
+
+    folder = new_study(name)
+    typer.echo(f"Made {folder}. Next: relcap validate {folder}, then relcap run {folder}")
+
+
+@app.command()
+def validate(study: StudyArgument) -> None:
+    """Check a study and its tables; print every problem at once.
+
+    Each problem comes with file, row, column, value and what to do. Nothing is written.
+
+    \b
+      relcap validate mystudy
+    """
+    from relcap_models.study import validate_study
+
+    typer.echo(validate_study(study))
+
+
+@app.command()
+def simulate(
+    study: StudyArgument,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write DIR/data and DIR/truth.  [default: the study]")
+    ] = None,
+) -> None:
+    """Make the tables that the study's `simulation:` describes, with the truth beside them.
+
+    relcap simulate mystudy --out trial
+    """
+    from relcap_models.study import read_study, write_simulation
+
+    read = read_study(study)
+    data, truth = write_simulation(read, out or read.folder)
+    typer.echo(f"Tables: {data}\nTruth:  {truth}")
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Results folder.  [default: STUDY/results]")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="fast|nuts", help="Replaces `inference.engine`; fast is not built yet."),
+    ] = None,
+    settings: SetOption = None,
+) -> None:
+    """Fit the study's analyses, check them, and write tables, figures and report.
+
+    Nothing is written outside the results folder. Previous results stay until the new ones are complete.
+    Analyses are named by their id in `--set`; values are YAML.
+
+    \b
+      relcap run mystudy
+      relcap run mystudy --out trial --set analyses.relations.family=gaussian
+    """
+    from relcap_models.study import run_study
+
+    try:
+        result = run_study(study, out, engine=engine, overrides=settings or ())
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: this run is marked incomplete, previous results are as they were.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for message in result.failed:
+        typer.echo(f"CHECK FAILED: {message}", err=True)
+    typer.echo(f"Report: {result.report.resolve()}")
+    if not result.passed:
+        typer.echo("The run failed its checks; do not rely on these results.", err=True)
+        raise typer.Exit(CHECKS_FAILED)
+
+
+@app.command()
+def report(results: ResultsArgument) -> None:
+    """Write figures and report anew from saved tables, without sampling.
+
+    relcap report mystudy/results
+    """
+    from relcap_models.study import report_again
+
+    typer.echo(f"Report: {report_again(results).resolve()}")
+
+
+@app.command()
+def verify(
+    results: ResultsArgument,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Run the study again and compare the tables.")
+    ] = False,
+) -> None:
+    """Are results what their manifest says, and can they be reproduced?
+
+    Compares the sha256 of every input and output. With `--rerun` the study runs again, elsewhere, from the
+    settings that the manifest keeps, and its tables are compared.
+
+    \b
+      relcap verify mystudy/results --rerun
+    """
+    from relcap_models.study import verify_results
+
+    verdict = verify_results(results, rerun=rerun)
+    typer.echo("\n".join(verdict.lines))
+    if not verdict.holds:
+        raise typer.Exit(CHECKS_FAILED)
+
+
+@app.command()
+def power(study: StudyArgument) -> None:
+    """Not built yet: how precise would a planned design be?
+
+    Will fit many simulated data sets of the study's `simulation:`.
+    """
+    _not_built("power", study)
+
+
+@app.command()
+def calibrate(study: StudyArgument) -> None:
+    """Not built yet: simulation-based calibration of the study's models."""
+    _not_built("calibrate", study)
+
+
+@instruments_app.callback(invoke_without_command=True)
+def instruments(context: typer.Context) -> None:
+    """The instruments that come with the package.
+
+    relcap instruments
+
+    relcap instruments show relational_capacity --language da
+    """
+    if context.invoked_subcommand is None:
+        list_instruments()
+
+
+@instruments_app.command("list")
+def list_instruments() -> None:
+    """Ids, titles and what they ask about."""
+    from rich.table import Table
+
+    from relcap_models.schema import load_instrument, shipped_instruments
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True)
+    for column in ("title", "items", "dimensions", "asks about"):
+        table.add_column(column)
+    for name in shipped_instruments():
+        instrument = load_instrument(name)
+        about = instrument.referent.replace("_", " ")
+        title = instrument.title.get("en", name)
+        table.add_row(name, title, str(len(instrument.items)), ", ".join(instrument.dimension_ids), about)
+    _print(table)
+
+
+@instruments_app.command("show")
+def show_instrument(
+    instrument: Annotated[str, typer.Argument(metavar="ID", help="A shipped id, or an instrument file.")],
+    language: Annotated[str | None, typer.Option(metavar="da|nb|en", help="Language of the items.")] = None,
+) -> None:
+    """Items, scale and provenance of an instrument.
+
+    relcap instruments show relational_capacity --language da
+    """
+    from relcap_models.errors import InstrumentError, Problem
+    from relcap_models.schema import load_instrument, suggestion
+
+    shown = load_instrument(instrument)
+    languages = {code for item in shown.items for code in item.text}
+    language = language or shown.original_language
+    if language not in languages:
+        message = f"the instrument '{shown.id}' has no items in '{language}'"
+        remedy = suggestion(language, languages, what="languages")
+        raise InstrumentError(problems=[Problem("--language", message, remedy)])
+    _print(_instrument_table(shown, language))
+
+
+def _instrument_table(shown: Instrument, language: str) -> object:
+    from rich.console import Group
+    from rich.table import Table
+
+    items = Table("item", "dimension", "text", box=None, pad_edge=False)
+    for item in shown.items:
+        items.add_row(
+            item.id, item.dimension, item.text.get(language, "") + (" (reversed)" if item.reversed else "")
+        )
+    scale = shown.scale
+    labels = ", ".join(scale.labels.get(language, ()))
+    return Group(
+        f"{shown.title.get(language, shown.id)} ({shown.id}), asks about {shown.referent.replace('_', ' ')}",
+        f"Scale {scale.minimum} to {scale.maximum}" + (f": {labels}" if labels else ""),
+        items,
+        f"Source: {shown.source}",
+        f"Translation: {shown.translation_status.get(language, 'unknown')}",
+    )
+
+
+def _print(what: object) -> None:
+    from rich.console import Console
+
+    # A pipe has no width; Rich would take 80 columns and fold what a program or a pager could show.
+    width = None if sys.stdout.isatty() else 200
+    Console(highlight=False, markup=False, width=width).print(what)
+
+
+def _not_built(command: str, study: Path) -> None:
+    from relcap_models.study import read_study
+
+    read_study(study)
+    typer.echo(f"relcap {command} is not built yet.", err=True)
+    raise typer.Exit(WRONG_INPUT)
+
+
+def main() -> None:
+    """Run the command line; exits with the package's codes instead of tracebacks."""
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows console in a legacy code page must not end a run on a unit's name.
+        stream.reconfigure(errors="replace")
+    try:
+        app(standalone_mode=True)
+    except RelcapError as error:
+        typer.echo(f"{_headline(error)}\n{error}", err=True)
+        sys.exit(WRONG_INPUT)
+
+
+def _headline(error: RelcapError) -> str:
+    count = len(error.problems)
+    return (
+        f"{type(error).__name__}: {count} problem{'s' * (count != 1)}"
+        if count
+        else f"{type(error).__name__}:"
+    )

@@ -1,0 +1,106 @@
+"""The study file as an object: what is asked of which tables, with which settings."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from relcap_models.models import Climate, Relation
+from relcap_models.report.disclosure import Disclosure
+from relcap_models.schema.instrument import Declaration
+from relcap_models.simulate import Simulation
+
+Analysis = Annotated[Relation | Climate, Field(discriminator="kind")]
+
+NOT_BUILT_KINDS = ("psychometrics", "leadership_link", "programme_effect", "prioritisation")
+NOT_BUILT_ENGINES = ("fast",)
+
+# Reserved on Windows whatever the extension; a study must run there too.
+_DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
+
+
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}", name):
+        raise ValueError(
+            "names files, so use letters a-z, digits, _ and - (at most 64, not beginning with -)"
+        )
+    if name.lower() in _DEVICE_NAMES:
+        raise ValueError("is a name that Windows keeps for a device; choose another")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+
+
+class Tables(Declaration):
+    """Where the tables stand, relative to the study folder. CSV or Parquet."""
+
+    responses: str
+    units: str | None = None
+    respondents: str | None = None
+    nominations: str | None = None
+    programmes: str | None = None
+    outcomes: str | None = None
+
+
+class WaveDeclaration(Declaration):
+    """One round of the survey."""
+
+    id: str = Field(min_length=1)
+    date: str = Field("", description="when it was held, as the report should print it: '2024-03'")
+
+
+class Inference(Declaration):
+    """How the posterior is computed, and when it counts as converged."""
+
+    engine: Literal["nuts", "fast"] = "nuts"
+    chains: int = Field(4, ge=2, description="R-hat needs at least two")
+    draws: int = Field(1000, ge=10, description="kept draws of each chain")
+    tune: int = Field(1000, ge=10, description="warm-up draws of each chain, thrown away")
+    target_accept: float = Field(0.9, gt=0.5, lt=1)
+    max_rhat: float = Field(1.01, gt=1, description="a reported figure above it fails the run's checks")
+    min_ess: float = Field(
+        400, gt=0, description="a reported figure with less bulk or tail ESS fails the checks"
+    )
+
+
+class Targets(Declaration):
+    """What would count, decided before the results are seen. Differences in points of the response scale."""
+
+    gap: float = Field(0.5, gt=0, description="perception gaps beyond this size matter: P(|gap| > gap)")
+    change: float = Field(0.0, ge=0, description="the goal for a change over waves: P(change > goal)")
+    k: int = Field(
+        10, ge=1, description="P(among the k lowest) and P(among the k highest) of relations and units"
+    )
+
+
+class ReportOptions(Declaration):
+    """For whom the report is written, in which language, with which intervals."""
+
+    audience: Literal["researcher", "leader"] = "researcher"
+    language: Literal["en", "da", "nb"] = "en"
+    ci_prob: float = Field(0.9, gt=0, lt=1, description="probability of every interval")
+
+
+class StudyConfig(Declaration):
+    """A study: tables, instruments, waves, analyses and how to report them (`study.yaml`)."""
+
+    name: FileName
+    title: str = Field(min_length=1)
+    seed: int = Field(ge=0, lt=2**63, description="all randomness comes from it")
+    tables: Tables | None = Field(None, description="left out: every table that stands in the folder data/")
+    instruments: tuple[str, ...] = Field(
+        min_length=1,
+        description="ids of shipped instruments, or paths of instrument files in the study folder",
+    )
+    waves: tuple[WaveDeclaration, ...] = Field(min_length=1, description="in order of time")
+    analyses: tuple[Analysis, ...] = Field(min_length=1)
+    inference: Inference = Inference()
+    disclosure: Disclosure = Disclosure()
+    report: ReportOptions = ReportOptions()
+    targets: Targets = Targets()
+    simulation: Simulation | None = Field(
+        None, description="the tables are simulated from it where they are absent"
+    )

@@ -1,0 +1,98 @@
+"""What a report must know beside the tables: `restricted/context.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import relcap_models
+from relcap_models import inference, models
+from relcap_models.data import Survey
+from relcap_models.schema import Instrument
+from relcap_models.study.config import Analysis
+from relcap_models.study.read import Study
+
+_UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")
+
+
+def report_context(
+    study: Study, survey: Survey, analyses: Sequence[Mapping[str, Any]], *, simulated: bool
+) -> dict[str, Any]:
+    """Study, units, instruments and analyses as the report's head, methods and labels need them.
+
+    `analyses` has what `analysis_context` gives, one for each analysis.
+    """
+    config = study.config
+    return {
+        "package_version": relcap_models.__version__,
+        "study": {
+            "name": config.name,
+            "title": config.title,
+            "seed": config.seed,
+            "waves": [{"id": wave.id, "date": wave.date} for wave in study.waves],
+            "simulated": simulated,
+            "disclosure": config.disclosure.model_dump(mode="json"),
+        },
+        "report": config.report.model_dump(mode="json"),
+        "units": _units(survey),
+        "instruments": [_instrument(instrument) for instrument in study.instruments.values()],
+        "analyses": list(analyses),
+        "not_done": _not_done(study, survey),
+        "intake_notes": list(survey.intake.notes),
+    }
+
+
+def analysis_context(
+    analysis: Analysis, survey: Survey, design: models.Design, fit: inference.Fit, *, seconds: float
+) -> dict[str, Any]:
+    """One analysis: its options, its priors, what its design can carry, and how it was computed."""
+    responses = survey.of_instrument(analysis.instrument)
+    ratings = responses[["wave", "respondent_id", "rater_unit", "target_unit"]].drop_duplicates()
+    between = ratings[ratings["rater_unit"].astype(str) != ratings["target_unit"].astype(str)]
+    options = analysis.model_dump(mode="json", exclude={"kind", "id", "instrument", "priors"})
+    return {
+        "id": analysis.id,
+        "kind": analysis.kind,
+        "instrument": analysis.instrument,
+        "model": options,
+        "priors": [dict(prior) for prior in analysis.describe_priors()],
+        "design": list(design.messages),
+        "engine": {**fit.settings, "seconds": round(seconds, 1)},
+        "n_responses": len(responses),
+        "n_ratings": len(ratings),
+        "n_respondents": int(ratings["respondent_id"].nunique()),
+        "n_units": int(ratings["rater_unit"].nunique()),
+        "n_relations": len(between[["rater_unit", "target_unit"]].drop_duplicates()),
+    }
+
+
+def _units(survey: Survey) -> list[dict[str, Any]]:
+    columns = [key for key in _UNIT_KEYS if key in survey.units]
+    return [
+        {key: value for key, value in row.items() if value == value and value is not None}
+        for row in survey.units[columns].astype(object).to_dict("records")
+    ]
+
+
+def _instrument(instrument: Instrument) -> dict[str, Any]:
+    return instrument.model_dump(
+        mode="json",
+        include={"id", "title", "source", "translation_status", "scale", "items", "dimensions"},
+    )
+
+
+def _not_done(study: Study, survey: Survey) -> list[str]:
+    """What a reader might take for done and is not."""
+    sentences = [
+        "Whether the items measure what they are meant to, alike in every wave, language and group, was "
+        "assumed and not tested.",
+        "Nothing here is a causal effect: no programme was evaluated and no link between leadership and "
+        "relations was estimated.",
+    ]
+    for what, table in (("programmes", survey.programmes), ("outcomes", survey.outcomes)):
+        if len(table):
+            sentences.append(f"The table of {what} was checked, but no analysis of this version uses it.")
+    used = {analysis.instrument for analysis in study.config.analyses}
+    if unused := [name for name in study.instruments if name not in used]:
+        sentences.append(f"No analysis uses the answers to {', '.join(unused)}.")
+    return sentences

@@ -1,0 +1,83 @@
+"""What a run was made from and what it made, so that a reviewer can check both."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import relcap_models
+from relcap_models.schema import schema_folder, shipped_instruments
+from relcap_models.study.folder import sha256
+from relcap_models.study.material import table_paths
+from relcap_models.study.read import STUDY_FILE, Study
+
+_PACKAGES = (
+    "arviz",
+    "numba",
+    "numpy",
+    "nutpie",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "pymc",
+    "pytensor",
+    "scipy",
+    "xarray",
+    "zarr",
+)
+
+
+def input_files(study: Study) -> dict[str, Path]:
+    """Every file that decides the results, by the name under which the manifest lists it.
+
+    Files of the study go by their path in its folder, shipped instruments as `relcap_models:<id>`.
+    """
+    files = {STUDY_FILE: study.folder / STUDY_FILE}
+    shipped = shipped_instruments()
+    for source in study.sources.values():
+        if source in shipped:
+            files[f"relcap_models:{source}"] = schema_folder() / "instruments" / f"{source}.yaml"
+        else:
+            files[source] = study.folder / source
+    for path in table_paths(study.folder, study.config.tables).values():
+        files[Path(os.path.relpath(path, study.folder)).as_posix()] = path
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def output_files(results: Path, *, parts: Iterable[str] = ("public", "restricted")) -> dict[str, str]:
+    """sha256 of every file below the given parts of a results folder, by its path in it."""
+    files = sorted(path for part in parts for path in (results / part).rglob("*") if path.is_file())
+    return {path.relative_to(results).as_posix(): sha256(path) for path in files}
+
+
+def environment() -> dict[str, Any]:
+    """Versions of Python, of this package and of those that decide figures, and the platform."""
+    return {
+        "relcap_models": relcap_models.__version__,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "byteorder": sys.byteorder,
+    }
+
+
+def opening(study: Study, *, out: Path) -> dict[str, Any]:
+    """The manifest as it stands when a run begins."""
+    try:
+        folder = Path(os.path.relpath(study.folder.resolve(), out.resolve())).as_posix()
+    except ValueError:  # another drive on Windows
+        folder = study.folder.resolve().as_posix()
+    return {
+        "manifest": 1,
+        "name": study.config.name,
+        "study": folder,
+        "seed": study.config.seed,
+        "config": study.config.model_dump(mode="json", exclude_none=True),
+        "environment": environment(),
+        "inputs": {name: sha256(path) for name, path in sorted(input_files(study).items())},
+    }

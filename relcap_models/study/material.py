@@ -1,0 +1,160 @@
+"""Where a study's survey comes from: its tables, or its simulation where there are none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from relcap_models.data import Survey, read_survey
+from relcap_models.errors import ConfigError, DataError, Problem
+from relcap_models.schema import suggestion
+from relcap_models.simulate import Simulated, simulate, write
+from relcap_models.study.config import Tables
+from relcap_models.study.folder import sha256, write_json
+from relcap_models.study.read import STUDY_FILE, Draft, Study
+
+DATA, TRUTH = "data", "truth"
+_MADE = "made.json"
+_SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Material:
+    """A study's survey, and the simulation that made it if the study has no tables."""
+
+    survey: Survey
+    simulated: Simulated | None
+
+
+def gather(study: Study) -> Material:
+    """The survey of a study.
+
+    Raises
+    ------
+    DataError
+        With every problem of the tables at once.
+    ConfigError
+        If tables are absent and there is no `simulation:` to make them from.
+    """
+    paths = table_paths(study.folder, study.config.tables)
+    absent = {name: path for name, path in paths.items() if not path.is_file()}
+    if study.config.simulation is not None and len(absent) == len(paths):
+        simulated = simulate_study(study)
+        survey = read_survey(
+            simulated.tables, instruments=tuple(study.instruments.values()), waves=study.waves
+        )
+        return Material(survey, simulated)
+    if absent or not paths:
+        raise ConfigError(
+            problems=_absent(study.folder, absent, simulated=study.config.simulation is not None)
+        )
+    return Material(
+        read_survey(paths, instruments=tuple(study.instruments.values()), waves=study.waves), None
+    )
+
+
+def problems_of_study(draft: Draft) -> tuple[Problem, ...]:
+    """Everything that is wrong with a study whose file is: in the file, its instruments and its tables.
+
+    Tables are judged by the instruments and waves, so they are left alone while those are in doubt.
+    """
+    paths = table_paths(draft.folder, draft.tables)
+    present = {name: path for name, path in paths.items() if path.is_file()}
+    if not draft.declarations_hold or not present:
+        return draft.problems
+    try:
+        read_survey(present, instruments=tuple(draft.instruments.values()), waves=draft.waves)
+    except DataError as error:
+        return (*draft.problems, *error.problems)
+    return draft.problems
+
+
+def simulate_study(study: Study) -> Simulated:
+    """The tables that the study's `simulation:` makes, with their truth.
+
+    Raises
+    ------
+    ConfigError
+        If the study has no `simulation:`.
+    """
+    if study.config.simulation is None:
+        problem = Problem(STUDY_FILE, "there is nothing to simulate from", "Add `simulation: {}` to the file")
+        raise ConfigError(problems=[problem])
+    return simulate(
+        study.config.simulation, instruments=study.instruments, waves=study.waves, seed=study.config.seed
+    )
+
+
+def write_simulation(study: Study, out: Path) -> tuple[Path, Path]:
+    """Simulate the study's tables into `out/data` and their truth into `out/truth`.
+
+    Raises
+    ------
+    ConfigError
+        If `out/data` holds tables that no simulation made: they might be somebody's answers.
+    """
+    data, truth = out / DATA, out / TRUTH
+    foreign = [path.name for path in _tables_in(data).values() if not _made_by_simulation(path, truth)]
+    if foreign:
+        message = f"holds tables that no simulation made ({', '.join(foreign)}), so nothing was written"
+        raise ConfigError(problems=[Problem(str(data), message, "Give another --out, or move them away")])
+    simulated = simulate_study(study)
+    write(simulated, data, truth)
+    made = {f"{name}.csv": sha256(data / f"{name}.csv") for name in simulated.tables}
+    write_json(truth / _MADE, {"seed": study.config.seed, "tables": made})
+    return data, truth
+
+
+def is_simulated(study: Study, material: Material) -> bool:
+    """True if the answers come from a simulation: of this run, or of an earlier one that left its truth."""
+    responses = table_paths(study.folder, study.config.tables).get("responses")
+    return material.simulated is not None or (
+        responses is not None and _made_by_simulation(responses, study.folder / TRUTH)
+    )
+
+
+def table_paths(folder: Path, tables: Tables | None) -> dict[str, Path]:
+    """Table name to path: those that the study declares, else those that stand in its folder `data`."""
+    if tables is not None:
+        return {name: folder / path for name, path in tables if path is not None}
+    return _tables_in(folder / DATA)
+
+
+def _tables_in(data: Path) -> dict[str, Path]:
+    places = [(name, data / f"{name}{suffix}") for name in Tables.model_fields for suffix in _SUFFIXES]
+    return {name: path for name, path in places if path.is_file()}
+
+
+def _made_by_simulation(table: Path, truth: Path) -> bool:
+    """By its bytes: whoever puts real answers in the place of simulated ones leaves the truth lying there."""
+    try:
+        made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return table.is_file() and made.get(table.name) == sha256(table)
+
+
+def _absent(folder: Path, absent: Mapping[str, Path], *, simulated: bool) -> list[Problem]:
+    if not absent:
+        message = f"there are no tables in {DATA}/"
+        return [
+            Problem(STUDY_FILE, message, "Put responses.csv there, or declare `tables:` or `simulation:`")
+        ]
+    there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in _SUFFIXES]
+    note = "Other tables of the study are there, and simulated ones would not fit them. " if simulated else ""
+    return [
+        Problem(
+            STUDY_FILE,
+            f"there is no file {path.relative_to(folder).as_posix()}",
+            note
+            + (
+                suggestion(path.relative_to(folder).as_posix(), there, what="there are")
+                if there
+                else "Add it"
+            ),
+            where=f"tables.{name}",
+        )
+        for name, path in absent.items()
+    ]

@@ -1,0 +1,300 @@
+"""From a study folder to a checked `Study`: every problem of the file at once, with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from relcap_models.data import Wave
+from relcap_models.errors import ConfigError, InstrumentError, Problem
+from relcap_models.schema import Instrument, load_instrument, problems_of, read_yaml, suggestion
+from relcap_models.study.config import (
+    NOT_BUILT_ENGINES,
+    NOT_BUILT_KINDS,
+    FileName,
+    StudyConfig,
+    Tables,
+    WaveDeclaration,
+)
+from relcap_models.study.override import Override, apply_overrides
+
+STUDY_FILE = "study.yaml"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can run: its folder, its checked configuration and its instruments.
+
+    `sources` tells where each instrument was declared, by instrument id: an id of a shipped instrument or a
+    path in the study folder.
+    """
+
+    folder: Path
+    config: StudyConfig
+    instruments: Mapping[str, Instrument]
+    sources: Mapping[str, str]
+
+    @property
+    def waves(self) -> tuple[Wave, ...]:
+        return tuple(Wave(wave.id, wave.date) for wave in self.config.waves)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What could be made of a study file, with everything that is wrong in it.
+
+    `declarations_hold` is true if instruments, waves and the places of the tables are beyond doubt, whatever
+    else is wrong: then the tables can be checked already.
+    """
+
+    folder: Path
+    config: StudyConfig | None
+    instruments: Mapping[str, Instrument]
+    sources: Mapping[str, str]
+    waves: tuple[Wave, ...]
+    tables: Tables | None
+    declarations_hold: bool
+    problems: tuple[Problem, ...] = field(repr=False)
+
+    def study(self) -> Study:
+        """The study, if nothing is wrong.
+
+        Raises
+        ------
+        ConfigError
+            With every problem of the file.
+        """
+        if self.problems or self.config is None:
+            raise ConfigError(problems=self.problems)
+        return Study(self.folder, self.config, self.instruments, self.sources)
+
+
+def read_study(path: Path | str, *, overrides: Sequence[str] = ()) -> Study:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    path : the study folder, or its `study.yaml`
+    overrides : `key=value` settings that replace those of the file, as `relcap run --set` takes them:
+        `inference.draws=500`, `analyses.relations.family=gaussian`
+
+    Raises
+    ------
+    ConfigError
+        With every problem of the file and of its instruments, each with its place and nearest valid word.
+    """
+    return draft_study(path, overrides=overrides).study()
+
+
+def draft_study(path: Path | str, *, overrides: Sequence[str] = ()) -> Draft:
+    """Read a study file and collect what is wrong in it.
+
+    Raises
+    ------
+    ConfigError
+        Only if there is no file to be read, or it is not YAML.
+    """
+    path = Path(path)
+    file = path if path.is_file() else path / STUDY_FILE
+    if not file.is_file():
+        raise ConfigError(problems=[_no_study(path)])
+    content = read_yaml(file, error=ConfigError)
+    content, placed, problems = apply_overrides(content, overrides)
+    return _check(content, folder=file.parent, problems=problems, overrides=placed)
+
+
+def study_of(content: Mapping[str, Any], *, folder: Path) -> Study:
+    """The study that a resolved configuration describes, as a manifest keeps it.
+
+    Raises
+    ------
+    ConfigError
+        As `read_study`.
+    """
+    return _check(dict(content), folder=folder, problems=[], overrides=[]).study()
+
+
+def _check(
+    content: dict[str, Any], *, folder: Path, problems: list[Problem], overrides: Sequence[Override]
+) -> Draft:
+    found = list(problems)
+    config = None
+    try:
+        config = StudyConfig.model_validate(content)
+    except ValidationError as error:
+        found += [_not_built(p) for p in problems_of(error, file=STUDY_FILE, model=StudyConfig)]
+    instruments, sources, instrument_problems = _instruments(content, folder)
+    waves, (tables, tables_hold) = _waves(content), _tables(content)
+    found += instrument_problems
+    found += _engine_problems(content)
+    found += _repeated(content)
+    found += _analysis_problems(content, instruments, complete=not instrument_problems)
+    return Draft(
+        folder=folder,
+        config=config,
+        instruments=instruments,
+        sources=sources,
+        waves=waves or (),
+        tables=tables,
+        declarations_hold=bool(instruments and waves) and not instrument_problems and tables_hold,
+        problems=tuple(_blame_override(problem, overrides) for problem in found),
+    )
+
+
+def _no_study(path: Path) -> Problem:
+    if path.is_dir():
+        remedy = f"A study is a folder with a {STUDY_FILE}; `relcap new NAME` makes one"
+        return Problem(file=str(path), message=f"this folder has no {STUDY_FILE}", remedy=remedy)
+    siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
+    return Problem(
+        file=str(path), message="there is no such folder", remedy=suggestion(path.name, siblings, what="here")
+    )
+
+
+def _not_built(problem: Problem) -> Problem:
+    if not (problem.where or "").endswith(".kind") or problem.value not in NOT_BUILT_KINDS:
+        return problem
+    return Problem(
+        file=problem.file,
+        where=problem.where,
+        message=f"the analysis '{problem.value}' is not built yet",
+        remedy="Take this analysis out of the file; it is planned",
+    )
+
+
+def _engine_problems(content: Mapping[str, Any]) -> list[Problem]:
+    inference = content.get("inference")
+    engine = inference.get("engine") if isinstance(inference, dict) else None
+    if engine not in NOT_BUILT_ENGINES:
+        return []
+    message = f"the engine '{engine}' is not built yet"
+    return [Problem(file=STUDY_FILE, where="inference.engine", message=message, remedy="Use 'nuts'")]
+
+
+def _instruments(
+    content: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Instrument], dict[str, str], list[Problem]]:
+    instruments: dict[str, Instrument] = {}
+    sources: dict[str, str] = {}
+    problems: list[Problem] = []
+    for index, name in _texts(content.get("instruments")):
+        where = f"instruments[{index}]"
+        try:
+            instrument = load_instrument(name, base=folder)
+        except InstrumentError as error:
+            problems += [
+                problem
+                if problem.where
+                else Problem(STUDY_FILE, problem.message, problem.remedy, where=where)
+                for problem in error.problems
+            ]
+            continue
+        if instrument.id in instruments:
+            message = f"instrument '{instrument.id}' is declared twice"
+            problems.append(Problem(STUDY_FILE, message, "Keep one of them", where=where))
+        instruments[instrument.id], sources[instrument.id] = instrument, name
+    return instruments, sources, problems
+
+
+def _repeated(content: Mapping[str, Any]) -> list[Problem]:
+    """Ids that are given twice. Analyses name files, so theirs may not differ in case alone."""
+    waves = [(f"waves[{i}].id", wave.get("id")) for i, wave in _mappings(content.get("waves"))]
+    analyses = [
+        (f"analyses[{i}].id", str(analysis.get("id", analysis.get("kind", ""))).lower())
+        for i, analysis in _mappings(content.get("analyses"))
+    ]
+    problems = []
+    for what, entries in (("wave", waves), ("analysis", analyses)):
+        first: dict[Any, str] = {}
+        for where, name in entries:
+            if name in first:
+                message = f"the {what} id '{name}' is taken by {first[name].removesuffix('.id')}"
+                problems.append(
+                    Problem(STUDY_FILE, message, "Give it an id of its own: `id: …`", where=where)
+                )
+            first.setdefault(name, where)
+    return problems
+
+
+_OWN_REFERENTS = "the own team, own leaders or a service"
+
+
+def _analysis_problems(
+    content: Mapping[str, Any], instruments: Mapping[str, Instrument], *, complete: bool
+) -> list[Problem]:
+    """Ids that cannot name files, instruments that are not listed, kinds that do not suit the instrument."""
+    problems = []
+    for index, analysis in _mappings(content.get("analyses")):
+        where = f"analyses[{index}]"
+        if isinstance(analysis.get("id"), str):
+            try:
+                TypeAdapter(FileName).validate_python(analysis["id"])
+            except ValidationError as error:
+                message = error.errors()[0]["msg"].removeprefix("Value error, ")
+                problems.append(Problem(STUDY_FILE, message, where=f"{where}.id", value=analysis["id"]))
+        name, kind = analysis.get("instrument"), analysis.get("kind")
+        if not isinstance(name, str):
+            continue
+        if name not in instruments:
+            if complete:
+                remedy = suggestion(name, instruments, what="listed under `instruments`")
+                message = f"the instrument '{name}' is not one of the study's"
+                problems.append(Problem(STUDY_FILE, message, remedy, where=f"{where}.instrument"))
+            continue
+        about_targets = instruments[name].about_targets
+        if kind == "relations" and not about_targets:
+            problems.append(_wrong_kind(where, name, _OWN_REFERENTS, "climate"))
+        if kind == "climate" and about_targets:
+            problems.append(_wrong_kind(where, name, "partner units", "relations"))
+    return problems
+
+
+def _wrong_kind(where: str, instrument: str, asks_about: str, right_kind: str) -> Problem:
+    message = f"the instrument '{instrument}' asks about {asks_about}"
+    return Problem(STUDY_FILE, message, f"Use kind: {right_kind}", where=f"{where}.kind")
+
+
+def _waves(content: Mapping[str, Any]) -> tuple[Wave, ...]:
+    """The declared waves, or none if any of them cannot be read."""
+    try:
+        declared = TypeAdapter(tuple[WaveDeclaration, ...]).validate_python(content.get("waves"))
+    except ValidationError:
+        return ()
+    return tuple(Wave(wave.id, wave.date) for wave in declared)
+
+
+def _tables(content: Mapping[str, Any]) -> tuple[Tables | None, bool]:
+    """The declared places of the tables, and whether they can be read."""
+    try:
+        return TypeAdapter(Tables | None).validate_python(content.get("tables")), True
+    except ValidationError:
+        return None, False
+
+
+def _blame_override(problem: Problem, overrides: Sequence[Override]) -> Problem:
+    """A problem that an override caused names the override, not the file."""
+    for override in overrides:
+        if problem.where and re.match(re.escape(override.where) + r"($|[.\[])", problem.where):
+            return Problem(f"--set {override.text}", problem.message, problem.remedy, value=problem.value)
+    return problem
+
+
+def _mappings(content: object) -> list[tuple[int, dict[str, Any]]]:
+    return (
+        [(i, part) for i, part in enumerate(content) if isinstance(part, dict)]
+        if isinstance(content, list)
+        else []
+    )
+
+
+def _texts(content: object) -> list[tuple[int, str]]:
+    return (
+        [(i, part) for i, part in enumerate(content) if isinstance(part, str)]
+        if isinstance(content, list)
+        else []
+    )

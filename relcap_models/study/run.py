@@ -1,0 +1,206 @@
+"""The stages of a run: from a study folder to a results folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from relcap_models import estimands, inference, models, report
+from relcap_models.report.disclosure import apply_disclosure
+from relcap_models.seeds import child_seed
+from relcap_models.simulate import write
+from relcap_models.study import folder, manifest
+from relcap_models.study.config import Analysis
+from relcap_models.study.context import analysis_context, report_context
+from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
+from relcap_models.study.read import Study, read_study
+from relcap_models.study.tables import stack_tables, write_tables
+
+STAGES = ("study", "tables", "design", "fit", "disclosure", "report", "manifest")
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where the results of a run are and whether they passed its checks.
+
+    checks : `analysis, check, subject, value, threshold, passed, message`, one row per check.
+    """
+
+    folder: Path
+    checks: pd.DataFrame = field(repr=False)
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "public" / "report.html"
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """What the failed checks say, in their order."""
+        return tuple(self.checks.loc[~self.checks["passed"].astype(bool), "message"])
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed
+
+
+def run_study(
+    study: Study | Path | str,
+    out: Path | str | None = None,
+    *,
+    engine: str | None = None,
+    overrides: Sequence[str] = (),
+    progress: bool = True,
+) -> RunResult:
+    """Run a study: fit its analyses, write their tables, apply disclosure control, check, report.
+
+    Parameters
+    ----------
+    study : a study folder, or a `Study` as it was read
+    out : results folder; nothing is written outside it. Default: `results` in the study folder
+    engine : replaces `inference.engine` of the study file
+    overrides : `key=value` settings that replace those of the study file, as `read_study` takes them
+    progress : print the stages and the sampler's progress on standard error
+
+    Returns
+    -------
+    RunResult. Failed checks do not raise: the results are written and say so on top.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Before anything is written, with every problem of the study, its tables or its design.
+    FitError
+        If a model cannot be fitted. Previous results stay as they were.
+    """
+    log = _Log(console=Console(stderr=True, quiet=not progress, highlight=False))
+    with log.stage("study"):
+        if not isinstance(study, Study):
+            engines = [f"inference.engine={engine}"] if engine else []
+            study = read_study(study, overrides=[*overrides, *engines])
+        elif engine or overrides:
+            raise ValueError("engine and overrides change a study file; give its folder, not a Study")
+    out = Path(out) if out is not None else study.folder / "results"
+    with log.stage("tables"):
+        material = gather(study)
+        log.say(_counts(material))
+    with log.stage("design"):
+        designs = {}
+        for analysis in study.config.analyses:
+            designs[analysis.id] = models.describe_design(analysis, material.survey)
+            for message in designs[analysis.id].messages:
+                log.say(f"{analysis.id}: {message}")
+    return _run(study, material, designs, out=out, log=log)
+
+
+def _run(
+    study: Study, material: Material, designs: Mapping[str, models.Design], *, out: Path, log: _Log
+) -> RunResult:
+    work = folder.begin(out)
+    record = manifest.opening(study, out=out)
+    try:
+        folder.mark_incomplete(out, record | {"status": folder.INCOMPLETE, "stage": "fit"})
+        if material.simulated is not None:
+            write(material.simulated, work / "restricted" / DATA, work / "restricted" / TRUTH)
+        with log.stage("fit"):
+            uncontrolled, checks, contexts = _analyse(study, material, designs, work=work, log=log)
+            write_tables({**uncontrolled, "checks": checks}, work / "restricted" / "tables")
+        with log.stage("disclosure"):
+            controlled = apply_disclosure(uncontrolled, material.survey, study.config.disclosure)
+            write_tables({**controlled, "checks": checks}, work / "public" / "tables")
+        result = RunResult(out, checks)
+        with log.stage("report"):
+            simulated = is_simulated(study, material)
+            context = report_context(study, material.survey, contexts, simulated=simulated)
+            folder.write_json(work / "restricted" / "context.json", context)
+            report.render_report(work)
+        with log.stage("manifest"):
+            record |= {
+                "outputs": manifest.output_files(work),
+                "status": "passed" if result.passed else "failed checks",
+                "checks": {"passed": int(checks["passed"].sum()), "failed": list(result.failed)},
+            }
+            folder.write_json(work / folder.MANIFEST, record | {"seconds": log.seconds})
+            folder.finish(out)
+    except BaseException as error:
+        how = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"
+        folder.mark_incomplete(out, record | {"status": folder.INCOMPLETE, "stage": log.current, "how": how})
+        raise
+    return result
+
+
+def _analyse(
+    study: Study, material: Material, designs: Mapping[str, models.Design], *, work: Path, log: _Log
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, list[dict[str, Any]]]:
+    """Fit every analysis: uncontrolled tables, checks, and what the report says about each."""
+    tables, checks, contexts = [], [], []
+    for analysis in study.config.analyses:
+        log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
+        began = time.perf_counter()
+        fit = _fit(study, analysis, material, work=work, progress=not log.console.quiet)
+        seconds = time.perf_counter() - began
+        fit.save(work / "restricted" / "posteriors" / analysis.id)
+        targets, inference_options = study.config.targets, study.config.inference
+        tables.append(
+            estimands.tables(fit, material.survey, ci_prob=study.config.report.ci_prob, targets=targets)
+        )
+        checks.append(
+            inference.checks(fit, max_rhat=inference_options.max_rhat, min_ess=inference_options.min_ess)
+        )
+        contexts.append(
+            analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
+        )
+    intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
+    return {**stack_tables(tables), "intake": intake}, pd.concat(checks, ignore_index=True), contexts
+
+
+def _fit(
+    study: Study, analysis: Analysis, material: Material, *, work: Path, progress: bool
+) -> inference.Fit:
+    options = study.config.inference
+    return inference.fit(
+        analysis,
+        material.survey,
+        engine=options.engine,
+        seed=int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0]),
+        chains=options.chains,
+        draws=options.draws,
+        tune=options.tune,
+        target_accept=options.target_accept,
+        progress=progress,
+    )
+
+
+def _counts(material: Material) -> str:
+    survey = material.survey
+    made = "simulated; " if material.simulated is not None else ""
+    return (
+        f"{made}{survey.responses['respondent_id'].nunique():,} respondents, {len(survey.units):,} units, "
+        f"{len(survey.responses):,} answers, {len(survey.waves)} waves"
+    )
+
+
+@dataclass
+class _Log:
+    """What a run tells while it goes on, and how long its stages took."""
+
+    console: Console
+    current: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.current = name
+        self.console.print(f"[{STAGES.index(name) + 1}/{len(STAGES)}] {name}", markup=False)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 2)
+
+    def say(self, text: str) -> None:
+        self.console.print(f"      {text}", markup=False)

@@ -1,0 +1,44 @@
+"""Tables on disk: UTF-8 without byte-order mark, comma, point, `true` and `false`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+_DIGITS = 7
+"""Significant digits: well below Monte Carlo error, and figures stay readable."""
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table as `<name>.csv`."""
+    for name, table in tables.items():
+        text = table.copy(deep=False)
+        for column in text:
+            text[column] = _flags_as_words(text[column])
+        text.to_csv(
+            folder / f"{name}.csv",
+            index=False,
+            encoding="utf-8",
+            lineterminator="\n",
+            float_format=f"%.{_DIGITS}g",
+        )
+
+
+def stack_tables(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """The tables of several analyses as one table of each name, in order of the analyses."""
+    collected: dict[str, list[pd.DataFrame]] = {}
+    for tables in parts:
+        for name, table in tables.items():
+            collected.setdefault(name, []).append(table)
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in collected.items()}
+
+
+def _flags_as_words(values: pd.Series) -> pd.Series:
+    if not (pd.api.types.is_bool_dtype(values) or pd.api.types.is_object_dtype(values)):
+        return values
+    return values.map(
+        lambda value: str(value).lower() if isinstance(value, bool | np.bool_) else value
+    ).astype(object)
