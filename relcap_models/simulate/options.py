@@ -30,7 +30,6 @@ class Simulation(Declaration):
 
         simulation:
           organisation: {n_respondents: 1300, n_units: 60, n_districts: 6, turnover: 0.08, moves: 0.03}
-          nonresponse: {unit: 0.15}
           climate:
             leniency: 0.3
             paths:

@@ -84,7 +84,7 @@ class Nonresponse(Declaration):
         the target. Own-unit ratings and climate have none.
     """
 
-    unit: Share = 0.2
+    unit: Share = 0.15
     persistence: Share = 0.6
     leniency: Correlation = 0.0
     item: Share = 0.02

@@ -44,7 +44,7 @@ def averaged_shares(
     def weighted(eta: float) -> np.ndarray:
         return category_shares(family, loading * eta, thresholds) * stats.norm.pdf(eta, mean, sd)
 
-    return integrate.quad_vec(weighted, mean - 10 * sd, mean + 10 * sd, epsabs=1e-10)[0]
+    return integrate.quad_vec(weighted, mean - 7 * sd, mean + 7 * sd, epsabs=1e-8)[0]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
