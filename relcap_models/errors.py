@@ -42,7 +42,7 @@ class Problem:
 
 
 def format_problems(problems: Sequence[Problem], *, examples: int = 20) -> str:
-    """Problems as text: those of one kind together, with at most `examples` places shown and the rest counted.
+    """Problems as text: those of one kind together, at most `examples` places shown and the rest counted.
 
     Of one kind are problems with the same file and message. Places with the same remedy share a line:
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from relcap_models.data.columns import column_of_arrow, named_columns
 from relcap_models.data.encoding import as_utf8
 from relcap_models.data.findings import Findings
 from relcap_models.data.records import Records, find_records
-from relcap_models.data.table import Table, drop_empty_rows
+from relcap_models.data.table import Column, Table, drop_empty_rows
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
@@ -34,7 +35,7 @@ def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings)
     if b"\n" not in data and b"\r" in data:
         data = data.replace(b"\r", b"\n")
     lead, separator = _lead(data)
-    header, body, header_line = _header(data[lead:], first_line=data[:lead].count(b"\n") + 1)
+    header, start, header_line = _header(data, start=lead)
     if not header.strip():
         findings.add(
             path.name, "the file is empty", "It needs a header line with the names of the columns, and rows"
@@ -49,7 +50,8 @@ def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings)
         return None
     if separator != ",":
         findings.note(f"{path.name}: values are separated by {_SEPARATORS[separator]}s")
-    return _read_body(body, names, separator, header_line, path, name, findings)
+    body = _Body(data, start, header_line + 1, separator, len(names))
+    return _read_body(body, names, path.name, name, findings)
 
 
 def _lead(data: bytes) -> tuple[int, str | None]:
@@ -59,17 +61,18 @@ def _lead(data: bytes) -> tuple[int, str | None]:
     return 0, None
 
 
-def _header(data: bytes, *, first_line: int) -> tuple[str, memoryview, int]:
-    """The first line that is not blank, the bytes below it, and its line."""
-    start, line = 0, first_line
+def _header(data: bytes, *, start: int) -> tuple[str, int, int]:
+    """The first line from `start` on that is not blank, where the next begins, and its line number."""
+    line = data.count(b"\n", 0, start) + 1
     while start < len(data):
         end = data.find(b"\n", start)
         end = len(data) if end < 0 else end
-        header = data[start:end].decode().strip("\r\n")
+        header = data[start:end].decode().strip("\r")
+        start = end + 1
         if header.strip():
-            return header, memoryview(data)[min(end + 1, len(data)) :], line
-        start, line = end + 1, line + 1
-    return "", memoryview(b""), line
+            return header, min(start, len(data)), line
+        line += 1
+    return "", len(data), line
 
 
 def _separator(header: str, expected: set[str], file: str, line: int, findings: Findings) -> str | None:
@@ -93,93 +96,97 @@ def _separator(header: str, expected: set[str], file: str, line: int, findings: 
     return winners[0]
 
 
-def _read_body(
-    body: memoryview,
-    names: list[str],
-    separator: str,
-    header_line: int,
-    path: Path,
-    table_name: str,
-    findings: Findings,
-) -> Table | None:
-    positions = [str(i) for i in range(len(names))]
-    ragged_seen: list[None] = []
+@dataclass(frozen=True)
+class _Body:
+    """What stands below the header: `data` from `start` on, its first line being `first_line`."""
 
-    def skip(_: object) -> str:
-        ragged_seen.append(None)
-        return "skip"
+    data: bytes
+    start: int
+    first_line: int
+    separator: str
+    n_columns: int
 
-    @cache
-    def records() -> Records:
+    @cached_property
+    def records(self) -> Records:
         return find_records(
-            bytes(body), separator=separator, n_columns=len(names), first_line=header_line + 1
+            self.data[self.start :],
+            separator=self.separator,
+            n_columns=self.n_columns,
+            first_line=self.first_line,
         )
 
-    quotes = b'"' in body.obj
-    if quotes and bytes(body).count(b'"') % 2:
-        last = records()
-        line = (
-            last.ragged[-1][0] if last.ragged else int(last.lines[-1]) if len(last.lines) else header_line + 1
-        )
+    @cached_property
+    def n_quotes(self) -> int:
+        return self.data.count(b'"', self.start)
+
+    def n_lines(self) -> int:
+        unfinished = len(self.data) > self.start and not self.data.endswith(b"\n")
+        return self.data.count(b"\n", self.start) + unfinished
+
+
+def _read_body(body: _Body, names: list[str], file: str, table_name: str, findings: Findings) -> Table | None:
+    if body.n_quotes % 2 and body.records.open_quote is not None:
+        line = body.records.open_quote
         findings.add(
-            path.name, "a quotation mark is opened and not closed", "Close it, or write it twice", row=line
+            file, "a quotation mark is opened and not closed", "Close it, or write it twice", row=line
         )
         return None
     try:
-        read = arrow_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(body)),
-            read_options=arrow_csv.ReadOptions(column_names=positions),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=separator, newlines_in_values=quotes, invalid_row_handler=skip
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types={p: pa.dictionary(pa.int32(), pa.string()) for p in positions},
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-        columns = [column_of_arrow(read.column(p)) for p in positions]
+        columns, any_ragged = _parse(body)
     except pa.ArrowInvalid as error:
-        if "Empty CSV" not in str(error):
-            findings.add(path.name, f"the file can't be read as CSV: {error}", "Save it again as CSV UTF-8")
-            return None
-        columns = [column_of_arrow(pa.chunked_array([], type=pa.string())) for _ in positions]
-    if ragged_seen:
-        _report_ragged(records(), len(names), path.name, findings)
-    n_read = n_rows = len(columns[0][0].codes)
-    named = named_columns(names, columns, path.name, findings, row=header_line)
-    named, kept = drop_empty_rows(named, n_rows)
+        findings.add(file, f"the file can't be read as CSV: {error}", "Save it again as CSV UTF-8")
+        return None
+    if any_ragged:
+        _report_ragged(body, file, findings)
+    n_read = len(columns[0][0].codes)
+    named = named_columns(names, columns, file, findings, row=body.first_line - 1)
+    named, kept = drop_empty_rows(named, n_read)
     if kept is not None:
-        findings.note(f"{path.name}: {n_read - len(kept)} rows without any value are left out")
-        n_rows = len(kept)
-    one_line_each = not ragged_seen and _n_lines(body) == n_read
+        findings.note(f"{file}: {n_read - len(kept)} rows without any value are left out")
+    one_line_each = not any_ragged and body.n_lines() == n_read
+
+    def line(rows: np.ndarray) -> np.ndarray:
+        read = np.asarray(rows) if kept is None else kept[rows]
+        return read + body.first_line if one_line_each else body.records.lines[read]
+
     return Table(
         name=table_name,
-        file=path.name,
+        file=file,
         columns=named,
-        n_rows=n_rows,
-        line=_line_finder(kept, header_line, None if one_line_each else records),
-        separator=separator,
+        n_rows=n_read if kept is None else len(kept),
+        line=line,
+        separator=body.separator,
     )
 
 
-def _n_lines(body: memoryview) -> int:
-    data = bytes(body)
-    return data.count(b"\n") + (len(data) > 0 and not data.endswith(b"\n"))
+def _parse(body: _Body) -> tuple[list[tuple[Column, bool]], bool]:
+    """The columns as text, and whether rows with another number of values were skipped."""
+    positions = [str(i) for i in range(body.n_columns)]
+    skipped: list[None] = []
+
+    def skip(_: object) -> str:
+        skipped.append(None)
+        return "skip"
+
+    if not body.data[body.start : body.start + 1000].strip() and not body.data[body.start :].strip():
+        return [column_of_arrow(pa.chunked_array([], type=pa.string())) for _ in positions], False
+    read = arrow_csv.read_csv(
+        pa.BufferReader(pa.py_buffer(memoryview(body.data)[body.start :])),
+        read_options=arrow_csv.ReadOptions(column_names=positions),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=body.separator, newlines_in_values=body.n_quotes > 0, invalid_row_handler=skip
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={p: pa.dictionary(pa.int32(), pa.string()) for p in positions},
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+    return [column_of_arrow(read.column(p)) for p in positions], bool(skipped)
 
 
-def _line_finder(
-    kept: np.ndarray | None, header_line: int, records: Callable[[], Records] | None
-) -> Callable[[np.ndarray], np.ndarray]:
-    def line(rows: np.ndarray) -> np.ndarray:
-        rows = np.asarray(rows)
-        read = rows if kept is None else kept[rows]
-        return read + header_line + 1 if records is None else records().lines[read]
-
-    return line
-
-
-def _report_ragged(records: Records, n_columns: int, file: str, findings: Findings) -> None:
+def _report_ragged(body: _Body, file: str, findings: Findings) -> None:
+    records = body.records
     for line, n_values, n_lines in records.ragged:
         remedy = (
             "Put values that contain the separator in quotation marks, and keep blank cells as empty values"
@@ -188,7 +195,7 @@ def _report_ragged(records: Records, n_columns: int, file: str, findings: Findin
             remedy = f"It runs over {n_lines} lines: is a quotation mark opened and not closed?"
         findings.add(
             file,
-            f"the row does not have {n_columns} values as the header has",
+            f"the row does not have {body.n_columns} values as the header has",
             remedy,
             row=line,
             value=str(n_values),

@@ -14,7 +14,7 @@ from relcap_models.data.findings import Findings
 _REMEDY = "Save the file again as UTF-8 (in Excel: 'CSV UTF-8')"
 _CHUNK = 1 << 24
 
-# Letters, and signs of running text. Read so, the æ, ø and å of Mac files are ¾, ¿ and Œ, those of DOS ‘, › and †.
+# Letters, and signs of running text. Read so, æ, ø and å are ¾, ¿ and Œ in Mac files, ‘, › and † in DOS ones.
 _WRITTEN = re.compile(r"[\x00-\x7fÀ-ÖØ-öø-ÿŠšŽžŸ°§´·«»“”‘’–—…€£½ªº©®\xa0\xad]*")
 _MISREAD_DOS = re.compile(r"[^\W\d_]‘[^\W\d_]")
 # UTF-8 bytes read as Windows-1252: Ã and one of the signs that a second byte becomes.

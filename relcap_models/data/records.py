@@ -19,11 +19,13 @@ class Records:
     lines : (record,) of the records with the right number of values
     ragged : (line, number of values, lines that the record runs over) of the others
     broken : line at which the reader gave up, or None
+    open_quote : line of the last record if a quotation mark in it is not closed, or None
     """
 
     lines: np.ndarray
     ragged: tuple[tuple[int, int, int], ...]
     broken: int | None = None
+    open_quote: int | None = None
 
 
 def find_records(body: bytes, *, separator: str, n_columns: int, first_line: int) -> Records:
@@ -31,15 +33,27 @@ def find_records(body: bytes, *, separator: str, n_columns: int, first_line: int
     lines: list[int] = []
     ragged: list[tuple[int, int, int]] = []
     broken = None
-    reader = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=separator)
-    start = 0
+    text = body.decode()
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    start = last = 0
     try:
         for values in reader:
             if len(values) == n_columns and not (n_columns == 1 and not values[0]):
                 lines.append(first_line + start)
             elif any(value.strip() for value in values):
                 ragged.append((first_line + start, len(values), reader.line_num - start))
-            start = reader.line_num
+            last, start = start, reader.line_num
     except csv.Error:
         broken = first_line + start
-    return Records(np.array(lines, dtype=np.int64), tuple(ragged), broken)
+    open_quote = first_line + last if _is_open(text, last, separator) else None
+    return Records(np.array(lines, dtype=np.int64), tuple(ragged), broken, open_quote)
+
+
+def _is_open(text: str, line: int, separator: str) -> bool:
+    """True if the record that begins at this line (from 0) and ends the file leaves a quotation mark open."""
+    record = "".join(io.StringIO(text, newline="").readlines()[line:])
+    try:
+        list(csv.reader([record], delimiter=separator, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
