@@ -38,7 +38,11 @@ class Problem:
         text = f"{place}: {self.message}"
         if self.value is not None:
             text += f" (value {self.value!r})"
-        return f"{text}. {self.remedy}".rstrip() if self.remedy else f"{text}."
+        return _sentences(text, self.remedy)
+
+
+def _sentences(text: str, remedy: str) -> str:
+    return f"{text}. {remedy.rstrip('.')}.".replace("?.", "?") if remedy else f"{text}."
 
 
 def format_problems(problems: Sequence[Problem], *, examples: int = 20) -> str:
@@ -73,7 +77,7 @@ def _format_kind(alike: list[Problem], examples: int) -> str:
         value = [] if problem.value is None else [repr(problem.value)]
         by_remedy.setdefault(problem.remedy, []).append(" ".join(row + column + value))
     for remedy, shown in by_remedy.items():
-        text += f"\n  {', '.join(shown)}. {remedy}".rstrip()
+        text += f"\n  {_sentences(', '.join(shown), remedy)}"
     if len(alike) > examples:
         text += f"\n  and {len(alike) - examples} more like this"
     return text
