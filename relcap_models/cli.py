@@ -35,7 +35,7 @@ app = typer.Typer(
     Exit codes: 0 done, 1 a run failed its checks, 2 the input is wrong, 130 interrupted.
     """,
 )
-instruments_app = typer.Typer(help="The instruments that come with the package.", no_args_is_help=False)
+instruments_app = typer.Typer()
 app.add_typer(instruments_app, name="instruments")
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study folder, with a study.yaml.")]

@@ -13,7 +13,10 @@ from relcap_models.schema import parse_yaml, suggestion
 
 @dataclass(frozen=True)
 class Override:
-    """A setting and its place, written as problems of the study file write places: `analyses[1].family`."""
+    """A setting and what it added or changed, as problems of the study file write places.
+
+    `where` is `analyses[1].family`, or the block above it if the setting had to make that.
+    """
 
     text: str
     where: str
@@ -51,9 +54,9 @@ def _parse(setting: str) -> tuple[list[str], Any]:
 
 
 def _set(content: dict[str, Any], path: Sequence[str], value: Any, *, file: str) -> str:
-    """Put the value in its place (in `content` itself) and tell the place."""
+    """Put the value in its place (in `content` itself) and tell the first place on the way that is new."""
     holder: Any = content
-    where = ""
+    where = made = ""
     for depth, part in enumerate(path):
         if isinstance(holder, list):
             key: int | str = _index(holder, part, where, file=file)
@@ -68,10 +71,11 @@ def _set(content: dict[str, Any], path: Sequence[str], value: Any, *, file: str)
         if depth == len(path) - 1:
             holder[key] = value
         elif isinstance(holder, dict):
+            made = made or (where if key not in holder else "")
             holder = holder.setdefault(key, {})
         else:
             holder = holder[key]
-    return where
+    return made or where
 
 
 def _index(elements: Sequence[Any], part: str, where: str, *, file: str) -> int:

@@ -187,10 +187,11 @@ def _instruments(
         try:
             instrument = load_instrument(name, base=folder)
         except InstrumentError as error:
+            there = (folder / name).is_file()
             problems += [
                 problem
-                if problem.where
-                else Problem(STUDY_FILE, problem.message, problem.remedy, where=where)
+                if there
+                else Problem(STUDY_FILE, problem.message, problem.remedy, where=where, value=name)
                 for problem in error.problems
             ]
             continue

@@ -116,12 +116,8 @@ def _compare(before: pd.DataFrame, after: pd.DataFrame) -> tuple[bool, str]:
     if "mcse" not in before:
         changed = [column for column in before if not before[column].equals(after[column])]
         return _is_diagnostic(changed), f"differs in {', '.join(changed)}, which belong to the draws."
-    columns = [
-        column
-        for column in before
-        if column in ("analysis", "wave", "suppressed") or column in _labels(before)
-    ]
-    if not before[columns].equals(after[columns]):
+    labels = list(before.columns[: before.columns.get_loc("mean")])
+    if not before[labels].equals(after[labels]) or not _same_shown(before, after):
         return False, "has other labels or suppresses other rows."
     mean = (pd.to_numeric(before["mean"]) - pd.to_numeric(after["mean"])).abs()
     error = np.hypot(pd.to_numeric(before["mcse"]), pd.to_numeric(after["mcse"]))
@@ -130,14 +126,14 @@ def _compare(before: pd.DataFrame, after: pd.DataFrame) -> tuple[bool, str]:
     return agrees, f"means differ by up to {mean.max():.3g}, {z:.1f} Monte Carlo standard errors."
 
 
+def _same_shown(before: pd.DataFrame, after: pd.DataFrame) -> bool:
+    """Are the same cells blank, and the same rows suppressed?"""
+    flags = [column for column in before if column == "suppressed"]
+    return before.eq("").equals(after.eq("")) and before[flags].equals(after[flags])
+
+
 def _is_diagnostic(changed: list[str]) -> bool:
     return set(changed) <= {"value", "message", "predicted_mean", "predicted_lower", "predicted_upper"}
-
-
-def _labels(table: pd.DataFrame) -> list[str]:
-    """The columns before the first figure."""
-    columns = list(table.columns)
-    return columns[: columns.index("mean")]
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,0 +1,156 @@
+"""What a user of the command line sees: text, exit code, and nothing written on wrong input."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import relcap_models
+from relcap_models import cli
+from relcap_models.study import new_study
+
+
+@pytest.fixture
+def relcap(monkeypatch, capsys):
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["relcap", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def new(tmp_path_factory):
+    return new_study(tmp_path_factory.mktemp("cli") / "trial")
+
+
+@pytest.fixture
+def study(tmp_path, new):
+    """A new study, to be spoilt."""
+    return shutil.copytree(new, tmp_path / "trial")
+
+
+def test_version(relcap):
+    assert relcap("--version") == (0, f"relcap {relcap_models.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    "command", ["validate", "simulate", "run", "report", "verify", "power", "calibrate", "new", "instruments"]
+)
+def test_every_command_of_the_contract_teaches_itself(relcap, command):
+    assert command in relcap("--help")[1]
+    code, out, _ = relcap(command, "--help")
+    assert code == 0
+    examples = out.partition("\n")[2]
+    assert "built yet" in out or f"  relcap {command}" in examples
+
+
+def test_help_comes_at_once_and_loads_no_tables():
+    """Half a second on an idle machine; the processor's time, so that a busy one does not fail it."""
+    program = (
+        "import sys, time; sys.argv = ['relcap', '--help']\n"
+        "from relcap_models.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'pydantic', 'pymc', 'matplotlib'} & set(sys.modules)\n"
+        "print(heavy or 'light', time.process_time(), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded, seconds = run.stderr.split()
+    assert loaded == "light"
+    assert float(seconds) < 0.5
+
+
+def test_a_new_study_is_in_order(relcap, study):
+    code, out, err = relcap("validate", study)
+    assert (code, err) == (0, "")
+    assert "in order" in out
+    assert "8 units, waves w1, w2" in out
+    assert "relational_capacity" in out
+    assert "don't know" in out
+
+
+def test_validating_loads_no_sampler(study):
+    program = (
+        f"import sys; sys.argv = ['relcap', 'validate', {str(study)!r}]\n"
+        "from relcap_models.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*({'pymc', 'pytensor', 'arviz', 'nutpie', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stderr.strip() == ""
+
+
+def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap, study):
+    file = study / "study.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("disclosure:", "disclosre:"), encoding="utf-8")
+    with (study / "data" / "responses.csv").open("a", encoding="utf-8") as responses:
+        responses.write("w1,nobody,nowhere,u_1,relational_capacity,RC1,9\n")
+    before = sorted(study.rglob("*"))
+    code, out, err = relcap("validate", study)
+    assert (code, out) == (2, "")
+    assert "'disclosure'" in err
+    assert "responses.csv" in err
+    assert "nowhere" in err
+    assert "Traceback" not in err
+    assert sorted(study.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "{study}", "--engine", "fast"], "not built yet"),
+        (["run", "{study}", "--engine", "nutz"], "nuts"),
+        (["run", "{study}", "--set", "inference.drawz=1"], "'draws'"),
+        (["run", "{study}/absent"], "no such folder"),
+        (["power", "{study}"], "not built yet"),
+        (["calibrate", "{study}"], "not built yet"),
+        (["report", "{study}"], "no finished results"),
+        (["verify", "{study}"], "no manifest.json"),
+        (["new", "{study}"], "not empty"),
+        (["new", "{study}/no good"], "names files"),
+        (["instruments", "show", "relational_capasity"], "'relational_capacity'"),
+        (["instruments", "show", "relational_capacity", "--language", "no"], "nb"),
+        (["validat", "{study}"], "validat"),
+    ],
+)
+def test_wrong_input_exits_2_says_what_is_wrong_and_writes_nothing(relcap, study, arguments, says):
+    before = sorted(study.rglob("*"))
+    code, out, err = relcap(*(argument.format(study=study) for argument in arguments))
+    assert code == 2
+    assert says in err
+    assert out == ""
+    assert "Traceback" not in err
+    assert sorted(study.rglob("*")) == before
+
+
+def test_new_makes_a_study_and_says_what_is_next(relcap, tmp_path):
+    code, out, _ = relcap("new", tmp_path / "mine")
+    assert code == 0
+    assert "relcap validate" in out
+    assert "name: mine " in (tmp_path / "mine" / "study.yaml").read_text(encoding="utf-8")
+
+
+def test_simulate_writes_tables_and_truth_where_it_is_told(relcap, study, tmp_path):
+    code, out, _ = relcap("simulate", study, "--out", tmp_path / "elsewhere")
+    assert code == 0
+    assert (tmp_path / "elsewhere" / "data" / "responses.csv").read_bytes() == (
+        study / "data" / "responses.csv"
+    ).read_bytes()
+    assert (tmp_path / "elsewhere" / "truth" / "relation_scores.csv").is_file()
+    assert str(tmp_path / "elsewhere") in out
+
+
+def test_instruments_are_listed_and_shown_in_a_language(relcap):
+    assert "relational_leadership" in relcap("instruments")[1]
+    assert relcap("instruments")[1] == relcap("instruments", "list")[1]
+    code, out, _ = relcap("instruments", "show", "psychological_safety", "--language", "nb")
+    assert code == 0
+    assert "Er det mulig å gjøre en feil i dette teamet" in out

@@ -1,0 +1,76 @@
+"""A study's answers come from its tables, or from its simulation where there are none, never from both."""
+
+import pytest
+
+from relcap_models.errors import ConfigError, DataError
+from relcap_models.study import gather, read_study, write_simulation
+from relcap_models.study.material import is_simulated, problems_of_study
+from relcap_models.study.read import draft_study
+
+
+def test_simulating_on_the_way_gives_the_same_answers_as_simulating_first(study_folder):
+    on_the_way = gather(read_study(study_folder))
+    write_simulation(read_study(study_folder), study_folder)
+    first = gather(read_study(study_folder))
+    assert on_the_way.simulated is not None
+    assert first.simulated is None
+    assert on_the_way.survey.responses.astype(object).equals(first.survey.responses.astype(object))
+
+
+def test_simulated_tables_are_known_until_real_ones_take_their_place(study_folder):
+    study = read_study(study_folder)
+    write_simulation(study, study_folder)
+    assert is_simulated(study, gather(study))
+    responses = study_folder / "data" / "responses.csv"
+    responses.write_text(responses.read_text(encoding="utf-8").rstrip("\n"), encoding="utf-8")
+    assert not is_simulated(study, gather(study))
+
+
+def test_simulating_again_replaces_simulated_tables_but_never_others(study_folder):
+    study = read_study(study_folder)
+    write_simulation(study, study_folder)
+    write_simulation(study, study_folder)
+    responses = study_folder / "data" / "responses.csv"
+    responses.write_text("my answers", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"responses\.csv"):
+        write_simulation(study, study_folder)
+    assert responses.read_text(encoding="utf-8") == "my answers"
+
+
+def test_some_tables_but_not_all_is_refused_rather_than_mixed(study_folder, study_text):
+    text = study_text + "tables: {responses: data/responses.csv, units: data/unit.csv}\n"
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    write_simulation(read_study(study_folder), study_folder)
+    with pytest.raises(ConfigError, match=r"Did you mean 'data/units\.csv'"):
+        gather(read_study(study_folder))
+
+
+def test_no_tables_and_no_simulation_is_refused(study_folder, study_text):
+    (study_folder / "study.yaml").write_text(study_text.split("simulation:")[0], encoding="utf-8")
+    with pytest.raises(ConfigError, match="no tables"):
+        gather(read_study(study_folder))
+    with pytest.raises(ConfigError, match="nothing to simulate from"):
+        write_simulation(read_study(study_folder), study_folder)
+
+
+def test_problems_of_file_and_tables_are_told_together(study_folder, study_text):
+    write_simulation(read_study(study_folder), study_folder)
+    responses = study_folder / "data" / "responses.csv"
+    lines = responses.read_text(encoding="utf-8").splitlines()
+    lines[1] = lines[1].rsplit(",", 1)[0] + ",77"
+    responses.write_text("\n".join(lines), encoding="utf-8")
+    (study_folder / "study.yaml").write_text(study_text + "sed: 1\n", encoding="utf-8")
+    files = {problem.file for problem in problems_of_study(draft_study(study_folder))}
+    assert files == {"study.yaml", "responses.csv"}
+
+
+def test_wrong_tables_raise_all_their_problems(study_folder):
+    write_simulation(read_study(study_folder), study_folder)
+    responses = study_folder / "data" / "responses.csv"
+    lines = responses.read_text(encoding="utf-8").splitlines()
+    for row, value in ((1, "77"), (2, "-3")):
+        lines[row] = lines[row].rsplit(",", 1)[0] + f",{value}"
+    responses.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        gather(read_study(study_folder))
+    assert {problem.row for problem in caught.value.problems} == {2, 3}

@@ -1,0 +1,137 @@
+"""A study file is read as it was meant, or refused with every reason."""
+
+import pytest
+
+from relcap_models.errors import ConfigError
+from relcap_models.study import read_study
+
+
+def problems(folder, text, *overrides):
+    (folder / "study.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_study(folder, overrides=overrides)
+    return {problem.where: problem for problem in caught.value.problems}
+
+
+def test_defaults_are_those_of_the_contract(study_folder):
+    config = read_study(study_folder).config
+    assert (config.inference.engine, config.inference.chains, config.inference.draws) == ("nuts", 4, 1000)
+    assert (config.inference.max_rhat, config.inference.min_ess) == (1.01, 400)
+    assert (config.disclosure.min_respondents_mean, config.disclosure.min_respondents_distribution) == (5, 8)
+    assert (config.report.audience, config.report.language, config.report.ci_prob) == (
+        "researcher",
+        "en",
+        0.9,
+    )
+
+
+def test_a_study_is_found_by_its_folder_and_by_its_file(study_folder):
+    assert read_study(study_folder).config == read_study(study_folder / "study.yaml").config
+
+
+def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_word(study_folder, study_text):
+    wrong = (
+        study_text.replace("name: small", "name: sm all")
+        .replace("seed: 7", "seed: -1\nreprot: {language: dk}")
+        .replace("relational_capacity, psych", "relational_capasity, psych")
+        .replace("kind: climate, id: safety", "kind: climate, id: con, familly: gaussian")
+    )
+    found = problems(study_folder, wrong)
+    assert set(found) == {
+        "name",
+        "seed",
+        "reprot",
+        "instruments[0]",
+        "analyses[1].id",
+        "analyses[1].familly",
+    }
+    assert "'report'" in found["reprot"].remedy
+    assert "'family'" in found["analyses[1].familly"].remedy
+    assert "'relational_capacity'" in found["instruments[0]"].remedy
+
+
+@pytest.mark.parametrize("kind", ["psychometrics", "leadership_link", "programme_effect", "prioritisation"])
+def test_a_planned_analysis_is_refused_as_not_built_yet(study_folder, study_text, kind):
+    found = problems(study_folder, study_text.replace("kind: climate", f"kind: {kind}"))
+    assert "not built yet" in found["analyses[1].kind"].message
+
+
+def test_an_unknown_analysis_is_not_called_planned(study_folder, study_text):
+    found = problems(study_folder, study_text.replace("kind: climate", "kind: climat"))
+    assert "not built" not in str(found["analyses[1].kind"])
+    assert "'climate'" in found["analyses[1].kind"].remedy
+
+
+def test_the_fast_engine_is_refused_as_not_built_yet(study_folder, study_text):
+    found = problems(study_folder, study_text + "inference: {engine: fast}\n")
+    assert "not built yet" in found["inference.engine"].message
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "where"),
+    [
+        ("kind: climate, id: safety", "kind: climate, id: Relations", "analyses[1].id"),
+        ("[{id: w1, date: 2025-03}]", "[{id: w1}, {id: w1}]", "waves[1].id"),
+        (
+            "capacity, psychological_safety]",
+            "capacity, psychological_safety, psychological_safety]",
+            "instruments[2]",
+        ),
+    ],
+)
+def test_ids_are_unique_and_those_of_analyses_even_without_regard_to_case(
+    study_folder, study_text, change, to, where
+):
+    assert change in study_text
+    assert where in problems(study_folder, study_text.replace(change, to))
+
+
+def test_a_kind_must_suit_what_its_instrument_asks_about(study_folder, study_text):
+    swapped = study_text.replace("kind: relations", "kind: X").replace("kind: climate", "kind: relations")
+    found = problems(study_folder, swapped.replace("kind: X", "kind: climate"))
+    assert "kind: relations" in found["analyses[0].kind"].remedy
+    assert "kind: climate" in found["analyses[1].kind"].remedy
+
+
+def test_an_analysis_uses_an_instrument_of_the_study(study_folder, study_text):
+    found = problems(
+        study_folder,
+        study_text.replace("[relational_capacity, psychological_safety]", "[psychological_safety]"),
+    )
+    assert set(found) == {"analyses[0].instrument"}
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "x y", "", "nul", "-x", "ærø"])
+def test_an_id_that_cannot_name_a_file_everywhere_is_refused(study_folder, study_text, name):
+    assert "name" in problems(study_folder, study_text.replace("name: small", f"name: '{name}'"))
+
+
+def test_a_number_as_a_wave_id_is_told_to_be_quoted(study_folder, study_text):
+    found = problems(study_folder, study_text.replace("id: w1", "id: 1"))
+    assert "'1'" in found["waves[0].id"].remedy
+
+
+def test_a_folder_without_a_study_says_so(tmp_path):
+    with pytest.raises(ConfigError, match=r"no study\.yaml"):
+        read_study(tmp_path)
+    with pytest.raises(ConfigError, match="no such folder"):
+        read_study(tmp_path / "absent")
+
+
+def test_an_own_instrument_file_is_found_in_the_study_folder(study_folder, study_text):
+    own = """
+    id: my_scale
+    title: {en: Mine}
+    referent: own_team
+    dimensions: [{id: d, title: {en: D}}]
+    items: [{id: m1, dimension: d, text: {en: How}}]
+    source: mine
+    original_language: en
+    translation_status: {en: original}
+    """
+    (study_folder / "my_scale.yaml").write_text(own, encoding="utf-8")
+    text = study_text.replace("psychological_safety]", "my_scale.yaml]").replace(
+        "instrument: psychological_safety", "instrument: my_scale"
+    )
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    assert read_study(study_folder).sources["my_scale"] == "my_scale.yaml"
