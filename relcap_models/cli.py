@@ -197,9 +197,9 @@ def calibrate(study: StudyArgument) -> None:
 def instruments(context: typer.Context) -> None:
     """The instruments that come with the package.
 
-    relcap instruments
-
-    relcap instruments show relational_capacity --language da
+    \b
+      relcap instruments
+      relcap instruments show relational_capacity --language da
     """
     if context.invoked_subcommand is None:
         list_instruments()
