@@ -42,7 +42,9 @@ class Problem:
 
 
 def _sentences(text: str, remedy: str) -> str:
-    return f"{text}. {remedy.rstrip('.')}.".replace("?.", "?") if remedy else f"{text}."
+    if not remedy:
+        return f"{text}."
+    return f"{text}. {remedy}" if remedy.endswith((".", "?", "!")) else f"{text}. {remedy}."
 
 
 def format_problems(problems: Sequence[Problem], *, examples: int = 20) -> str:

@@ -14,6 +14,7 @@ MOST_OF_A_KIND = 200_000
 """A table that is wrong in every row must not fill the memory with problems; more are counted in one."""
 
 _COMPARISONS = 200_000
+_FEW = 8
 
 
 class Findings:
@@ -91,6 +92,8 @@ def unknown_id_remedy(known: Iterable[str], *, add_to: str, verb: str = "Add it 
             )
         asked += 1
         close = nearest(value, names) if asked <= budget else None
+        if close is None and len(names) <= _FEW:
+            return f"{general}. Known: {', '.join(names) or 'none'}"
         return f"Did you mean '{close}'? {general}" if close else general
 
     return remedy
