@@ -12,6 +12,15 @@ from relcap_models.schema import Instrument
 from relcap_models.study.config import Analysis
 from relcap_models.study.read import Study
 
+_PRIORS = {
+    "threshold": ("normal, sd {:g}", "thresholds between answer categories"),
+    "log_loading": ("normal, sd {:g}", "logarithm of a loading"),
+    "mean": ("normal, sd {:g}", "mean of a later wave, and of the own unit"),
+    "covariate": ("normal, sd {:g}", "effect of a covariate"),
+    "reciprocity": ("2·Beta(a, a) − 1, a = {:g}", "dyadic reciprocity"),
+    "correlation": ("LKJ, η = {:g}", "correlations of effects"),
+    "stability": ("Beta(a, a), a = {:g}", "share of a variance that stays over waves"),
+}
 _UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")
 
 
@@ -55,7 +64,7 @@ def analysis_context(
         "kind": analysis.kind,
         "instrument": analysis.instrument,
         "model": options,
-        "priors": [dict(prior) for prior in analysis.describe_priors()],
+        "priors": _priors(analysis),
         "design": list(design.messages),
         "engine": {**fit.settings, "seconds": round(seconds, 1)},
         "n_responses": len(responses),
@@ -64,6 +73,20 @@ def analysis_context(
         "n_units": int(ratings["rater_unit"].nunique()),
         "n_relations": len(between[["rater_unit", "target_unit"]].drop_duplicates()),
     }
+
+
+def _priors(analysis: Analysis) -> list[dict[str, str]]:
+    described = []
+    for name, value in analysis.priors:
+        if name.startswith("sd_"):
+            form, meaning = (
+                "half-normal, scale {:g}",
+                f"standard deviation of {name[3:].replace('_', ' × ')} effects",
+            )
+        else:
+            form, meaning = _PRIORS[name]
+        described.append({"parameter": name, "prior": form.format(value), "meaning": meaning})
+    return described
 
 
 def _units(survey: Survey) -> list[dict[str, Any]]:

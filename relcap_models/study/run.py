@@ -43,7 +43,7 @@ class RunResult:
     @property
     def failed(self) -> tuple[str, ...]:
         """What the failed checks say, in their order."""
-        return tuple(self.checks.loc[~self.checks["passed"].astype(bool), "message"])
+        return tuple(_failed(self.checks))
 
     @property
     def passed(self) -> bool:
@@ -109,12 +109,12 @@ def _run(
         if material.simulated is not None:
             write(material.simulated, work / "restricted" / DATA, work / "restricted" / TRUTH)
         with log.stage("fit"):
-            uncontrolled, checks, contexts = _analyse(study, material, designs, work=work, log=log)
-            write_tables({**uncontrolled, "checks": checks}, work / "restricted" / "tables")
+            uncontrolled, contexts = _analyse(study, material, designs, work=work, log=log)
+            write_tables(uncontrolled, work / "restricted" / "tables")
         with log.stage("disclosure"):
-            controlled = apply_disclosure(uncontrolled, material.survey, study.config.disclosure)
-            write_tables({**controlled, "checks": checks}, work / "public" / "tables")
-        result = RunResult(out, checks)
+            public = apply_disclosure(uncontrolled, material.survey, study.config.disclosure)
+            write_tables(public, work / "public" / "tables")
+        result = RunResult(out, uncontrolled["checks"])
         with log.stage("report"):
             simulated = is_simulated(study, material)
             context = report_context(study, material.survey, contexts, simulated=simulated)
@@ -124,7 +124,10 @@ def _run(
             record |= {
                 "outputs": manifest.output_files(work),
                 "status": "passed" if result.passed else "failed checks",
-                "checks": {"passed": int(checks["passed"].sum()), "failed": list(result.failed)},
+                "checks": {
+                    "passed": len(result.checks) - len(result.failed),
+                    "failed": _failed(public["checks"]),
+                },
             }
             folder.write_json(work / folder.MANIFEST, record | {"seconds": log.seconds})
             folder.finish(out)
@@ -137,27 +140,27 @@ def _run(
 
 def _analyse(
     study: Study, material: Material, designs: Mapping[str, models.Design], *, work: Path, log: _Log
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, list[dict[str, Any]]]:
-    """Fit every analysis: uncontrolled tables, checks, and what the report says about each."""
-    tables, checks, contexts = [], [], []
+) -> tuple[dict[str, pd.DataFrame], list[dict[str, Any]]]:
+    """Fit every analysis: uncontrolled tables with the checks, and what the report says about each."""
+    tables: list[dict[str, pd.DataFrame]] = []
+    contexts: list[dict[str, Any]] = []
     for analysis in study.config.analyses:
         log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
         began = time.perf_counter()
         fit = _fit(study, analysis, material, work=work, progress=not log.console.quiet)
         seconds = time.perf_counter() - began
         fit.save(work / "restricted" / "posteriors" / analysis.id)
-        targets, inference_options = study.config.targets, study.config.inference
-        tables.append(
-            estimands.tables(fit, material.survey, ci_prob=study.config.report.ci_prob, targets=targets)
+        targets, limits = study.config.targets, study.config.inference
+        estimates = estimands.tables(
+            fit, material.survey, ci_prob=study.config.report.ci_prob, targets=targets
         )
-        checks.append(
-            inference.checks(fit, max_rhat=inference_options.max_rhat, min_ess=inference_options.min_ess)
-        )
+        checks = inference.checks(fit, max_rhat=limits.max_rhat, min_ess=limits.min_ess)
+        tables.append({**estimates, "checks": checks})
         contexts.append(
             analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
         )
     intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
-    return {**stack_tables(tables), "intake": intake}, pd.concat(checks, ignore_index=True), contexts
+    return {**stack_tables(tables), "intake": intake}, contexts
 
 
 def _fit(
@@ -175,6 +178,10 @@ def _fit(
         target_accept=options.target_accept,
         progress=progress,
     )
+
+
+def _failed(checks: pd.DataFrame) -> list[str]:
+    return list(checks.loc[~checks["passed"].astype(bool), "message"])
 
 
 def _counts(material: Material) -> str:

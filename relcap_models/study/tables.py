@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from relcap_models.report.disclosure import safe_csv
+
 _DIGITS = 7
 """Significant digits: well below Monte Carlo error, and figures stay readable."""
 
@@ -15,16 +17,8 @@ _DIGITS = 7
 def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as `<name>.csv`."""
     for name, table in tables.items():
-        text = table.copy(deep=False)
-        for column in text:
-            text[column] = _flags_as_words(text[column])
-        text.to_csv(
-            folder / f"{name}.csv",
-            index=False,
-            encoding="utf-8",
-            lineterminator="\n",
-            float_format=f"%.{_DIGITS}g",
-        )
+        text = {column: _as_written(table[column]) for column in table}
+        safe_csv(pd.DataFrame(text, columns=table.columns), folder / f"{name}.csv")
 
 
 def stack_tables(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
@@ -36,7 +30,9 @@ def stack_tables(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.Da
     return {name: pd.concat(frames, ignore_index=True) for name, frames in collected.items()}
 
 
-def _flags_as_words(values: pd.Series) -> pd.Series:
+def _as_written(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_float_dtype(values):
+        return values.map(lambda value: float(f"{value:.{_DIGITS}g}"), na_action="ignore")
     if not (pd.api.types.is_bool_dtype(values) or pd.api.types.is_object_dtype(values)):
         return values
     return values.map(
