@@ -1,7 +1,8 @@
 """Generative stories, one per file: option class, PyMC graph, expected response, simulator."""
 
 from relcap_models.models.climate import Climate
-from relcap_models.models.relation import Priors, Relation
+from relcap_models.models.priors import Priors
+from relcap_models.models.relation import Relation
 
 MODELS = (Relation, Climate)
 __all__ = ["MODELS", "Climate", "Priors", "Relation"]

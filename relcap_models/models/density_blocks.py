@@ -1,0 +1,213 @@
+"""The parts of a log density: each adds its effects to the latent ratings and pulls derivatives back.
+
+A block has `parameters` (what it adds to the vector), `forward(values, eta)` (adds to η, returns log density terms
+of its own), `backward(d_eta, d_values)` (the reverse) and `report(values)` (named quantities a reader may want).
+η is (N, D). `values` and `d_values` are named views into one vector.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.models import covariance as cov
+from relcap_models.models import kernels
+from relcap_models.models.frame import Frame
+from relcap_models.models.parameters import Parameter
+from relcap_models.models.priors import Priors
+from relcap_models.models.structure import Grouping, Structure
+
+Values = dict[str, np.ndarray]
+
+
+def correlation_parameter(name: str, size: int, eta: float) -> tuple[Parameter, ...]:
+    """Partial correlations (on 0…1) of an LKJ(eta) correlation matrix; none for a single variable."""
+    if size == 1:
+        return ()
+    column = np.tril_indices(size, k=-1)[1]
+    shape = eta + (size - 2 - column) / 2
+    return (Parameter(f"{name}_partial", (len(column),), "beta", shape, shape),)
+
+
+class Scaled:
+    """Cholesky factor diag(sd)·F of a covariance, with its reverse."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size = f"{name}_partial", size
+
+    def forward(self, values: Values, sd: np.ndarray) -> np.ndarray:
+        self.sd = sd
+        self.partial = 2.0 * values[self.name] - 1.0 if self.size > 1 else np.zeros(0)
+        self.correlation = cov.correlation_factor(self.partial, self.size)
+        return sd[:, None] * self.correlation
+
+    def backward(self, d_factor: np.ndarray, d_values: Values) -> np.ndarray:
+        if self.size > 1:
+            d_correlation = self.sd[:, None] * d_factor
+            d_values[self.name] += 2.0 * cov.correlation_factor_adjoint(self.partial, self.correlation, d_correlation)
+        return (d_factor * self.correlation).sum(axis=1)
+
+
+class BetweenWaves:
+    """Correlation of an effect between waves."""
+
+    def __init__(self, name: str, n_waves: int, priors: Priors) -> None:
+        self.name, self.n_waves = name, n_waves
+        self.parameters: tuple[Parameter, ...] = ()
+        if n_waves > 1:
+            self.parameters += (Parameter(f"stability_{name}", (1,), "beta", priors.stability, priors.stability),)
+        if n_waves > 2:
+            self.parameters += (Parameter(f"memory_{name}", (1,), "beta", 1.0, 2.0),)
+
+    def forward(self, values: Values) -> np.ndarray:
+        if self.n_waves == 1:
+            return np.ones((1, 1))
+        self.stability = float(values[f"stability_{self.name}"][0])
+        self.memory = float(values[f"memory_{self.name}"][0]) if self.n_waves > 2 else 0.0
+        return cov.wave_correlation(self.stability, self.memory, self.n_waves)
+
+    def backward(self, d_matrix: np.ndarray, d_values: Values) -> None:
+        if self.n_waves == 1:
+            return
+        d_stability, d_memory = cov.wave_correlation_adjoint(self.stability, self.memory, d_matrix)
+        d_values[f"stability_{self.name}"] += d_stability
+        if self.n_waves > 2:
+            d_values[f"memory_{self.name}"] += d_memory
+
+    def report(self, values: Values) -> Values:
+        return {p.name: np.asarray(values[p.name][0]) for p in self.parameters}
+
+
+class Location:
+    """μ per wave (0 in the reference wave), μ of own-unit ratings, covariates."""
+
+    def __init__(self, frame: Frame, priors: Priors, scale: float) -> None:
+        self.frame, self.n_dimensions = frame, len(frame.dimensions)
+        self.mixed = bool(frame.own.any() and not frame.own.all())
+        n_waves = len(frame.waves)
+        wave = frame.wave_of_rating
+        self.later = np.where(frame.own, -1, wave - 1) if self.mixed else wave - 1
+        self.own = np.where(frame.own, wave, -1)
+        self.parameters: tuple[Parameter, ...] = ()
+        if n_waves > 1:
+            self.parameters += (Parameter("mu_later", (n_waves - 1, self.n_dimensions), "normal", priors.mean * scale),)
+        if self.mixed:
+            self.parameters += (Parameter("mu_own", (n_waves, self.n_dimensions), "normal", priors.mean * scale),)
+        if frame.covariates:
+            self.parameters += (Parameter("beta", (len(frame.covariates), self.n_dimensions), "normal",
+                                          priors.covariate * scale),)
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        if "mu_later" in values:
+            kernels.gather_add(eta, values["mu_later"], self.later)
+        if self.mixed:
+            kernels.gather_add(eta, values["mu_own"], self.own)
+        if self.frame.covariates:
+            eta += self.frame.covariates_of_rating @ values["beta"]
+        return 0.0
+
+    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+        if "mu_later" in d_values:
+            kernels.scatter_add(d_eta, self.later, d_values["mu_later"])
+        if self.mixed:
+            kernels.scatter_add(d_eta, self.own, d_values["mu_own"])
+        if self.frame.covariates:
+            d_values["beta"] += self.frame.covariates_of_rating.T @ d_eta
+
+    def report(self, values: Values) -> Values:
+        later = values.get("mu_later", np.zeros((0, self.n_dimensions)))
+        named = {"mu": np.concatenate([np.zeros((1, self.n_dimensions)), later])}
+        return named | {name: values[name].copy() for name in ("mu_own", "beta") if name in values}
+
+
+class UnitEffects:
+    """Perceiver, target and self effects over waves: one covariance, sampled as they are."""
+
+    def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
+        self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
+        self.shape = (len(frame.units), len(frame.waves), len(self.roles) * self.n_dimensions)
+        spread = np.repeat([getattr(priors, f"sd_{role}") for role in self.roles], self.n_dimensions) * scale
+        size = self.shape[2]
+        self.covariance = Scaled("corr_unit", size)
+        self.waves = BetweenWaves("unit", len(frame.waves), priors)
+        self.parameters = (Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
+                           *correlation_parameter("corr_unit", size, priors.correlation), *self.waves.parameters,
+                           Parameter("unit_effects", self.shape, "flat"))
+        row = (frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles)
+        other = (frame.target_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles) + 1
+        self.indices = [row]
+        if "target" in self.roles:
+            self.indices.append(np.where(frame.own, row + 2, other) if "self" in self.roles else other)
+        self.stratum, self.count = np.zeros(self.shape[0], dtype=np.int64), np.array([self.shape[0]])
+
+    def _centred(self, effects: np.ndarray) -> np.ndarray:
+        flat = effects.reshape(self.shape[0], -1).copy()
+        kernels.centre(flat, self.stratum, self.count)
+        return flat
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        factor = self.covariance.forward(values, values["sd_unit"])
+        log_density, self.d_effects, self.d_wave, self.d_factor = cov.matrix_normal(
+            values["unit_effects"], self.waves.forward(values), factor)
+        by_role = self._centred(values["unit_effects"]).reshape(-1, self.n_dimensions)
+        for index in self.indices:
+            kernels.gather_add(eta, by_role, index)
+        return log_density
+
+    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+        d_by_role = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
+        for index in self.indices:
+            kernels.scatter_add(d_eta, index, d_by_role)
+        d_values["unit_effects"] += self.d_effects + self._centred(d_by_role).reshape(self.shape)
+        d_values["sd_unit"] += self.covariance.backward(self.d_factor, d_values)
+        self.waves.backward(self.d_wave, d_values)
+
+    def report(self, values: Values) -> Values:
+        factor = Scaled("corr_unit", self.shape[2])
+        factor.forward(values, values["sd_unit"])
+        correlation = factor.correlation @ factor.correlation.T
+        effects = self._centred(values["unit_effects"]).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
+        named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
+        named |= {f"{role}_effect": effects[:, :, k] for k, role in enumerate(self.roles)}
+        if "target" in self.roles:
+            pair = np.arange(self.n_dimensions)
+            named["generalised_reciprocity"] = correlation[pair, self.n_dimensions + pair]
+        return named | self.waves.report(values)
+
+
+class GroupedEffects:
+    """Independent effects of respondents, ratings or district shocks, sampled as standard normals."""
+
+    def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
+        self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
+        name = grouping.name
+        spread = (priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")) * scale
+        self.covariance = Scaled(f"corr_{name}", self.n_dimensions)
+        self.parameters = (
+            Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=np.log(0.5 * spread)),
+            *correlation_parameter(f"corr_{name}", self.n_dimensions, priors.correlation),
+            Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
+        )
+        self.stratum = grouping.stratum_of_group
+        self.count = np.maximum(np.bincount(self.stratum), 1)
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        name = self.grouping.name
+        self.z = values[f"{name}_z"]
+        self.factor = self.covariance.forward(values, values[f"sd_{name}"])
+        effects = self.z @ self.factor.T
+        kernels.centre(effects, self.stratum, self.count)
+        kernels.gather_add(eta, effects, self.grouping.group_of_rating)
+        return 0.0
+
+    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+        name = self.grouping.name
+        d_effects = np.zeros_like(self.z)
+        kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
+        kernels.centre(d_effects, self.stratum, self.count)
+        d_values[f"{name}_z"] += d_effects @ self.factor
+        d_values[f"sd_{name}"] += self.covariance.backward(np.tril(d_effects.T @ self.z), d_values)
+
+    def report(self, values: Values) -> Values:
+        name = self.grouping.name
+        factor = Scaled(f"corr_{name}", self.n_dimensions).forward(values, values[f"sd_{name}"])
+        return {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}

@@ -1,0 +1,179 @@
+"""Relation effects in the log density: each pair as a sum and a difference of independent parts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.models import covariance as cov
+from relcap_models.models import kernels
+from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values, correlation_parameter
+from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.frame import Frame
+from relcap_models.models.parameters import Parameter
+from relcap_models.models.priors import Priors
+from relcap_models.models.structure import Structure
+
+
+class RelationEffects:
+    """relation[u→t], relation[t→u] = p ± q; relations seen from one side have one effect with the same variance."""
+
+    def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float, family: str) -> None:
+        self.mode, self.family, self.reciprocal = structure.relation, family, structure.reciprocal
+        n_dimensions, n_waves = len(frame.dimensions), len(frame.waves)
+        self.n_dimensions = n_dimensions
+        partner = frame.partner_of_relation
+        first = np.flatnonzero((partner >= 0) & (frame.rater_of_relation < frame.target_of_relation))
+        alone = np.flatnonzero(partner < 0)
+        self.n_pairs, self.n_alone, self.n_relations = len(first), len(alone), frame.n_relations
+        self.rows = np.concatenate([first, partner[first], alone])
+        self.n_waves = n_waves
+        self.varying = self.mode == "full"
+        self.n_z_waves = n_waves if self.varying else 1
+        self.only_item = np.array([np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(n_dimensions)])
+        self.waves = BetweenWaves("relation", self.n_z_waves, priors)
+        parameters: list[Parameter] = list(self.waves.parameters)
+        if self.reciprocal:
+            parameters.append(Parameter("dyadic_reciprocity_01", (n_dimensions,), "beta", priors.reciprocity,
+                                        priors.reciprocity))
+            names = ("corr_pair_sum", "corr_pair_difference")
+        else:
+            names = ("corr_relation",)
+        if self.mode != "residual":
+            parameters.append(Parameter("sd_relation", (n_dimensions,), "half_normal", priors.sd_relation * scale,
+                                        start=np.log(0.5 * priors.sd_relation * scale)))
+        for name in names:
+            parameters += correlation_parameter(name, n_dimensions, priors.correlation)
+        self.factors = [Scaled(name, n_dimensions) for name in names]
+        for name, n in (("pair_sum", self.n_pairs), ("pair_difference", self.n_pairs), ("one_sided", self.n_alone)):
+            if n:
+                parameters.append(Parameter(f"{name}_z", (n, self.n_z_waves, n_dimensions), "normal"))
+        self.parameters = tuple(parameters)
+        row = frame.relation_of_rating * n_waves + frame.wave_of_rating
+        self.index = np.where(frame.relation_of_rating >= 0, row, -1)
+        self.stratum, self.count = np.zeros(self.n_relations, dtype=np.int64), np.array([self.n_relations])
+
+    def _scales(self, values: Values) -> None:
+        """Standard deviations of sum and difference (or of the relation alone)."""
+        if self.reciprocal:
+            self.share = values["dyadic_reciprocity_01"]
+            self.reciprocity = 2.0 * self.share - 1.0
+        if self.mode == "residual":
+            size = np.abs(self.reciprocity)
+            self.residual = (values["residual_sd"][self.only_item] if self.family == "gaussian"
+                             else np.full(self.n_dimensions, RESIDUAL_SD[self.family]))
+            self.sd = self.residual * np.sqrt(size / (1.0 - size))
+            positive = (self.reciprocity > 0).astype(float)
+            self.spreads = [self.sd * positive, self.sd * (1.0 - positive)]
+        else:
+            self.sd = values["sd_relation"]
+            self.spreads = ([self.sd * np.sqrt(self.share), self.sd * np.sqrt(1.0 - self.share)]
+                            if self.reciprocal else [self.sd])
+
+    def _effects(self, values: Values) -> np.ndarray:
+        """(R, W, D) relation effects, centred over relations."""
+        self._scales(values)
+        self.cholesky = [f.forward(values, s) for f, s in zip(self.factors, self.spreads)]
+        total = sum(c @ c.T for c in self.cholesky)
+        self.alone_factor = np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
+        self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
+        self.z = {name: values[f"{name}_z"] for name in ("pair_sum", "pair_difference", "one_sided")
+                  if f"{name}_z" in values}
+        stacked = np.zeros((self.n_relations, self.n_z_waves, self.n_dimensions))
+        if self.n_pairs:
+            together = self._correlated("pair_sum", self.cholesky[0])
+            stacked[: self.n_pairs] = together
+            stacked[self.n_pairs : 2 * self.n_pairs] = together
+        if self.n_alone:
+            stacked[2 * self.n_pairs :] = self._correlated("one_sided", self.alone_factor)
+        # The sign of a difference depends on an arbitrary order of the two units: only sums are centred.
+        stacked = self._centred(stacked)
+        if self.n_pairs:
+            apart = self._correlated("pair_difference", self.cholesky[1])
+            stacked[: self.n_pairs] += apart
+            stacked[self.n_pairs : 2 * self.n_pairs] -= apart
+        effects = np.empty_like(stacked)
+        effects[self.rows] = stacked
+        return effects
+
+    def _correlated(self, name: str, factor: np.ndarray) -> np.ndarray:
+        scaled = self.z[name] @ factor.T
+        return scaled if self.n_z_waves == 1 else np.matmul(self.wave_factor, scaled)
+
+    def _centred(self, effects: np.ndarray) -> np.ndarray:
+        flat = effects.reshape(self.n_relations, -1).copy()
+        kernels.centre(flat, self.stratum, self.count)
+        return flat.reshape(effects.shape)
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        effects = self._effects(values)
+        if self.n_z_waves != self.n_waves:
+            effects = np.repeat(effects, self.n_waves, axis=1)
+        kernels.gather_add(eta, np.ascontiguousarray(effects).reshape(-1, self.n_dimensions), self.index)
+        return 0.0
+
+    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+        d_effects = np.zeros((self.n_relations * self.n_waves, self.n_dimensions))
+        kernels.scatter_add(d_eta, self.index, d_effects)
+        d_effects = d_effects.reshape(self.n_relations, self.n_waves, self.n_dimensions)
+        if self.n_z_waves != self.n_waves:
+            d_effects = d_effects.sum(axis=1, keepdims=True)
+        d_apart_and_sum = d_effects[self.rows]
+        d_stacked = self._centred(d_apart_and_sum)
+        n = self.n_pairs
+        d_wave_factor = np.zeros((self.n_z_waves, self.n_z_waves))
+        d_cholesky = [np.zeros_like(c) for c in self.cholesky]
+        if n:
+            self._pull("pair_sum", self.cholesky[0], d_stacked[:n] + d_stacked[n : 2 * n], d_cholesky[0],
+                       d_wave_factor, d_values)
+            self._pull("pair_difference", self.cholesky[1], d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n],
+                       d_cholesky[1], d_wave_factor, d_values)
+        if self.n_alone:
+            d_alone = np.zeros_like(self.alone_factor)
+            self._pull("one_sided", self.alone_factor, d_stacked[2 * n :], d_alone, d_wave_factor, d_values)
+            if self.reciprocal:
+                d_total = cov.cholesky_adjoint(self.alone_factor, d_alone)
+                for d, c in zip(d_cholesky, self.cholesky):
+                    d += np.tril(2.0 * d_total @ c)
+            else:
+                d_cholesky[0] += d_alone
+        if self.n_z_waves > 1:
+            self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
+        d_spreads = [f.backward(np.tril(d), d_values) for f, d in zip(self.factors, d_cholesky)]
+        self._pull_scales(d_spreads, d_values)
+
+    def _pull(self, name: str, factor: np.ndarray, d_part: np.ndarray, d_factor: np.ndarray,
+              d_wave_factor: np.ndarray, d_values: Values) -> None:
+        """Reverse of `_correlated`."""
+        z = self.z[name]
+        if self.n_z_waves > 1:
+            d_wave_factor += np.einsum("nvd,nwd->vw", d_part, z @ factor.T)
+            d_part = np.matmul(self.wave_factor.T, d_part)
+        d_values[f"{name}_z"] += d_part @ factor
+        d_factor += d_part.reshape(-1, self.n_dimensions).T @ z.reshape(-1, self.n_dimensions)
+
+    def _pull_scales(self, d_spreads: list[np.ndarray], d_values: Values) -> None:
+        if self.mode == "residual":
+            size = np.abs(self.reciprocity)
+            positive = self.reciprocity > 0
+            d_sd = np.where(positive, d_spreads[0], d_spreads[1])
+            odds = np.maximum(size / (1.0 - size), 1e-300)
+            d_values["dyadic_reciprocity_01"] += (d_sd * self.residual * 0.5 / np.sqrt(odds) / (1.0 - size) ** 2
+                                                  * np.sign(self.reciprocity) * 2.0)
+            if self.family == "gaussian":
+                d_values["residual_sd"][self.only_item] += d_sd * np.sqrt(odds)
+        elif self.reciprocal:
+            root, other = np.sqrt(self.share), np.sqrt(1.0 - self.share)
+            d_values["sd_relation"] += d_spreads[0] * root + d_spreads[1] * other
+            d_values["dyadic_reciprocity_01"] += 0.5 * self.sd * (d_spreads[0] / root - d_spreads[1] / other)
+        else:
+            d_values["sd_relation"] += d_spreads[0]
+
+    def report(self, values: Values) -> Values:
+        effects = self._effects(values)
+        if self.n_z_waves != self.n_waves:
+            effects = np.repeat(effects, self.n_waves, axis=1)
+        named = {"relation_effect": effects, "sd_relation": np.asarray(self.sd).copy(),
+                 "cov_relation": sum(c @ c.T for c in self.cholesky)}
+        if self.reciprocal:
+            named["dyadic_reciprocity"] = self.reciprocity.copy()
+        return named | self.waves.report(values)

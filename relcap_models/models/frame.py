@@ -1,0 +1,176 @@
+"""The survey as integer arrays: who rated whom, when, on which item. One frame serves all models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.data.survey import Survey
+from relcap_models.errors import DataError, Problem
+from relcap_models.models.covariates import covariate_columns
+from relcap_models.schema.instrument import Instrument
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Index arrays of one instrument's responses, in the order ratings → responses.
+
+    Shapes: N ratings (respondent × target × wave), M responses, R relations (directed, rater ≠ target),
+    I items, D dimensions. Answers are 0-based categories after reverse scoring. `relation_of_rating` is −1 for ratings of the own unit.
+    A relation's `partner_of_relation` is the same pair seen from the other side, −1 where nobody looked.
+    `covariates_of_rating` is (N, C), `covariates_of_relation` (R, W, C); both on the scale used in the model.
+    """
+
+    instrument: Instrument
+    waves: tuple[str, ...]
+    units: tuple[str, ...]
+    respondents: tuple[str, ...]
+    district_of_unit: np.ndarray
+    respondent_of_rating: np.ndarray
+    rater_of_rating: np.ndarray
+    target_of_rating: np.ndarray
+    wave_of_rating: np.ndarray
+    relation_of_rating: np.ndarray
+    rating_of_response: np.ndarray
+    item_of_response: np.ndarray
+    answer: np.ndarray
+    rater_of_relation: np.ndarray
+    target_of_relation: np.ndarray
+    partner_of_relation: np.ndarray
+    covariates: tuple[str, ...]
+    covariates_of_rating: np.ndarray
+    covariates_of_relation: np.ndarray
+
+    @property
+    def n_ratings(self) -> int:
+        return len(self.wave_of_rating)
+
+    @property
+    def n_relations(self) -> int:
+        return len(self.rater_of_relation)
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        return self.instrument.item_ids
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return self.instrument.dimension_ids
+
+    @cached_property
+    def own(self) -> np.ndarray:
+        """(N,) True where a respondent rated the own unit."""
+        return self.rater_of_rating == self.target_of_rating
+
+    @cached_property
+    def dimension_of_item(self) -> np.ndarray:
+        return np.array([self.dimensions.index(item.dimension) for item in self.instrument.items])
+
+    @cached_property
+    def minimum_of_item(self) -> np.ndarray:
+        """(I,) the lowest answer of each item's scale, in points."""
+        return np.array([self.instrument.scale_of(item).minimum for item in self.instrument.items])
+
+    @cached_property
+    def n_categories(self) -> np.ndarray:
+        return np.array([self.instrument.scale_of(item).n_categories for item in self.instrument.items])
+
+    @cached_property
+    def favourable_category(self) -> np.ndarray:
+        """(I,) lowest 0-based category that counts as favourable, after reverse scoring."""
+        scales = [self.instrument.scale_of(item) for item in self.instrument.items]
+        return np.array([scale.favourable_from - scale.minimum for scale in scales])
+
+    @cached_property
+    def item_of_threshold(self) -> np.ndarray:
+        """(Σ(K−1),) item of each threshold; thresholds lie item by item, in rising order."""
+        return np.repeat(np.arange(len(self.items)), self.n_categories - 1)
+
+    @cached_property
+    def first_threshold(self) -> np.ndarray:
+        """(I,) position of each item's first threshold in the flat threshold vector."""
+        return np.concatenate([[0], np.cumsum(self.n_categories - 1)[:-1]])
+
+    @cached_property
+    def threshold_labels(self) -> list[str]:
+        return [f"{item}[{k}]" for item, n in zip(self.items, self.n_categories) for k in range(1, n)]
+
+    @cached_property
+    def relation_labels(self) -> list[str]:
+        return [f"{self.units[u]}→{self.units[t]}" for u, t in zip(self.rater_of_relation, self.target_of_relation)]
+
+    @cached_property
+    def latent_scale_of_answers(self) -> float:
+        """Pooled within-item standard deviation of the answers, in points (for the gaussian family)."""
+        counts = np.maximum(np.bincount(self.item_of_response, minlength=len(self.items)), 1)
+        mean = np.bincount(self.item_of_response, self.answer, minlength=len(self.items)) / counts
+        return float(np.sqrt(np.mean((self.answer - mean[self.item_of_response]) ** 2)) or 1.0)
+
+
+def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] = ()) -> Frame:
+    """Turn the responses to one instrument into a frame.
+
+    Raises
+    ------
+    DataError
+        If nobody answered the instrument, or a covariate is unknown or incomplete.
+    """
+    declared = survey.instruments[instrument]
+    table = survey.of_instrument(instrument)
+    if table.empty:
+        raise DataError(problems=[Problem("responses", f"no answers to the instrument '{instrument}'",
+                                          "Add its answers, or remove the analysis from the study file")])
+    waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
+    keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
+    text = {key: table[key].astype("str").to_numpy(dtype=object) for key in keys}
+    units = tuple(u for u in survey.units["unit_id"].astype(str)
+                  if u in set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"])))
+    respondents = tuple(sorted(pd.unique(text["respondent_id"])))
+    codes = pd.DataFrame({
+        "wave": pd.Categorical(text["wave"], categories=list(waves)).codes,
+        "respondent": pd.Categorical(text["respondent_id"], categories=list(respondents)).codes,
+        "rater": pd.Categorical(text["rater_unit"], categories=list(units)).codes,
+        "target": pd.Categorical(text["target_unit"], categories=list(units)).codes,
+    }).astype(np.int64)
+    item = pd.Categorical(table["item"].astype(str), categories=list(declared.item_ids)).codes.astype(np.int64)
+    rating_key = codes.groupby(["wave", "rater", "target", "respondent"], sort=True).ngroup().to_numpy()
+    ratings = codes.assign(rating=rating_key).drop_duplicates("rating").sort_values("rating")
+    order = np.lexsort((item, rating_key))
+    rater, target = ratings["rater"].to_numpy(), ratings["target"].to_numpy()
+    cells = np.unique(np.column_stack([rater, target])[rater != target], axis=0)
+    n = len(units)
+    code_of_relation = cells[:, 0] * n + cells[:, 1]
+    relation = np.searchsorted(code_of_relation, rater * n + target)
+    relation[rater == target] = -1
+    mirror = cells[:, 1] * n + cells[:, 0]
+    partner = np.searchsorted(code_of_relation, mirror).clip(max=max(len(cells) - 1, 0))
+    if len(cells):
+        partner = np.where(code_of_relation[partner] == mirror, partner, -1)
+    wave_of_rating = ratings["wave"].to_numpy()
+    names, by_rating, by_relation = covariate_columns(
+        survey, covariates, units=units, waves=waves, rater=rater, target=target, wave=wave_of_rating, relations=cells
+    )
+    attributes = survey.units.set_index(survey.units["unit_id"].astype(str)).reindex(list(units))
+    district = attributes["district"] if "district" in attributes else pd.Series([None] * n)
+    return Frame(
+        instrument=declared, waves=waves, units=units, respondents=respondents,
+        district_of_unit=pd.Categorical(district.astype("object")).codes.astype(np.int64),
+        respondent_of_rating=ratings["respondent"].to_numpy(), rater_of_rating=rater, target_of_rating=target,
+        wave_of_rating=wave_of_rating, relation_of_rating=relation,
+        rating_of_response=rating_key[order], item_of_response=item[order],
+        answer=_category(table["value"].to_numpy(dtype=float), item, declared)[order],
+        rater_of_relation=cells[:, 0], target_of_relation=cells[:, 1], partner_of_relation=partner,
+        covariates=names, covariates_of_rating=by_rating, covariates_of_relation=by_relation,
+    )
+
+
+def _category(value: np.ndarray, item: np.ndarray, instrument: Instrument) -> np.ndarray:
+    """0-based category of each answer, reverse scored where the item is."""
+    scales = [instrument.scale_of(i) for i in instrument.items]
+    lowest = np.array([s.minimum for s in scales])[item]
+    highest = np.array([s.maximum for s in scales])[item]
+    reverse = np.array([i.reversed for i in instrument.items])[item]
+    return np.where(reverse, highest - value, value - lowest)

@@ -1,0 +1,221 @@
+"""The PyMC graph of a rating model: from frame, structure and priors to a log density.
+
+The parameterisation is the one that sampled best: effects centred at their sample mean, unit effects centred
+(their covariance stands in the prior), everything with few answers per effect non-centred, and the two directions of
+a relation as sum and difference of independent parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+
+from relcap_models.models import blocks
+from relcap_models.models.density import starting_thresholds
+from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.frame import Frame
+from relcap_models.models.structure import Grouping, Structure
+
+if TYPE_CHECKING:
+    from relcap_models.models.priors import Priors
+
+
+def build_graph(frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors,
+                scale: float) -> pm.Model:
+    """PyMC model of one instrument's ratings.
+
+    family : probit, logit, partial_credit or gaussian · scale : size of a latent unit relative to probit.
+    """
+    coords: Mapping[str, object] = {
+        "wave": list(frame.waves), "unit": list(frame.units), "dimension": list(frame.dimensions),
+        "dimension_b": list(frame.dimensions), "item": list(frame.items), "covariate": list(frame.covariates),
+        "item_threshold": frame.threshold_labels, "relation": frame.relation_labels,
+        "unit_effect": unit_effect_labels(frame, structure),
+        "unit_effect_b": unit_effect_labels(frame, structure),
+    }
+    with pm.Model(coords=coords) as model:
+        eta = _location(frame, priors, scale)
+        eta += _unit_effects(frame, structure, priors, scale)
+        residual_sd = pm.HalfNormal("residual_sd", scale, dims="item") if family == "gaussian" else None
+        if structure.relation != "none":
+            residual = RESIDUAL_SD[family] if residual_sd is None else residual_sd[_only_item(frame)]
+            eta += _relation_effects(frame, structure, priors, scale, residual)
+        for grouping in (*structure.respondents, *structure.districts):
+            eta += _grouped_effects(grouping, frame, priors, scale)
+        location = _loadings(frame, loadings, priors)[frame.item_of_response] * eta[
+            frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
+        pm.Potential("log_likelihood", _log_likelihood(frame, location, family, priors, scale, residual_sd))
+    return model
+
+
+def unit_effect_labels(frame: Frame, structure: Structure) -> list[str]:
+    """Labels `role:dimension` of the unit effects that share a covariance, in its order."""
+    return [f"{role}:{dimension}" for role in structure.roles for dimension in frame.dimensions]
+
+
+def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
+    """μ per wave (0 in the reference wave), μ of own-unit ratings, and covariates: (N, D)."""
+    n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
+    later = pm.Normal("mu_later", 0.0, priors.mean * scale, shape=(n_waves - 1, n_dimensions)) if n_waves > 1 else None
+    mu = pt.zeros((1, n_dimensions)) if later is None else pt.concatenate([pt.zeros((1, n_dimensions)), later])
+    pm.Deterministic("mu", mu, dims=("wave", "dimension"))
+    location = mu[frame.wave_of_rating]
+    if frame.own.any() and not frame.own.all():
+        mu_own = pm.Normal("mu_own", 0.0, priors.mean * scale, dims=("wave", "dimension"))
+        location = pt.where(frame.own[:, None], mu_own[frame.wave_of_rating], location)
+    if frame.covariates:
+        beta = pm.Normal("beta", 0.0, priors.covariate * scale, dims=("covariate", "dimension"))
+        location += pt.dot(frame.covariates_of_rating, beta)
+    return location
+
+
+def _between_waves(name: str, n_waves: int, priors: Priors) -> pt.TensorVariable:
+    """Cholesky factor of the correlation of an effect between waves."""
+    stability = pm.Beta(f"stability_{name}", priors.stability, priors.stability)
+    memory = pm.Beta(f"memory_{name}", 1.0, 2.0) if n_waves > 2 else None
+    return blocks.wave_correlation_cholesky(stability, memory, n_waves)
+
+
+def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Perceiver, target and self effects: centred parameterisation, one covariance. Returns (N, D)."""
+    n_units, n_waves, n_dimensions = len(frame.units), len(frame.waves), len(frame.dimensions)
+    roles = structure.roles
+    size = len(roles) * n_dimensions
+    spread = np.repeat([getattr(priors, f"sd_{role}") for role in roles], n_dimensions) * scale
+    sd = pm.HalfNormal("sd_unit", spread, dims="unit_effect")
+    factor = blocks.correlation_cholesky("corr_unit", size, priors.correlation)
+    corr = pm.Deterministic("corr_unit", factor @ factor.T, dims=("unit_effect", "unit_effect_b"))
+    chol = sd[:, None] * factor
+    if n_waves > 1:
+        chol = pt.linalg.kron(_between_waves("unit", n_waves, priors), chol)
+    raw = pm.MvNormal("unit_effects", 0.0, chol=chol, shape=(n_units, n_waves * size))
+    effects = blocks.centred(raw).reshape((n_units, n_waves, len(roles), n_dimensions))
+    for position, role in enumerate(roles):
+        pm.Deterministic(f"{role}_effect", effects[:, :, position], dims=("unit", "wave", "dimension"))
+    if "target" in roles:
+        pair = np.arange(n_dimensions)
+        pm.Deterministic("generalised_reciprocity", corr[pair, n_dimensions + pair], dims="dimension")
+    flat = effects.reshape((n_units * n_waves * len(roles), n_dimensions))
+    row = (frame.rater_of_rating * n_waves + frame.wave_of_rating) * len(roles)
+    total = flat[row]
+    if "target" in roles:
+        other = (frame.target_of_rating * n_waves + frame.wave_of_rating) * len(roles) + 1
+        total += flat[np.where(frame.own, row + 2, other) if "self" in roles else other]
+    return total
+
+
+def _relation_effects(frame: Frame, structure: Structure, priors: Priors, scale: float,
+                      residual: pt.TensorVariable | float) -> pt.TensorVariable:
+    """Relation effects as p ± q of each pair, non-centred; one-sided relations alone. Returns (N, D)."""
+    n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
+    first = np.flatnonzero((frame.partner_of_relation >= 0) & (frame.rater_of_relation < frame.target_of_relation))
+    second = frame.partner_of_relation[first]
+    alone = np.flatnonzero(frame.partner_of_relation < 0)
+    reciprocity = None
+    if structure.reciprocal:
+        unit_interval = pm.Beta("dyadic_reciprocity_01", priors.reciprocity, priors.reciprocity, dims="dimension")
+        reciprocity = pm.Deterministic("dyadic_reciprocity", 2 * unit_interval - 1, dims="dimension")
+    if structure.relation == "residual":
+        sd = pm.Deterministic("sd_relation", residual * pt.sqrt(abs(reciprocity) / (1 - abs(reciprocity))), dims="dimension")
+        share = None if reciprocity is None else (1 + pt.sgn(reciprocity)) / 2
+    else:
+        sd = pm.HalfNormal("sd_relation", priors.sd_relation * scale, dims="dimension")
+        share = None if reciprocity is None else (1 + reciprocity) / 2
+    between = _between_waves("relation", n_waves, priors) if structure.relation == "full" and n_waves > 1 else None
+
+    def effects(name: str, n: int, chol: pt.TensorVariable) -> pt.TensorVariable:
+        if between is None:
+            z = pm.Normal(f"{name}_z", shape=(n, 1, n_dimensions))
+            return pt.repeat(pt.dot(z, chol.T), n_waves, axis=1)
+        z = pm.Normal(f"{name}_z", shape=(n, n_waves, n_dimensions))
+        return pt.einsum("vw,nwd->nvd", between, pt.dot(z, chol.T))
+
+    if share is None:
+        factor = sd[:, None] * blocks.correlation_cholesky("corr_relation", n_dimensions, priors.correlation)
+        cov_alone = None
+    else:
+        sum_factor = (sd * pt.sqrt(share))[:, None] * blocks.correlation_cholesky(
+            "corr_pair_sum", n_dimensions, priors.correlation)
+        difference_factor = (sd * pt.sqrt(1 - share))[:, None] * blocks.correlation_cholesky(
+            "corr_pair_difference", n_dimensions, priors.correlation)
+        cov_alone = sum_factor @ sum_factor.T + difference_factor @ difference_factor.T
+    parts, order = [], []
+    if len(first):
+        both = effects("pair_sum", len(first), sum_factor)
+        apart = effects("pair_difference", len(first), difference_factor)
+        parts += [both, both]
+        order += [first, second]
+    if len(alone):
+        factor = factor if cov_alone is None else pt.linalg.cholesky(cov_alone)
+        parts.append(effects("one_sided", len(alone), factor))
+        order.append(alone)
+    # The sign of a difference depends on an arbitrary order of the two units: only sums are centred.
+    stacked = blocks.centred(pt.concatenate(parts) if len(parts) > 1 else parts[0])
+    if len(first):
+        zeros = pt.zeros((len(alone), n_waves, n_dimensions))
+        stacked += pt.concatenate([apart, -apart, zeros]) if len(alone) else pt.concatenate([apart, -apart])
+    effect = stacked[np.argsort(np.concatenate(order))]
+    covariance = factor @ factor.T if cov_alone is None else cov_alone
+    pm.Deterministic("cov_relation", covariance, dims=("dimension", "dimension_b"))
+    pm.Deterministic("relation_effect", effect, dims=("relation", "wave", "dimension"))
+    flat = pt.concatenate([effect.reshape((frame.n_relations * n_waves, n_dimensions)), pt.zeros((1, n_dimensions))])
+    row = frame.relation_of_rating * n_waves + frame.wave_of_rating
+    return flat[np.where(frame.own, frame.n_relations * n_waves, row)]
+
+
+
+def _only_item(frame: Frame) -> np.ndarray:
+    """(D,) the first item of each dimension."""
+    return np.array([np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(len(frame.dimensions))])
+
+
+def _grouped_effects(grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Independent effects of respondents, ratings or district shocks: non-centred. Returns (N, D)."""
+    name, n_dimensions = grouping.name, len(frame.dimensions)
+    spread = priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
+    sd = pm.HalfNormal(f"sd_{name}", spread * scale, dims="dimension")
+    factor = blocks.correlation_cholesky(f"corr_{name}", n_dimensions, priors.correlation)
+    chol = sd[:, None] * factor
+    pm.Deterministic(f"cov_{name}", chol @ chol.T, dims=("dimension", "dimension_b"))
+    z = pm.Normal(f"{name}_z", shape=(grouping.n_groups, n_dimensions))
+    effects = blocks.centred(pt.dot(z, chol.T), grouping.stratum_of_group)
+    if (grouping.group_of_rating < 0).any():
+        effects = pt.concatenate([effects, pt.zeros((1, n_dimensions))])
+    return effects[grouping.group_of_rating]
+
+
+def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:
+    """(I,) positive loadings whose logarithms sum to zero within each dimension."""
+    n_items = len(frame.items)
+    items_of_dimension = np.bincount(frame.dimension_of_item)
+    if loadings == "equal" or items_of_dimension.max() == 1:
+        return pm.Deterministic("loading", pt.ones(n_items), dims="item")
+    raw = pm.Normal("log_loading", 0.0, priors.log_loading, shape=n_items)
+    member = np.eye(len(frame.dimensions))[frame.dimension_of_item]
+    return pm.Deterministic("loading", pt.exp(raw - pt.dot(member, pt.dot(member.T, raw) / items_of_dimension)),
+                            dims="item")
+
+
+def _log_likelihood(frame: Frame, location: pt.TensorVariable, family: str, priors: Priors, scale: float,
+                    residual_sd: pt.TensorVariable | None) -> pt.TensorVariable:
+    """Sum over responses of the log probability (density) of the answer."""
+    item = frame.item_of_response
+    if family == "gaussian":
+        intercept = pm.Normal("intercept", float(frame.answer.mean()), 2 * scale, dims="item",
+                              initval=np.full(len(frame.items), float(frame.answer.mean())))
+        return pm.logp(pm.Normal.dist(intercept[item] + location, residual_sd[item]), frame.answer).sum()
+    answer = frame.answer.astype(np.int64)
+    starts = starting_thresholds(frame, scale)
+    sd = priors.threshold * scale
+    if family == "partial_credit":
+        flat = pm.Normal("threshold", 0.0, sd, dims="item_threshold")
+        return blocks.partial_credit_log_likelihood(location, flat, item=item, answer=answer,
+                                                    first_threshold=frame.first_threshold,
+                                                    n_categories=frame.n_categories)
+    flat = pm.Deterministic("threshold", blocks.ordered_thresholds("threshold", starts, sd), dims="item_threshold")
+    return blocks.cumulative_log_likelihood(family, location, flat, item=item, answer=answer,
+                                            first_threshold=frame.first_threshold, n_categories=frame.n_categories)

@@ -1,0 +1,67 @@
+"""What relation and climate models share: options, frame, graph, and the simulator."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from relcap_models.data.survey import Survey
+from relcap_models.models.families import LATENT_SCALE, family_name
+from relcap_models.models.frame import Frame, build_frame
+from relcap_models.models.priors import Priors
+from relcap_models.models.structure import Structure, find_structure
+from relcap_models.schema.instrument import Declaration
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from relcap_models.models.density import Density
+
+
+class RatingModel(Declaration, ABC):
+    """Options of a model of ratings; its YAML block is the object.
+
+    instrument : id of the instrument · family, link : how an item answers the latent rating ·
+    loadings : `equal` sets every loading to 1 · covariates : such as `rater.layer`, `target.size`,
+    `relation.importance` · priors : see `Priors`.
+    """
+
+    instrument: str
+    family: Literal["cumulative", "partial_credit", "gaussian"] = "cumulative"
+    link: Literal["probit", "logit"] = "probit"
+    loadings: Literal["free", "equal"] = "free"
+    covariates: tuple[str, ...] = ()
+    priors: Priors = Priors()
+
+    @property
+    def response(self) -> str:
+        """probit, logit, partial_credit or gaussian."""
+        return family_name(self.family, self.link)
+
+    def frame(self, survey: Survey) -> Frame:
+        """The responses of this model's instrument as integer arrays."""
+        return build_frame(survey, self.instrument, covariates=self.covariates)
+
+    def structure(self, frame: Frame) -> Structure:
+        """The effects that the design can tell apart."""
+        return find_structure(frame)
+
+    def latent_scale(self, frame: Frame) -> float:
+        """Size of this family's latent unit relative to probit; priors are multiplied by it."""
+        return frame.latent_scale_of_answers if self.family == "gaussian" else LATENT_SCALE[self.response]
+
+    def build(self, frame: Frame) -> pm.Model:
+        """The PyMC graph."""
+        from relcap_models.models.graph import build_graph
+
+        return build_graph(frame, self.structure(frame), family=self.response, loadings=self.loadings,
+                           priors=self.priors, scale=self.latent_scale(frame))
+
+    def density(self, frame: Frame) -> Density:
+        """The same log density as the graph's, ready to be sampled."""
+        from relcap_models.models.density import Density
+
+        return Density(frame, self.structure(frame), family=self.response, loadings=self.loadings,
+                       priors=self.priors, scale=self.latent_scale(frame))

@@ -1,0 +1,148 @@
+"""Which effects a design can tell apart. What it aliases is left out, and said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from relcap_models.models.frame import Frame
+
+Role = Literal["perceiver", "target", "self"]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Exchangeable effects, one per group and dimension, independent between groups.
+
+    group_of_rating : (N,) −1 where the effect does not act
+    stratum_of_group : (G,) effects are centred within strata (the wave, or all together)
+    """
+
+    name: str
+    group_of_rating: np.ndarray
+    stratum_of_group: np.ndarray
+
+    @property
+    def n_groups(self) -> int:
+        return len(self.stratum_of_group)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The effects of a relation or climate model on one frame.
+
+    roles : the unit effects that share a covariance.
+    relation : `full` = relation variance apart from the residual; `residual` = relation and residual are one
+        (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no part that changes
+        between waves; `none`.
+    respondents : groupings below the unit, outermost first; a score averages over them.
+    districts : shocks of district × wave at the rater's and at the target's end.
+    left_out : sentences about effects that the design aliases.
+    """
+
+    roles: tuple[Role, ...]
+    relation: Literal["none", "full", "stable", "residual"]
+    respondents: tuple[Grouping, ...]
+    districts: tuple[Grouping, ...]
+    reciprocal: bool
+    left_out: tuple[str, ...]
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        return tuple(grouping.name for grouping in self.respondents)
+
+
+def find_structure(frame: Frame) -> Structure:
+    """Decide which effects the design separates.
+
+    Two groupings that split the ratings alike are one effect; the outer one keeps it.
+    """
+    own, n_waves = frame.own, len(frame.waves)
+    left_out: list[str] = []
+    roles: tuple[Role, ...] = ("perceiver",)
+    if not own.all():
+        roles = ("perceiver", "target", "self") if own.any() else ("perceiver", "target")
+
+    wave = frame.wave_of_rating
+    unit = frame.rater_of_rating
+    cell = np.unique(unit * len(frame.units) + frame.target_of_rating, return_inverse=True)[1]
+    rater_wave, cell_wave = _cross(unit, wave), _cross(cell, wave)
+    # A unit that nobody else rates and that rates nobody has its whole story in one effect: perceiver.
+    kept = {"unit": unit, "unit × wave": rater_wave}
+    if "target" in roles:
+        kept |= {"relation": cell, "relation × wave": cell_wave}
+    respondent = frame.respondent_of_rating
+    candidates = {
+        "respondent": respondent,
+        "respondent_wave": _cross(respondent, wave),
+        "respondent_target": _cross(respondent, frame.target_of_rating),
+        "rating": np.arange(frame.n_ratings),
+    }
+    several_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).min() > 1
+    groupings = []
+    for name, group in candidates.items():
+        if name in ("respondent_wave", "respondent_target") and (n_waves == 1 or _same_partition(group, candidates["rating"])):
+            continue
+        same = next((other for other, ids in kept.items() if _same_partition(group, ids)), None)
+        if same is None and name == "rating" and not several_items:
+            left_out.append("rating effects are left out: a dimension has one item, so they are its residual")
+            continue
+        if same is not None:
+            left_out.append(f"{name.replace('_', ' × ')} effects are left out: here they are the "
+                            f"{same.replace('_', ' × ')} effects")
+            continue
+        kept[name] = group
+        ids, first = np.unique(group, return_index=True)
+        stratum = wave[first] if name in ("respondent_wave", "rating") else np.zeros(len(ids), dtype=np.int64)
+        groupings.append(Grouping(name, np.searchsorted(ids, group), stratum))
+
+    relation: Literal["none", "full", "stable", "residual"] = "none"
+    reciprocal = False
+    if "target" in roles:
+        reciprocal = bool((frame.partner_of_relation >= 0).any())
+        if not reciprocal:
+            left_out.append("dyadic reciprocity is left out: no relation is seen from both sides")
+        single = _same_partition(np.arange(frame.n_ratings), cell_wave)
+        one_item = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).max() == 1
+        relation = "full"
+        if single and one_item and n_waves > 1:
+            relation = "stable"
+            left_out.append("what changes in a relation between waves cannot be told from residual variance (one answer "
+                            "to one item per relation and wave): relation effects are the stable part")
+        elif single and one_item:
+            relation = "residual" if reciprocal else "none"
+            left_out.append("relation variance cannot be told from residual variance (one answer to one item per "
+                            "relation): they are reported together")
+    return Structure(roles=roles, relation=relation, respondents=tuple(groupings),
+                     districts=_district_shocks(frame, roles), reciprocal=reciprocal, left_out=tuple(left_out))
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.unique(a * (b.max() + 1) + b, return_inverse=True)[1]
+
+
+def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    n_a, n_b = len(np.unique(a)), len(np.unique(b))
+    return n_a == n_b == len(np.unique(a * (b.max() + 1) + b))
+
+
+def _district_shocks(frame: Frame, roles: tuple[Role, ...]) -> tuple[Grouping, ...]:
+    """District × wave at both ends; needs two waves and at least three districts that differ from units."""
+    district, n_waves = frame.district_of_unit, len(frame.waves)
+    n_districts = len(np.unique(district[district >= 0]))
+    if n_waves < 2 or n_districts < 3 or n_districts > len(frame.units) / 3:
+        return ()
+    wave = frame.wave_of_rating
+    strata = np.tile(np.arange(n_waves), district.max() + 1)
+
+    def shocks(name: str, unit: np.ndarray, acts: np.ndarray) -> Grouping:
+        group = np.where(acts & (district[unit] >= 0), district[unit] * n_waves + wave, -1)
+        return Grouping(name, group, strata)
+
+    everywhere = np.ones(frame.n_ratings, dtype=bool)
+    rater = shocks("district_perceiver", frame.rater_of_rating, everywhere)
+    if "target" not in roles:
+        return (rater,)
+    return rater, shocks("district_target", frame.target_of_rating, ~frame.own)
