@@ -36,7 +36,11 @@ class Cells:
 
 def is_wide(table: Table, items: Items) -> bool:
     """True if items are columns."""
-    return not {"item", "value"} & set(table.columns) and any(name in items.ids for name in table.columns)
+    # In any case: `rc1` is a misspelt item, not a table without answers.
+    ids = {item.casefold() for item in items.ids}
+    return not {"item", "value"} & set(table.columns) and any(
+        name.casefold() in ids for name in table.columns
+    )
 
 
 def required_columns(table: Table, items: Items) -> tuple[str, ...]:

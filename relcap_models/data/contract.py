@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from relcap_models.data.findings import Findings, unknown_id_remedy
+from relcap_models.data.findings import MOST_OF_A_KIND, Findings, unknown_id_remedy
 from relcap_models.data.numerals import Numerals, read_numerals
 from relcap_models.data.table import Column, Table
 from relcap_models.schema.problems import nearest
@@ -32,9 +32,25 @@ def check_filled(table: Table, columns: Sequence[str], findings: Findings) -> No
     """No cell of these columns is blank."""
     for name in columns:
         if name in table.columns:
-            blank = np.flatnonzero(table.columns[name].codes < 0)
+            cells = table.columns[name]
+            blank = np.flatnonzero(cells.codes < 0)
             findings.add_rows(
                 table, blank, "nothing is given here", f"Give the {name}, or remove the row", column=name
+            )
+
+
+def check_one_line(table: Table, columns: Sequence[str], findings: Findings) -> None:
+    """No id holds a line break: a quotation mark that is never closed would swallow rows unnoticed."""
+    for name in columns:
+        if name in table.columns:
+            cells = table.columns[name]
+            broken = np.array([*("\n" in text or "\r" in text for text in cells.texts), False])
+            findings.add_rows(
+                table,
+                np.flatnonzero(broken[cells.codes]),
+                "an id with a line break in it",
+                "Is a quotation mark opened here and closed in a later row?",
+                column=name,
             )
 
 
@@ -70,21 +86,18 @@ def check_key(table: Table, contract: TableContract, findings: Findings) -> None
         return
     codes = pd.DataFrame({name: table.columns[name].codes for name in key})
     again = codes.duplicated(keep="first") & (codes[list(contract.key)] >= 0).all(axis=1)
-    rows = np.flatnonzero(again)
+    rows = np.flatnonzero(again)[:MOST_OF_A_KIND]
     if len(rows) == 0:
         return
     first = codes.reset_index().groupby(key, sort=False)["index"].transform("first").to_numpy()
-    firsts = table.line(first[rows])
-    for row, earlier in zip(rows, firsts):
-        value = ", ".join(str(table.columns[name].at(row)) for name in key)
-        findings.add_rows(
-            table,
-            np.array([row]),
-            f"a row with the same {', '.join(key)} stands above",
-            f"Remove it or the one in row {earlier}",
-            column=key[0],
-            values=[value],
-        )
+    findings.add_rows(
+        table,
+        rows,
+        f"a row with the same {', '.join(key)} stands above",
+        [f"Remove it or the one in row {earlier}" for earlier in table.line(first[rows])],
+        column=key[0],
+        values=[", ".join(str(table.columns[name].at(row)) for name in key) for row in rows],
+    )
 
 
 def check_numbers(table: Table, column: ColumnContract, findings: Findings) -> np.ndarray:
@@ -146,6 +159,7 @@ def check_table(
     contract = table_contract(table.name)
     check_columns(table, contract.required, findings)
     check_filled(table, [c.name for c in contract.columns if not c.blank], findings)
+    check_one_line(table, [n for n in contract.key if n in table.columns], findings)
     check_key(table, contract, findings)
     frame: dict[str, object] = {}
     for column in contract.columns:

@@ -37,6 +37,14 @@ def as_utf8(data: bytes, file: str, findings: Findings) -> bytes | None:
             return None
         findings.note(f"{file}: read as UTF-16 (Excel's 'Unicode text')")
         return text.encode()
+    elif data.startswith(b"PK\x03\x04"):
+        findings.add(
+            file, "this is an Excel workbook (or another zip file), not CSV", "Save it as 'CSV UTF-8'"
+        )
+        return None
+    if b"\x00" in data:
+        findings.add(file, "this is no text: it holds zero bytes", _REMEDY)
+        return None
     place = _first_not_utf8(data)
     if place is None:
         return data

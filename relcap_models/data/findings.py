@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -41,14 +42,15 @@ class Findings:
         table: Table,
         rows: np.ndarray,
         message: str,
-        remedy: str | Callable[[str], str] = "",
+        remedy: str | Callable[[str], str] | Sequence[str] = "",
         *,
         column: str | None = None,
         values: Iterable[str | None] | None = None,
     ) -> None:
         """One problem for each row position; the value is the cell's unless `values` are given.
 
-        A callable `remedy` gets the value; it is called once for each distinct one.
+        A callable `remedy` gets the value and is called once for each distinct one; a sequence has the remedy
+        of each row (of the first `MOST_OF_A_KIND` at least).
         """
         if len(rows) == 0:
             return
@@ -56,12 +58,14 @@ class Findings:
         if values is None:
             cells = table.columns.get(column) if column else None
             values = (cells.at(row) if cells else None for row in shown)
-        remedies: dict[str | None, str] = {}
-        for line, value in zip(table.line(shown), values):
-            if value not in remedies:
-                remedies[value] = remedy if isinstance(remedy, str) else remedy(value or "")
+        remedy_of = cache(remedy) if callable(remedy) else None
+        for i, (line, value) in enumerate(zip(table.line(shown), values)):
+            if remedy_of is not None:
+                said = remedy_of(value or "")
+            else:
+                said = remedy if isinstance(remedy, str) else remedy[i]
             self.problems.append(
-                Problem(table.file, message, remedies[value], row=int(line), column=column, value=value)
+                Problem(table.file, message, said, row=int(line), column=column, value=value)
             )
         if len(rows) > len(shown):
             self.add(table.file, f"{message}: {len(rows) - len(shown)} more rows like this", column=column)

@@ -12,7 +12,8 @@ import pandas as pd
 from relcap_models.data.contract import check_table, empty_frame
 from relcap_models.data.findings import Findings
 from relcap_models.data.items import Items, items_of
-from relcap_models.data.responses import Known, Responses, read_responses
+from relcap_models.data.responses import Responses, read_responses
+from relcap_models.data.rows import Known
 from relcap_models.data.sources import Tables, find_tables, load_table
 from relcap_models.data.survey import Intake, Survey, Wave
 from relcap_models.data.table import Table
@@ -164,20 +165,17 @@ def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dic
         column = table.columns["unit_id"]
         in_order = pd.unique(column.codes[column.codes >= 0])
         return _numbered([column.texts[code] for code in in_order])
-    if "units" in loaded:
-        return {}
-    responses = loaded.get("responses")
-    if responses is None:
-        return {}
+    if "units" not in loaded:
+        findings.note("units: there is no such table; the units are those that are named, misspelt ones too")
+    # With an unreadable units table too: that each unit is then unknown would only hide the other problems.
     texts = {
         text
-        for column in ("rater_unit", "target_unit")
-        if column in responses.columns
-        for text in responses.columns[column].texts
+        for table in loaded.values()
+        if table is not None
+        for column in ("rater_unit", "target_unit", "unit_id")
+        if column in table.columns
+        for text in table.columns[column].texts
     }
-    findings.note(
-        "units: there is no such table; the units are those that the responses name, misspelt ones too"
-    )
     return _numbered(sorted(texts, key=_natural))
 
 
@@ -207,10 +205,13 @@ def _check_self_nominations(table: Table | None, findings: Findings) -> None:
 def _note_absences(items: Items, responses: Responses, waves: Sequence[Wave], findings: Findings) -> None:
     """Items and waves without a single answer: no error, but nobody should find out from the report."""
     answers = responses.answers
-    counts = answers.groupby(["instrument", "item"], observed=True).size() if len(answers) else {}
-    for k, instrument in zip(items.instrument_of, items.ids):
-        if (items.instrument_ids[k], instrument) not in counts:
-            findings.note(f"item {instrument} of {items.instrument_ids[k]} has no answers")
+    answered = set(answers.groupby(["instrument", "item"], observed=True).groups)
+    for instrument in items.instruments:
+        silent = [item for item in instrument.item_ids if (instrument.id, item) not in answered]
+        if len(silent) == len(instrument.items):
+            findings.note(f"{instrument.id}: no item has an answer")
+        elif silent:
+            findings.note(f"{instrument.id}: no answers to {', '.join(silent)}")
     present = set(answers["wave"].unique())
     for wave in waves:
         if wave.id not in present:

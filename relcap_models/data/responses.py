@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,22 +16,12 @@ from relcap_models.data.cells import (
     text_columns,
     wide_cells,
 )
-from relcap_models.data.contract import check_columns, check_filled, check_known, check_units, check_waves
-from relcap_models.data.findings import Findings, unknown_id_remedy
+from relcap_models.data.contract import check_columns, check_filled, check_one_line
+from relcap_models.data.findings import Findings
 from relcap_models.data.items import ANSWER, DONT_KNOW, MISSING, NOT_UNDERSTOOD, Items, kinds_of_texts
 from relcap_models.data.numerals import read_numerals
+from relcap_models.data.rows import Known, RowIds, check_one_unit_per_respondent, row_ids
 from relcap_models.data.table import Column, Table
-
-
-@dataclass(frozen=True)
-class Known:
-    """The ids that responses may refer to, numbered. `respondents` is None if there is no such table."""
-
-    waves: Mapping[str, int]
-    units: Mapping[str, int]
-    units_file: str
-    respondents: Mapping[str, int] | None
-    respondents_file: str
 
 
 @dataclass(frozen=True)
@@ -50,98 +39,37 @@ def read_responses(table: Table, items: Items, known: Known, findings: Findings)
     check_columns(table, required, findings)
     if any(name not in table.columns for name in required):
         return None
-    filled = [name for name in required if name != "value"]
-    check_filled(
-        table,
-        filled + (["instrument"] if "instrument" in table.columns and "item" not in filled else []),
-        findings,
-    )
-    ids = _row_ids(table, known, findings)
+    ids_given = [name for name in (*required, "instrument") if name != "value"]
+    check_filled(table, tuple(dict.fromkeys(ids_given)), findings)
+    check_one_line(table, ids_given, findings)
+    ids = row_ids(table, known, findings)
     instrument = instrument_of_row(table, items, findings)
     wide = is_wide(table, items)
     if wide:
         cells = wide_cells(table, items, instrument, findings)
     else:
         cells = long_cells(table, items, instrument, findings)
-    _check_one_unit_per_respondent(table, ids, findings)
+    check_one_unit_per_respondent(table, ids, findings)
     _check_own_unit(table, items, ids, cells, findings)
     numbers, kinds = _check_values(table, items, cells, findings)
     order = _order_and_check_repeats(table, items, ids, cells, wide, findings)
     counts = _counts(items, cells, kinds)
+    if not findings.problems and counts["answers"].sum() == 0:
+        findings.add(table.file, "there is not a single answer", "Are the values in the column `value`?")
     if findings.problems:
         return None
     cells = Cells(
         cells.row[order], cells.item[order], cells.text[order], cells.texts, cells.columns, cells.blank
     )
     kinds = kinds[order]
-    build = _FrameBuilder(items, ids, known, _attributes(table, items))
+    build = _FrameBuilder(items, ids, known, text_columns(table, items))
     is_answer = np.flatnonzero(kinds == ANSWER)
     answers = build.frame(cells.row[is_answer], cells.item[is_answer], numbers[cells.text[is_answer]])
     is_dont_know = np.flatnonzero(kinds == DONT_KNOW)
     return Responses(answers, build.frame(cells.row[is_dont_know], cells.item[is_dont_know], None), counts)
 
 
-@dataclass(frozen=True)
-class _RowIds:
-    """(row,) numbers of the ids of each row, -1 where blank or unknown. Respondents are in sorted order."""
-
-    wave: np.ndarray
-    respondent: np.ndarray
-    rater: np.ndarray
-    target: np.ndarray
-    task: np.ndarray | None
-    respondents: tuple[str, ...]
-    tasks: tuple[str, ...]
-
-
-def _row_ids(table: Table, known: Known, findings: Findings) -> _RowIds:
-    wave = check_waves(table, "wave", known.waves, findings)
-    if known.respondents is not None:
-        remedy = unknown_id_remedy(known.respondents, add_to=known.respondents_file)
-        message = f"this respondent is not in {known.respondents_file}"
-        check_known(table, "respondent_id", known.respondents, message, remedy, findings)
-    rater, target = (
-        check_units(table, column, known.units, known.units_file, findings)
-        for column in ("rater_unit", "target_unit")
-    )
-    respondent, respondents = _sorted_codes(table.columns["respondent_id"])
-    task, tasks = _sorted_codes(table.columns["task"]) if "task" in table.columns else (None, ())
-    return _RowIds(wave, respondent, rater, target, task, respondents, tasks)
-
-
-def _sorted_codes(column: Column) -> tuple[np.ndarray, tuple[str, ...]]:
-    ordered = tuple(sorted(column.texts))
-    return column.matched({text: i for i, text in enumerate(ordered)}), ordered
-
-
-def _check_one_unit_per_respondent(table: Table, ids: _RowIds, findings: Findings) -> None:
-    usable = np.flatnonzero((ids.wave >= 0) & (ids.respondent >= 0) & (ids.rater >= 0))
-    person_wave = ids.wave[usable].astype(np.int64) * (len(ids.respondents) + 1) + ids.respondent[usable]
-    if len(usable) == 0:
-        return
-    if person_wave.max() > 20 * len(usable) + 1_000_000:
-        person_wave = pd.factorize(person_wave)[0]
-    first = np.full(person_wave.max() + 1, -1, dtype=np.int64)
-    # Of repeated positions NumPy keeps the last assigned: backwards, that is the first row.
-    first[person_wave[::-1]] = usable[::-1]
-    unit_first = ids.rater[first[person_wave]]
-    moved = np.flatnonzero(ids.rater[usable] != unit_first)
-    if len(moved) == 0:
-        return
-    rows, firsts = usable[moved], first[person_wave[moved]]
-    units = table.columns["rater_unit"]
-    for row, start, line in zip(rows, firsts, table.line(firsts)):
-        findings.add_rows(
-            table,
-            np.array([row]),
-            "the respondent belongs to another unit elsewhere in this wave",
-            f"'{table.columns['respondent_id'].at(row)}' is in '{units.at(start)}' in row {line}. "
-            "Give one unit per respondent and wave",
-            column="rater_unit",
-        )
-
-
-def _check_own_unit(table: Table, items: Items, ids: _RowIds, cells: Cells, findings: Findings) -> None:
+def _check_own_unit(table: Table, items: Items, ids: RowIds, cells: Cells, findings: Findings) -> None:
     """Instruments about the own team or leaders: the target is the rater's own unit."""
     if not items.own_unit.any():
         return
@@ -226,7 +154,7 @@ class _CellReporter:
 
 
 def _order_and_check_repeats(
-    table: Table, items: Items, ids: _RowIds, cells: Cells, wide: bool, findings: Findings
+    table: Table, items: Items, ids: RowIds, cells: Cells, wide: bool, findings: Findings
 ) -> np.ndarray:
     """(cell,) order by wave, respondent, target, task and item; two answers to the same are findings."""
     row = cells.row
@@ -279,16 +207,12 @@ def _counts(items: Items, cells: Cells, kinds: np.ndarray) -> pd.DataFrame:
     return counts.astype(np.int64)
 
 
-def _attributes(table: Table, items: Items) -> dict[str, Column]:
-    return text_columns(table, items)
-
-
 @dataclass(frozen=True)
 class _FrameBuilder:
     """Frames with the contract's columns from numbers of ids."""
 
     items: Items
-    ids: _RowIds
+    ids: RowIds
     known: Known
     attributes: dict[str, Column]
 

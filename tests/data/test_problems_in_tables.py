@@ -51,7 +51,7 @@ ONE_PROBLEM = {
     ),
     "two units in a wave": (
         "responses", "w1,r1,u3,u2,relational_capacity,RC3,4",
-        (11, "rater_unit", "u3"), "belongs to another unit elsewhere in this wave", "in 'u1' in row 2",
+        (11, "rater_unit", "u3"), "belongs to another unit elsewhere in this wave", "row 2 'r1' is in 'u1'",
     ),
     "blank id": (
         "responses", "w1,,u3,u2,relational_capacity,RC3,4",
@@ -154,6 +154,43 @@ def test_columns_given_twice_are_told(study):
 def test_empty_files_are_told(study, content, said):
     study.write("units", content)
     assert said in next(p.message for p in study.problems() if p.file == "units.csv")
+
+
+def test_line_breaks_within_ids_are_told(study, places):
+    """A quotation mark that is closed rows later swallows them without making the row ragged."""
+    study.append(
+        "responses", 'w1,r1,"u1,u3,relational_capacity,RC2,4', 'w1,r1,u1",u3,relational_capacity,RC2,4'
+    )
+    problems = [p for p in study.problems() if "line break" in p.message]
+    assert [(p.row, p.column) for p in problems] == [(11, "rater_unit")]
+    assert "closed in a later row" in problems[0].remedy
+
+
+def test_an_unreadable_units_table_hides_nothing_else_and_makes_no_noise(study, places):
+    study.write("units", "id,name\nu1,A\n")
+    study.append("responses", "w3,r1,u1,u3,relational_capacity,RC2,4")
+    assert places(study.problems()) == [
+        ("responses.csv", 11, "wave", "w3"),
+        ("units.csv", None, "unit_id", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04\xff\xfe", "unit_id,name\nu1,A\n".encode("utf-16-le"), bytes(range(256))]
+)
+def test_files_that_are_no_text_are_refused(study, content):
+    study.write("units", content)
+    (problem,) = study.problems()
+    assert problem.file == "units.csv"
+    assert "CSV UTF-8" in problem.remedy
+
+
+def test_a_survey_without_a_single_answer_is_refused(study):
+    study.write(
+        "responses", study.text("responses").splitlines()[0] + "\nw1,r1,u1,u2,relational_capacity,RC1,DK\n"
+    )
+    (problem,) = study.problems()
+    assert problem.message == "there is not a single answer"
 
 
 def test_an_open_quotation_mark_is_told_with_its_line(study):

@@ -294,7 +294,7 @@ def test_wide_answers_to_items_of_another_instrument_are_told(study, places):
 def test_waves_and_items_without_answers_are_noted(study):
     notes = study.read(waves=("w1", "w2", "w3")).intake.notes
     assert "wave w3 has no answers" in notes
-    assert "item RC6 of relational_capacity has no answers" in notes
+    assert "relational_capacity: no answers to RC3, RC5, RC6" in notes
 
 
 def test_wrong_dates_of_waves_are_told(study):
