@@ -1,0 +1,141 @@
+"""From uncontrolled result tables to public ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.data.survey import Survey
+from relcap_models.report.disclosure.decide import Shown, Verdict, decide
+from relcap_models.report.disclosure.layout import (
+    COUNTS,
+    DISTRIBUTION,
+    ESTIMATE,
+    IDS,
+    ORGANISATION,
+    UNCONTROLLED,
+    instrument_of_analyses,
+    row_places,
+)
+from relcap_models.report.disclosure.messages import scrub_checks
+from relcap_models.report.disclosure.rules import Disclosure
+from relcap_models.schema.instrument import Instrument
+
+
+def apply_disclosure(
+    tables: Mapping[str, pd.DataFrame], survey: Survey, rules: Disclosure
+) -> dict[str, pd.DataFrame]:
+    """The tables with every figure hidden that says too much about few people, or lets it be worked out.
+
+    Hidden rows stay, with `suppressed` true and every figure and count blank. Where only the share of
+    favourable answers is hidden the row is not `suppressed` and its `favourable_*` columns are blank.
+    Analyses of one instrument share their decisions, because they show the same answers. The input is not
+    changed.
+
+    Posterior intervals and ranks go with their mean. A hidden row's rank is not protected further: ranks in
+    the table are interval ends of a posterior over all units, not places, so the missing one does not follow.
+
+    Parameters
+    ----------
+    tables : uncontrolled tables by name, as the estimands make them.
+    survey : the answers behind them.
+
+    Raises
+    ------
+    DataError
+        If the instrument of an analysis cannot be told from its dimensions and items.
+    ValueError
+        If there is no rule for a table.
+    """
+    handled = {*IDS, *ORGANISATION, *UNCONTROLLED}
+    unknown = sorted(name for name in tables if name not in handled and not name.startswith("psychometrics_"))
+    if unknown:
+        raise ValueError(
+            f"no disclosure rule for the tables {', '.join(unknown)}; they must not become public"
+        )
+    instruments = instrument_of_analyses(tables, survey.instruments)
+    shown = _what_is_shown(tables, instruments, rules)
+    verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
+    answered = survey.responses["respondent_id"].astype(str).unique()
+    by_analysis = {analysis: verdicts[instrument.id] for analysis, instrument in instruments.items()}
+    public = {}
+    for name, table in tables.items():
+        if name in IDS:
+            public[name] = _blank(name, table, by_analysis, rules)
+        elif name in ORGANISATION:
+            public[name] = _blank_organisation(table, by_analysis)
+        elif name == "checks":
+            public[name] = scrub_checks(table, by_analysis, respondents=set(answered))
+        else:
+            public[name] = table.copy()
+    return public
+
+
+def _few(table: pd.DataFrame, rules: Disclosure) -> np.ndarray:
+    """Rows that were hidden before, or that count fewer respondents than a mean needs."""
+    hidden = np.zeros(len(table), dtype=bool)
+    if "suppressed" in table:
+        hidden = table["suppressed"].astype("boolean").fillna(False).to_numpy(bool)
+    counts = [column for column in COUNTS if column in table and column.startswith("n_respondents")]
+    return hidden | (table[counts].astype(float) < rules.min_respondents_mean).any(axis=1).to_numpy(bool)
+
+
+def _what_is_shown(
+    tables: Mapping[str, pd.DataFrame], instruments: Mapping[str, Instrument], rules: Disclosure
+) -> dict[str, Shown]:
+    shown = {instrument.id: Shown() for instrument in instruments.values()}
+    for name, table in tables.items():
+        if name not in IDS:
+            continue
+        about = [shown[instruments[analysis].id] for analysis in table["analysis"].astype(str)]
+        few = _few(table, rules)
+        if name == "item_distributions":
+            for what, item, gone in zip(about, table["item"].astype(str), few, strict=True):
+                if not gone:
+                    what.items.add(item)
+            continue
+        for what, places, is_few in zip(about, row_places(name, table), few, strict=True):
+            what.rows.update(places)
+            if is_few and len(places) == 1:
+                what.small.update(places)
+            if name in ("relation_scores", "unit_scores"):
+                what.shares.update(places)
+    return shown
+
+
+def _blank(
+    name: str, table: pd.DataFrame, verdicts: Mapping[str, Verdict], rules: Disclosure
+) -> pd.DataFrame:
+    about = [verdicts[analysis] for analysis in table["analysis"].astype(str)]
+    shares = np.zeros(len(table), dtype=bool)
+    if name == "item_distributions":
+        hidden = [
+            item not in verdict.items for verdict, item in zip(about, table["item"].astype(str), strict=True)
+        ]
+    else:
+        places = list(row_places(name, table))
+        hidden = [not verdict.means.isdisjoint(p) for verdict, p in zip(about, places, strict=True)]
+        shares = np.array(
+            [not verdict.shares.isdisjoint(p) for verdict, p in zip(about, places, strict=True)]
+        )
+    suppressed = np.asarray(hidden, dtype=bool) | _few(table, rules)
+    public = table.copy()
+    public["suppressed"] = suppressed
+    for column in public.columns:
+        if column in COUNTS:
+            public[column] = public[column].astype("Int64")
+        if column not in IDS[name] and column != "suppressed":
+            blank = suppressed | shares if column in DISTRIBUTION else suppressed
+            public[column] = public[column].mask(blank)
+    return public
+
+
+def _blank_organisation(table: pd.DataFrame, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
+    whole = table["analysis"].astype(str).map(lambda a: a in verdicts and verdicts[a].whole).astype(bool)
+    public = table.copy()
+    for column in ESTIMATE:
+        if column in public:
+            public[column] = public[column].mask(whole)
+    return public

@@ -1,0 +1,157 @@
+"""Which hidden counts and sums of answers have one possible value, given bounds and margins.
+
+Answers are whole numbers on a known scale and counts are whole numbers, so an interval shorter than one
+leaves a single value although the linear equations alone do not (two hidden cells whose answers must add up
+to the scale's maximum). Source: Hundepool et al. (2012), section 4.3.2 (the attacker's linear programme,
+feasibility intervals).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from relcap_models.report.disclosure.cells import OVERALL, Cells
+from relcap_models.report.disclosure.linear import functionals, reduce_system
+
+STEP = 1.0 - 1e-6
+"""An interval at least this long holds two whole numbers if its ends are attained."""
+
+PROBES = 6
+
+
+def interval_lengths(
+    matrix: np.ndarray, truth: np.ndarray, lower: np.ndarray, upper: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Lengths, or lower bounds of at least one, of the feasible intervals of several sums of unknowns.
+
+    Parameters
+    ----------
+    matrix : (equation, unknown). truth : (unknown,), a feasible point; it sets the margins.
+    lower, upper : (unknown,) bounds. weights : (sum, unknown), 0/1.
+
+    Notes
+    -----
+    Most sums are cleared by a few vertices in random directions; only the rest get their own two programmes.
+    """
+    equations = sparse.csr_array(matrix)
+    margins = matrix @ truth
+    bounds = np.column_stack([lower, upper])
+
+    def vertex(objective: np.ndarray) -> np.ndarray:
+        solution = linprog(objective, A_eq=equations, b_eq=margins, bounds=bounds, method="highs")
+        return solution.x if solution.status == 0 else truth
+
+    least = most = weights @ truth
+    random = np.random.default_rng(0)
+    for _ in range(PROBES):
+        if np.all(most - least >= STEP):
+            break
+        direction = random.normal(size=len(truth))
+        for objective in (direction, -direction):
+            reached = weights @ vertex(objective)
+            least, most = np.minimum(least, reached), np.maximum(most, reached)
+    for position in np.flatnonzero(most - least < STEP):
+        for objective in (weights[position], -weights[position]):
+            reached = weights @ vertex(objective)
+            least, most = np.minimum(least, reached), np.maximum(most, reached)
+    return most - least
+
+
+def pinned_sums(
+    cells: Cells,
+    published: np.ndarray,
+    hidden: np.ndarray,
+    lowest: np.ndarray,
+    total: np.ndarray,
+    highest: np.ndarray,
+) -> list[int]:
+    """Hidden rows whose sum of answers has one possible value if the attacker knows every count.
+
+    Parameters
+    ----------
+    published, hidden : (row,) bool. lowest, total, highest : (base,) least, actual and greatest possible sum.
+    """
+    empty = highest == lowest
+    reduced = reduce_system(cells, published, empty=empty)
+    answered = hidden & (cells.groups.n_answers > 0)
+    rows, weights = functionals(cells, reduced, np.flatnonzero(answered))
+    inside = reduced.unknown_of >= 0
+    lower, truth, upper = (
+        np.bincount(reduced.unknown_of[inside], weights=figure[inside], minlength=len(reduced.sizes))
+        for figure in (lowest, total, highest)
+    )
+    length = np.zeros(len(rows))
+    for component in reduced.components:
+        part = weights[:, component.unknowns].toarray()
+        concerned = np.flatnonzero(part.any(axis=1) & (length < STEP))
+        if concerned.size:
+            at = component.unknowns
+            length[concerned] += interval_lengths(
+                component.matrix, truth[at], lower[at], upper[at], part[concerned]
+            )
+    return rows[length < STEP].tolist()
+
+
+def pinned_counts(cells: Cells, published: np.ndarray, hidden: np.ndarray) -> list[int]:
+    """Hidden rows whose number of respondents has one possible value.
+
+    The attacker knows the counts of published rows, that a unit's raters of one target are at most its
+    respondents, that an item's are at most its dimension's, and that a listed row has at least one.
+    """
+    columns = sorted(
+        {key[3] for key in cells.keys if key[0] in ("relation", "within")}, key=lambda c: c != OVERALL
+    )
+    items = sorted({key[3] for key in cells.keys if key[0] == "item"})
+    systems = [("relation", column, ("as_rater", "seen_by")) for column in columns]
+    systems += [("within", column, ("total_within",)) for column in columns]
+    systems += [("as_rater", column, ("total",)) for column in columns]
+    systems += [("item", item, ("items", "items_within")) for item in items]
+    pinned: list[int] = []
+    for kind, column, margins in systems:
+        pinned += _pinned_in(cells, published, hidden, kind, column, margins)
+    return pinned
+
+
+def _pinned_in(
+    cells: Cells, published: np.ndarray, hidden: np.ndarray, kind: str, column: str, margins: tuple[str, ...]
+) -> list[int]:
+    people = cells.groups.n_respondents
+    unknown = [
+        row
+        for row, key in enumerate(cells.keys)
+        if key[0] == kind and key[3] == column and not published[row] and people[row] > 0
+    ]
+    if not any(hidden[row] for row in unknown):
+        return []
+    place = {row: position for position, row in enumerate(unknown)}
+    equations = []
+    for family in cells.families:
+        key = cells.keys[family.parent]
+        if published[family.parent] and key[0] in margins and key[3] == column:
+            inside = [place[row] for row in family.children.tolist() if row in place]
+            if inside:
+                equations.append(np.bincount(inside, minlength=len(unknown)))
+    if not equations:
+        return []
+    upper = np.array([_most_people(cells, published, row) for row in unknown])
+    wanted = np.array([place[row] for row in unknown if hidden[row]])
+    truth = people[unknown].astype(float)
+    weights = np.eye(len(unknown))[wanted]
+    matrix = np.array(equations, dtype=float)
+    free = ~matrix.any(axis=0)[wanted]
+    length = interval_lengths(matrix, truth, np.minimum(1.0, truth), upper, weights)
+    return [
+        unknown[position] for position, short in zip(wanted, (length < STEP) & ~free, strict=True) if short
+    ]
+
+
+def _most_people(cells: Cells, published: np.ndarray, row: int) -> float:
+    above = [cells.families[number].parent for number in cells.families_of.get(row, ())]
+    above = [
+        parent
+        for parent in above
+        if published[parent] and cells.keys[parent][0] in ("as_rater", "relation", "within")
+    ]
+    return min((float(cells.groups.n_respondents[parent]) for parent in above), default=np.inf)

@@ -1,0 +1,172 @@
+"""Which hidden figures are linear combinations of published ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from relcap_models.report.disclosure.cells import LEAVES, Cells
+
+TOLERANCE = 1e-7
+"""Squared distance from the row space. The matrices are 0/1 with at most some hundred unknowns in a
+component,
+so true distances are above 1e-4 and rounding errors below 1e-10."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A hidden row that is determined, by which published rows, and through which known base cells."""
+
+    row: int
+    equations: tuple[int, ...]
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
+class Component:
+    """Equations that share unknowns: `matrix` (equation, unknown), the rows they are, the unknowns they
+    hold."""
+
+    matrix: np.ndarray
+    equations: np.ndarray
+    unknowns: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What is left to solve after everything that is published cell by cell has been moved to the known side.
+
+    An unknown is a group of base cells that occur in exactly the same equations: their sum is all that any
+    combination of equations can ever say about them. unknown_of : (base,) its unknown, −1 if known, −2 if it
+    occurs in no equation. sizes : (unknown,) base cells in it.
+    """
+
+    components: tuple[Component, ...]
+    unknown_of: np.ndarray
+    sizes: np.ndarray
+
+
+def reduce_system(cells: Cells, published: np.ndarray, *, empty: np.ndarray) -> Reduced:
+    """Set up the attacker's equations for one wave.
+
+    Parameters
+    ----------
+    published : (row,) bool. empty : (base,) bool, base cells whose sum is known to be zero.
+    """
+    leaf_item = np.array([key[0] == "item" for key in cells.keys], dtype=bool)
+    known = empty.copy()
+    known[cells.columns(np.flatnonzero(published & leaf_item))] = True
+    needed = np.flatnonzero(published & ~leaf_item & ~_redundant(cells, published))
+    equations = sparse.csr_array(cells.incidence[needed])[:, ~known]
+    # Cells that occur in the same equations get the same sum of random row marks; 2^-60 is the chance of a
+    # mistake.
+    marks = np.random.default_rng(0).integers(1, 2**62, size=len(needed))
+    signature = sparse.csr_array(equations.astype(np.int64)).T @ marks
+    values, first, group, sizes = np.unique(
+        signature, return_index=True, return_inverse=True, return_counts=True
+    )
+    loose = values == 0
+    unknown_of = np.full(len(known), -1)
+    unknown_of[~known] = np.where(loose[group], -2, group)
+    matrix = sparse.csr_array(equations[:, first])
+    matrix = sparse.csr_array(matrix @ sparse.diags_array((~loose).astype(float)))
+
+    leaf = np.array([cells.keys[row][0] in LEAVES for row in needed], dtype=bool)
+    matrix.eliminate_zeros()
+    solved = np.zeros(len(values), dtype=bool)
+    solved[matrix[np.flatnonzero(leaf & (np.diff(matrix.indptr) == 1))].indices] = True
+    unknown_of[np.isin(unknown_of, np.flatnonzero(solved))] = -1
+    matrix = sparse.csr_array(matrix @ sparse.diags_array((~solved).astype(float)))
+    matrix.eliminate_zeros()
+    return Reduced(components=_components(matrix, needed), unknown_of=unknown_of, sizes=sizes)
+
+
+def _redundant(cells: Cells, published: np.ndarray) -> np.ndarray:
+    """Sums all of whose parts are published say nothing new."""
+    redundant = np.zeros(len(published), dtype=bool)
+    for family in cells.families:
+        if published[family.parent] and published[family.children].all():
+            redundant[family.parent] = True
+    return redundant
+
+
+def _components(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[Component, ...]:
+    n_equations, _ = matrix.shape
+    graph = sparse.block_array([[None, matrix], [matrix.T, None]])
+    if not matrix.nnz:
+        return ()
+    _, label = sparse.csgraph.connected_components(sparse.csr_array(graph), directed=False)
+    components = []
+    for number in np.unique(label[:n_equations][np.diff(matrix.indptr) > 0]):
+        equations = np.flatnonzero(label[:n_equations] == number)
+        unknowns = np.flatnonzero(label[n_equations:] == number)
+        components.append(Component(matrix[equations][:, unknowns].toarray(), rows[equations], unknowns))
+    return tuple(components)
+
+
+def functionals(cells: Cells, reduced: Reduced, rows: np.ndarray) -> tuple[np.ndarray, sparse.csr_array]:
+    """Rows as sums of unknowns: those that can be written so, and their 0/1 weights (row, unknown).
+
+    A row that touches a cell in no equation, or part of an unknown only, follows from no combination at all.
+    """
+    touched = sparse.csr_array(cells.incidence[rows])
+    loose = (touched @ (reduced.unknown_of == -2).astype(float)) > 0
+    inside = np.flatnonzero(reduced.unknown_of >= 0)
+    membership = sparse.csr_array(
+        (np.ones(len(inside)), (inside, reduced.unknown_of[inside])),
+        shape=(touched.shape[1], len(reduced.sizes)),
+    )
+    counts = sparse.csr_array(touched @ membership)
+    counts.data = counts.data / reduced.sizes[counts.indices]
+    partial = counts.copy()
+    partial.data = (partial.data < 1 - 1e-9).astype(float)
+    whole = ~loose & (partial @ np.ones(len(reduced.sizes)) == 0)
+    return rows[whole], sparse.csr_array(counts[np.flatnonzero(whole)])
+
+
+def determined(cells: Cells, published: np.ndarray, hidden: np.ndarray, *, empty: np.ndarray) -> list[Leak]:
+    """The hidden rows that an attacker can compute from the published ones, and how.
+
+    Parameters
+    ----------
+    published, hidden : (row,) bool. empty : (base,) bool, base cells whose sum is known to be zero.
+    """
+    reduced = reduce_system(cells, published, empty=empty)
+    rows, weights = functionals(cells, reduced, np.flatnonzero(hidden))
+    distance = np.zeros(len(rows))
+    for component in reduced.components:
+        part = weights[:, component.unknowns].toarray()
+        basis = _row_space(component.matrix)
+        distance += np.square(part - (part @ basis.T) @ basis).sum(axis=1)
+    leaks = []
+    for position in np.flatnonzero(distance < TOLERANCE):
+        weight = weights[[position]].toarray()[0]
+        leaks.append(_explain(cells, reduced, int(rows[position]), weight))
+    return leaks
+
+
+def _row_space(matrix: np.ndarray) -> np.ndarray:
+    # Through the small Gram matrix: far fewer equations than unknowns, and 0/1 entries keep it well
+    # conditioned.
+    size, vectors = np.linalg.eigh(matrix @ matrix.T)
+    kept = size > 1e-9 * size[-1]
+    return (vectors[:, kept] / np.sqrt(size[kept])).T @ matrix
+
+
+def _explain(cells: Cells, reduced: Reduced, row: int, weight: np.ndarray) -> Leak:
+    combination = -cells.incidence[[row]].toarray()[0]
+    equations: list[int] = []
+    for component in reduced.components:
+        part = weight[component.unknowns]
+        if not part.any():
+            continue
+        share = (
+            np.linalg.pinv(component.matrix @ component.matrix.T, hermitian=True) @ component.matrix @ part
+        )
+        used = np.abs(share) > 1e-8
+        equations += component.equations[used].tolist()
+        combination += share[used] @ cells.incidence[component.equations[used]]
+    known = np.flatnonzero((np.abs(combination) > 1e-8) & (reduced.unknown_of == -1))
+    return Leak(row=row, equations=tuple(equations), known=known)

@@ -1,0 +1,87 @@
+"""What messages about single units and respondents may say in public."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
+
+import pandas as pd
+
+
+class Small(Protocol):
+    """What `scrub_checks` must know of one analysis."""
+
+    small_units: set[str]
+    hidden_pairs: set[tuple[str, str]]
+
+
+def scrub_checks(
+    checks: pd.DataFrame, small: Mapping[str, Small], *, respondents: Collection[str]
+) -> pd.DataFrame:
+    """The table of checks without figures about small units, hidden relations and single respondents.
+
+    Rows stay, with their verdict. A posterior predictive check of a unit with two respondents is a figure
+    about two people, so `value` is blanked and `message` says only that it is withheld; a respondent's id
+    goes too. An id that happens to be a common word hides more than it must, never less.
+
+    Parameters
+    ----------
+    checks : `analysis, check, subject, value, threshold, passed, message`.
+    small : by analysis; rows of other analyses (of the whole study, say) are held against all of them.
+    """
+    public = checks.copy()
+    everything = list(small.values())
+    of_respondent = _mentions(respondents)
+    patterns = {
+        analysis: (_mentions(_units(about)), _both_ends(about))
+        for analysis, about in {**_split(small)}.items()
+    }
+    anywhere = (_mentions(_units(everything)), _both_ends(everything))
+    public["value"] = public["value"].astype(object)
+    for row in public.index:
+        subject, message = (_text(public.at[row, column]) for column in ("subject", "message"))
+        units, pairs = patterns.get(_text(public.at[row, "analysis"]), anywhere)
+        person = _found(of_respondent, subject) or _found(of_respondent, message)
+        if person or _found(units, subject) or _found(units, message) or pairs(subject):
+            public.at[row, "value"] = None
+            public.at[row, "message"] = "Withheld: about fewer people than the disclosure rules allow."
+        if person:
+            public.at[row, "subject"] = "a respondent"
+    public["value"] = pd.to_numeric(public["value"])
+    return public
+
+
+def _split(small: Mapping[str, Small]) -> dict[str, list[Small]]:
+    return {analysis: [about] for analysis, about in small.items()}
+
+
+def _units(about: Iterable[Small]) -> set[str]:
+    return {unit for one in about for unit in one.small_units}
+
+
+def _both_ends(about: Iterable[Small]):
+    pairs = {pair for one in about for pair in one.hidden_pairs}
+    ends = {unit for pair in pairs for unit in pair}
+    pattern = _mentions(ends)
+
+    def names_pair(text: str) -> bool:
+        found = set(pattern.findall(text)) if pattern else set()
+        return any((a, b) in pairs for a in found for b in found if a != b)
+
+    return names_pair
+
+
+def _mentions(names: Collection[str]) -> re.Pattern[str] | None:
+    if not names:
+        return None
+    longest_first = sorted(names, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+
+
+def _found(pattern: re.Pattern[str] | None, text: str) -> bool:
+    return bool(pattern and pattern.search(text))
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value is pd.NA or value != value else str(value)
