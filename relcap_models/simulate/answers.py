@@ -55,7 +55,7 @@ def answer(
 ) -> pd.DataFrame:
     """`responses.csv` of one instrument: one row per question that was asked, `value` as text."""
     instrument = story.instrument
-    block = options.relations if instrument.about_targets else options.climate
+    block = options.block_of(instrument)
     latent = story.latent(design.wave, design.rater, design.target)
     latent = latent + respondents.stable[design.respondent]
     latent += respondents.by_wave[design.wave, design.respondent]

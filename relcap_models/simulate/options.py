@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from relcap_models.schema.instrument import Declaration
+from relcap_models.schema.instrument import Declaration, Instrument
 from relcap_models.simulate.effect_options import Climate, Outcome, Programme, Relations
 from relcap_models.simulate.survey_options import (
     Departures,
@@ -53,6 +53,10 @@ class Simulation(Declaration):
     outcomes: tuple[Outcome, ...] = ()
     nonresponse: Nonresponse = Nonresponse()
     departures: Departures = Departures()
+
+    def block_of(self, instrument: Instrument) -> Relations | Climate:
+        """The truth that an instrument follows: about partner units, or about the own team or leaders."""
+        return self.relations if instrument.about_targets else self.climate
 
     @model_validator(mode="after")
     def _consistent(self) -> Simulation:

@@ -55,7 +55,7 @@ def _unit_rows(units: UnitEffects) -> list[Row]:
 
 def _instrument_rows(options: Simulation, story: Story) -> list[Row]:
     instrument = story.instrument
-    block = options.relations if instrument.about_targets else options.climate
+    block = options.block_of(instrument)
     dimensions = instrument.dimension_ids
     own_spreads = ["sd_respondent", "sd_respondent_wave", "sd_rating"]
     single = ["dimension_correlation", "stability_unit", "autocorrelation"]

@@ -70,33 +70,10 @@ def simulate(
         instrument.id: tell(options, instrument, roster, units, programmes, seed=seed)
         for instrument in instruments.values()
     }
-    respondents = {
-        instrument.id: respondent_effects(
-            options.relations if instrument.about_targets else options.climate,
-            options.departures,
-            instrument,
-            roster,
-            shared_leniency=options.shared_leniency,
-            waves=waves,
-            seed=seed,
-        )
-        for instrument in instruments.values()
-    }
+    respondents = _draw_respondents(options, instruments, roster, waves, seed)
     habits = draw_habits(options.departures, roster, waves=waves, seed=seed)
-    leniency = general_leniency(roster.n_persons, seed=seed)
-    answering = draw_answering(options.nonresponse, roster, leniency, waves=waves, seed=seed)
-    responses = []
-    for name, story in stories.items():
-        design = draw_design(
-            options.ratings, story.instrument, roster, relations, answering, waves=waves, seed=seed
-        )
-        responses.append(
-            answer(
-                options, story, design, respondents[name], habits, roster, importance, waves=waves, seed=seed
-            )
-        )
     tables = {
-        "responses": pd.concat(responses, ignore_index=True),
+        "responses": _draw_responses(options, stories, respondents, habits, roster, importance, waves, seed),
         "units": roster.units,
         "respondents": _respondents_table(roster, waves),
         "nominations": nominations_table(importance, roster, waves=waves),
@@ -131,12 +108,58 @@ def _check(instruments: Mapping[str, Instrument], waves: Sequence[Wave]) -> None
         raise ConfigError(problems=problems)
 
 
+def _draw_respondents(
+    options: Simulation,
+    instruments: Mapping[str, Instrument],
+    roster: Roster,
+    waves: Sequence[Wave],
+    seed: int,
+) -> dict[str, RespondentEffects]:
+    return {
+        instrument.id: respondent_effects(
+            options.block_of(instrument),
+            options.departures,
+            instrument,
+            roster,
+            shared_leniency=options.shared_leniency,
+            waves=waves,
+            seed=seed,
+        )
+        for instrument in instruments.values()
+    }
+
+
+def _draw_responses(
+    options: Simulation,
+    stories: Mapping[str, Story],
+    respondents: Mapping[str, RespondentEffects],
+    habits: Habits,
+    roster: Roster,
+    importance: np.ndarray,
+    waves: Sequence[Wave],
+    seed: int,
+) -> pd.DataFrame:
+    """`responses.csv`, one instrument after the other."""
+    leniency = general_leniency(roster.n_persons, seed=seed)
+    answering = draw_answering(options.nonresponse, roster, leniency, waves=waves, seed=seed)
+    relations = partners(importance)
+    tables = []
+    for name, story in stories.items():
+        design = draw_design(
+            options.ratings, story.instrument, roster, relations, answering, waves=waves, seed=seed
+        )
+        person = respondents[name]
+        table = answer(options, story, design, person, habits, roster, importance, waves=waves, seed=seed)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
 def _level(units: UnitEffects, instruments: Mapping[str, Instrument]) -> np.ndarray:
     """(wave, unit) what selects units for programmes: how others rate them, else their climate."""
     first = next((i for i in instruments.values() if i.about_targets), None)
     if first is not None:
         return units.effects[first.id, "target"].mean(axis=-1)
-    return units.effects[next(iter(instruments)), CLIMATE].mean(axis=-1)
+    return units.effects[next(iter(instruments.values())).id, CLIMATE].mean(axis=-1)
 
 
 def _capacity(stories: Mapping[str, Story]) -> np.ndarray:

@@ -76,7 +76,7 @@ def tell(
     seed: int,
 ) -> Story:
     """Put the effects of one instrument together and draw its items."""
-    block = options.relations if instrument.about_targets else options.climate
+    block = options.block_of(instrument)
     n_dimensions = len(instrument.dimensions)
     if instrument.about_targets:
         parts = _relation_parts(options, instrument, roster, units, programmes, seed)

@@ -53,10 +53,11 @@ class Organisation(Declaration):
 class Nominations(Declaration):
     """Which partners a unit says it must collaborate with.
 
-    A unit nominates `partners` others on average and at least one. Units of one district and of near layers
-    are likelier partners: `same_district` and `same_layer` are added to a standard normal propensity.
-    `mutuality` is the correlation of the two sides' propensities (1: every relation is mutual), `persistence`
-    the correlation of a propensity between one wave and the next.
+    A unit nominates `partners` others on average and at least one. Units of the same district and of the same
+    layer are likelier partners: `same_district` and `same_layer` are added to a standard normal propensity.
+    `mutuality` is the correlation of the two sides' propensities (1: every relation is mutual, but for units
+    whose only partner does not name them), `persistence` the correlation of a propensity between one wave and
+    the next. A relation counts, and is rated from both sides, if either side nominates the other.
     """
 
     partners: float = Field(9.0, gt=0)

@@ -51,7 +51,7 @@ def draw_unit_effects(
     covariances: list[np.ndarray] = []
     variables: list[tuple[str, str, str]] = []
     for instrument in instruments.values():
-        block = options.relations if instrument.about_targets else options.climate
+        block = options.block_of(instrument)
         roles, covariance = _own_covariance(block, instrument)
         standard = over_waves(
             generator(seed, "simulate", instrument.id, "units"),

@@ -26,7 +26,7 @@ CROWDED = {
 """Three units of 2,500 people who all rate both others: every noise of the story is averaged out."""
 FULL = {
     "sd_respondent_wave": 0.3,
-    "sd_respondent_target": (0.2, 0.5),
+    "sd_respondent_target": (0.3, 1.0),
     "sd_district": 0.2,
     "own_unit_shift": 0.4,
     "trend": 0.1,
@@ -96,6 +96,28 @@ def test_the_unit_adjusted_score_is_that_of_a_unit_without_leniency_of_its_own(i
     assert ((by_rater["min"] > 0) | (by_rater["max"] < 0)).all()
 
 
+def test_the_own_unit_and_later_waves_are_shifted_as_asked(instruments, waves):
+    def scores(**relations: float) -> dict[str, pd.DataFrame]:
+        options = Simulation.model_validate({"relations": relations})
+        chosen = {RC: instruments[RC]}
+        return simulate(options, instruments=chosen, waves=waves[:2], seed=4).truth
+
+    plain = scores(own_unit_shift=0.0)
+    shifted = scores(own_unit_shift=0.5)
+    assert (shifted["within_unit_scores"]["score"] > plain["within_unit_scores"]["score"]).all()
+    pd.testing.assert_frame_equal(shifted["relation_scores"], plain["relation_scores"])
+    rising = scores(own_unit_shift=0.0, trend=0.5)
+    for name in ("within_unit_scores", "relation_scores"):
+        gain = rising[name]["score"] - plain[name]["score"]
+        first = plain[name]["wave"] == "w1"
+        assert (gain[first] == 0).all()
+        assert (gain[~first] > 0).all()
+    # A later wave and the own unit are shifted alike when both shifts are the same.
+    later = plain["within_unit_scores"]["wave"] == "w2"
+    both = rising["within_unit_scores"]["score"][later], shifted["within_unit_scores"]["score"][later]
+    assert np.allclose(*both)
+
+
 def test_overall_weights_items_equally(instruments, waves):
     """Leadership has dimensions of 2, 3 and 2 items."""
     simulated = simulate(Simulation(), instruments={RL: instruments[RL]}, waves=waves[:1], seed=2)
@@ -118,15 +140,16 @@ def test_truth_scores_leave_departures_of_measurement_out(instruments, waves):
 
 
 def test_every_setting_stands_in_the_truth(instruments, waves):
-    relations = {"sd_target": (0.3, 0.5), "dyadic_reciprocity": (0.2, 0.6)}
+    relations = {"sd_target": (0.3, 0.5), "dyadic_reciprocity": (0.2, 0.6), "sd_respondent_target": 0.3}
     options = Simulation.model_validate({"relations": relations})
     truth = simulate(options, instruments=instruments, waves=waves, seed=1).truth
     parameters = truth["parameters"].set_index(["instrument", "name", "index"])["value"]
     assert parameters[RC, "sd_target", "orientation"] == pytest.approx(0.3)
     assert parameters[RC, "dyadic_reciprocity", "behaviour"] == 0.6
     assert parameters[RC, "generalised_reciprocity", "behaviour"] == pytest.approx(0.3)
-    # Respondent .6² and rating .5², worked out by hand: √.61.
-    assert parameters[RC, "sd_noise", "orientation"] == pytest.approx(0.61**0.5)
+    # Respondent .6², rating .5² and, for partners alone, respondent × target .3², worked out by hand.
+    assert parameters[RC, "sd_noise_own", "orientation"] == pytest.approx(0.61**0.5)
+    assert parameters[RC, "sd_noise", "orientation"] == pytest.approx(0.70**0.5)
     items = truth["item_parameters"]
     assert len(items) == (6 + 6 + 7) * 5
     assert set(items["parameter"]) == {"loading", *(f"threshold_{k}" for k in range(1, 5))}
