@@ -37,12 +37,13 @@ def sections_of(material: Material) -> tuple[Section, ...]:
     sections = [summary_section(material)]
     sections += [build(analysis) for analysis in relations for build in _RELATION_RESULTS]
     for analysis in climates:
-        sections += [unit_section(analysis), change_section(analysis)]
-        sections += [build(analysis) for build in _QUALITY] if researcher else []
+        sections.append(unit_section(analysis))
+        if not (relations and analysis.table("changes").empty):
+            sections.append(change_section(analysis))
     sections += [] if relations else [_absent(material, "relations", "results")]
     sections += [] if climates else [_absent(material, "climate", "climate")]
     if researcher:
-        sections += [build(analysis) for analysis in relations for build in _QUALITY]
+        sections += [build(analysis) for analysis in (*relations, *climates) for build in _QUALITY]
         sections += [distribution_section(analysis) for analysis in (*relations, *climates)]
         sections += [check_section(material), method_section(material)]
     sections += [instrument_section(material), not_done_section(material), privacy_section(material)]

@@ -87,7 +87,7 @@ Block = Paragraph | Bullets | Heading | Picture | Table | Definitions
 
 @dataclass(frozen=True)
 class Section:
-    """`group` gathers sections in the table of contents; `subject` names the analysis where there are several."""
+    """`group` gathers sections in the contents; `subject` names the analysis where there are several."""
 
     id: str
     title: str

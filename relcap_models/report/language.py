@@ -22,8 +22,8 @@ _PERCENT = {"en": "%", "da": "\u00a0%", "nb": "\u00a0%"}
 class Texts:
     """Sentences and number formats in one language.
 
-    Calling it with a key fills a sentence: `texts("gaps.title")`, `texts("hidden.some", n="3")`. What is filled
-    in is never interpreted, so names may hold braces or markup.
+    Calling it with a key fills a sentence: `texts("page.analysis", id="r")`. What is filled in is never
+    interpreted, so names may hold braces or markup.
     """
 
     language: str
@@ -71,6 +71,11 @@ class Texts:
         if value > 0.99:
             return f"> {self.number(0.99)}"
         return f"< {self.number(0.01)}" if value < 0.01 else self.number(value)
+
+    def p(self, value: float) -> str:
+        """`P = 0.97`, for sentences."""
+        text = self.probability(value)
+        return f"P {text}" if text[0] in "<>" else f"P = {text}"
 
     def interval(self, lower: float, upper: float, digits: int = 2) -> str:
         if math.isnan(lower) or math.isnan(upper):

@@ -63,6 +63,10 @@ class Material:
     def relation(self, rater_unit: str, target_unit: str) -> str:
         return f"{self.unit(rater_unit)} → {self.unit(target_unit)}"
 
+    def short_relation(self, rater_unit: str, target_unit: str, *, sign: str = "→") -> str:
+        """A pair for a figure: both names cut, so that a long first one does not hide the second."""
+        return f"{short(self.unit(rater_unit), 25)} {sign} {short(self.unit(target_unit), 25)}"
+
     def district(self, unit_id: str) -> str:
         return str(self.units.get(unit_id, {}).get("district") or "")
 

@@ -14,22 +14,22 @@ import pandas as pd
 from relcap_models.errors import DataError, Problem
 
 _ESTIMATE = "mean sd lower upper ci_prob"
+_IDS = "analysis wave dimension"
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         name: tuple(columns.split())
         for name, columns in {
-            "relation_scores": f"analysis wave rater_unit target_unit dimension {_ESTIMATE} naive_mean n_respondents "
+            "relation_scores": f"{_IDS} rater_unit target_unit {_ESTIMATE} naive_mean n_respondents "
             "suppressed prob_lowest_k prob_highest_k k asynchronous mean_unit_adjusted favourable_mean",
-            "unit_scores": f"analysis wave unit role dimension {_ESTIMATE} naive_mean n_respondents suppressed "
+            "unit_scores": f"{_IDS} unit role {_ESTIMATE} naive_mean n_respondents suppressed "
             "favourable_mean prob_lowest_k prob_highest_k k",
-            "perception_gaps": f"analysis wave unit_a unit_b dimension {_ESTIMATE} naive_gap suppressed delta "
+            "perception_gaps": f"{_IDS} unit_a unit_b {_ESTIMATE} naive_gap suppressed delta "
             "prob_gap_above_delta mean_unit_adjusted",
             "changes": f"analysis level role rater_unit target_unit dimension wave_from wave_to {_ESTIMATE} "
             "naive_change suppressed prob_positive",
             "variance_shares": f"analysis dimension component quantity {_ESTIMATE}",
             "reliability": f"analysis dimension comparison scale quantity n_respondents {_ESTIMATE}",
-            "item_profiles": f"analysis wave rater_unit target_unit item dimension {_ESTIMATE} naive_mean suppressed",
-            "item_parameters": f"analysis item dimension parameter {_ESTIMATE}",
+            "item_profiles": f"{_IDS} rater_unit target_unit item {_ESTIMATE} naive_mean suppressed",
             "item_distributions": "analysis item dimension category observed predicted_mean predicted_lower "
             "predicted_upper suppressed",
             "checks": "analysis check subject value threshold passed message",
@@ -41,10 +41,23 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 # Counts stay text: disclosure control may have banded them ("5–9").
 _TEXT = frozenset(
-    "analysis wave rater_unit target_unit dimension unit role unit_a unit_b level wave_from wave_to component "
-    "quantity comparison scale item parameter check subject value threshold message ci_kind instrument category "
-    "n_ratings n_ratings_a n_ratings_b n_respondents_a n_respondents_b n_respondents_from n_respondents_to "
-    "n_respondents read answers dont_know missing blank".split()
+    {
+        *("analysis", "wave", "rater_unit", "target_unit", "dimension", "unit", "role", "unit_a", "unit_b"),
+        *(
+            "level",
+            "wave_from",
+            "wave_to",
+            "component",
+            "quantity",
+            "comparison",
+            "scale",
+            "item",
+            "category",
+        ),
+        *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument"),
+        *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
+        *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),
+    }
 )
 _FLAGS = frozenset({"suppressed", "passed", "asynchronous"})
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0", ""})

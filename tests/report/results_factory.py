@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 HOSTILE = (
-    '<script>window.hacked = true</script>',
+    "<script>window.hacked = true</script>",
     'Børn & Unge, "Øst"',
     "Familieafdelingen 👩‍👧‍👦 ÆØÅ æøå",
     "<img src=x onerror='window.hacked=true'>",
@@ -75,7 +75,9 @@ def write_results(
         units, waves, analysis_ids, climate=climate, language=language, audience=audience, simulated=simulated
     )
     (folder / "restricted").mkdir(exist_ok=True)
-    (folder / "restricted" / "context.json").write_text(json.dumps(context, ensure_ascii=False), encoding="utf-8")
+    (folder / "restricted" / "context.json").write_text(
+        json.dumps(context, ensure_ascii=False), encoding="utf-8"
+    )
     return folder
 
 
@@ -87,11 +89,23 @@ def _units(n: int, *, hostile: bool) -> list[dict[str, object]]:
         if hostile and number < len(HOSTILE):
             name = HOSTILE[number]
         units.append(
-            {"unit_id": f"u{number:02d}", "name": name, "district": f"Distrikt {place}", "layer": "employees", "size": 12}
+            {
+                "unit_id": f"u{number:02d}",
+                "name": name,
+                "district": f"Distrikt {place}",
+                "layer": "employees",
+                "size": 12,
+            }
         )
     if hostile:
         units[-1]["district"] = "<b>Distrikt</b> 🏫"
     return units
+
+
+def _dimensions(analysis: str) -> tuple[str, ...]:
+    return (
+        ("overall", "safety", "synergy") if analysis == "safety" else ("overall", "orientation", "behaviour")
+    )
 
 
 def _estimates(mean: np.ndarray, sd: np.ndarray) -> dict[str, object]:
@@ -107,22 +121,35 @@ def _blanked(frame: pd.DataFrame, hidden: np.ndarray, keep: tuple[str, ...]) -> 
     return frame.assign(suppressed=hidden)
 
 
-def _probabilities(rng: np.random.Generator, mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _probabilities(
+    rng: np.random.Generator, mean: np.ndarray, sd: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     draws = mean + sd * rng.normal(size=(400, len(mean)))
     rank = draws.argsort(axis=1).argsort(axis=1)
     return (rank < _K).mean(axis=0), (rank >= len(mean) - _K).mean(axis=0)
 
 
 def _relation_tables(
-    rng: np.random.Generator, analysis: str, units: list[dict[str, object]], waves: list[str], *, suppress_all: bool
+    rng: np.random.Generator,
+    analysis: str,
+    units: list[dict[str, object]],
+    waves: list[str],
+    *,
+    suppress_all: bool,
 ) -> dict[str, pd.DataFrame]:
     ids = [str(unit["unit_id"]) for unit in units]
     district = {str(unit["unit_id"]): unit["district"] for unit in units}
     near = {pair: district[pair[0]] == district[pair[1]] for pair in permutations(ids, 2)}
-    pairs = [pair for pair in permutations(ids, 2) if rng.random() < (0.85 if near[pair] else 0.35 if len(ids) < 20 else 0.13)]
+    pairs = [
+        pair
+        for pair in permutations(ids, 2)
+        if rng.random() < (0.85 if near[pair] else 0.35 if len(ids) < 20 else 0.13)
+    ]
     perceiver = dict(zip(ids, rng.normal(0, 0.25, len(ids))))
     target = dict(zip(ids, rng.normal(0, 0.3, len(ids))))
-    base = np.array([3.65 + perceiver[a] + target[b] + rng.normal(0, 0.28) + 0.15 * near[a, b] for a, b in pairs]).clip(1.4, 4.8)
+    base = np.array(
+        [3.65 + perceiver[a] + target[b] + rng.normal(0, 0.28) + 0.15 * near[a, b] for a, b in pairs]
+    ).clip(1.4, 4.8)
     respondents = rng.integers(3, 28, len(pairs))
     asynchronous = rng.random(len(pairs)) < 0.12
     scores, profiles, gaps = [], [], []
@@ -152,7 +179,9 @@ def _relation_tables(
             keep = ("analysis", "wave", "rater_unit", "target_unit", "dimension", "asynchronous")
             scores.append(_blanked(frame, hidden, keep))
             if overall:
-                gaps.append(_gaps(rng, analysis, wave, pairs, mean, sd, respondents, suppress_all=suppress_all))
+                gaps.append(
+                    _gaps(rng, analysis, wave, pairs, mean, sd, respondents, suppress_all=suppress_all)
+                )
         for item, shift in zip(items, easiness):
             mean = (base + shift + rng.normal(0, 0.15, len(pairs))).clip(1.1, 4.9)
             frame = pd.DataFrame(
@@ -163,17 +192,27 @@ def _relation_tables(
                 }
             )  # fmt: skip
             hidden = (respondents < 6) | suppress_all
-            profiles.append(_blanked(frame, hidden, ("analysis", "wave", "rater_unit", "target_unit", "item", "dimension")))
+            profiles.append(
+                _blanked(
+                    frame, hidden, ("analysis", "wave", "rater_unit", "target_unit", "item", "dimension")
+                )
+            )
     tables = {
         "relation_scores": pd.concat(scores),
         "item_profiles": pd.concat(profiles),
         "perception_gaps": pd.concat(gaps),
-        "unit_scores": _unit_scores(rng, analysis, ids, waves, ("seen_by_others", "as_rater", "within_unit"), suppress_all),
-        "variance_shares": _variance(analysis, ("perceiver", "target", "relation", "self", "respondent", "rating", "residual")),
+        "unit_scores": _unit_scores(
+            rng, analysis, ids, waves, ("seen_by_others", "as_rater", "within_unit"), suppress_all
+        ),
+        "variance_shares": _variance(
+            analysis, ("perceiver", "target", "relation", "self", "respondent", "rating", "residual")
+        ),
         "reliability": _reliability(analysis, ("all_relations", "within_rater_unit", "units")),
         "item_distributions": _distributions(rng, analysis, items),
     }
-    changes = _changes(rng, analysis, ids, pairs, waves, ("seen_by_others", "as_rater", "within_unit"), suppress_all)
+    changes = _changes(
+        rng, analysis, ids, pairs, waves, ("seen_by_others", "as_rater", "within_unit"), suppress_all
+    )
     return tables | ({"changes": changes} if len(waves) > 1 else {})
 
 
@@ -200,7 +239,12 @@ def _gaps(
 
 
 def _unit_scores(
-    rng: np.random.Generator, analysis: str, ids: list[str], waves: list[str], roles: tuple[str, ...], suppress_all: bool
+    rng: np.random.Generator,
+    analysis: str,
+    ids: list[str],
+    waves: list[str],
+    roles: tuple[str, ...],
+    suppress_all: bool,
 ) -> pd.DataFrame:
     frames = []
     for role in roles:
@@ -223,7 +267,7 @@ def _unit_scores(
 
 def _variance(analysis: str, components: tuple[str, ...]) -> pd.DataFrame:
     rows = []
-    for dimension in ("overall", "orientation", "behaviour"):
+    for dimension in _dimensions(analysis):
         shares = np.linspace(0.05, 0.3, len(components))
         for component, share in zip(components, shares / shares.sum()):
             for quantity, value in (("variance", share * 2.2), ("share", share)):
@@ -238,13 +282,15 @@ def _variance(analysis: str, components: tuple[str, ...]) -> pd.DataFrame:
 def _reliability(analysis: str, comparisons: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     for comparison, ratio in zip(comparisons, (3.0, 5.5, 2.0)):
-        for dimension, factor in (("overall", 1.0), ("orientation", 1.3), ("behaviour", 1.2)):
+        for dimension, factor in zip(_dimensions(analysis), (1.0, 1.3, 1.2)):
             for n in range(1, 31):
                 value = n / (n + ratio * factor)
                 rows.append((comparison, dimension, "reliability", str(n), value, 0.08 * (1 - value)))
             for target in (0.7, 0.8):
                 needed = ratio * factor * target / (1 - target)
-                rows.append((comparison, dimension, f"respondents_for_{target:.2f}", "", needed, 0.15 * needed))
+                rows.append(
+                    (comparison, dimension, f"respondents_for_{target:.2f}", "", needed, 0.15 * needed)
+                )
     frame = pd.DataFrame(rows, columns=["comparison", "dimension", "quantity", "n_respondents", "mean", "sd"])
     return frame.assign(
         analysis=analysis, scale="response", **_estimates(frame["mean"].to_numpy(), frame["sd"].to_numpy())
@@ -274,13 +320,25 @@ def _changes(
     spans = list(dict.fromkeys([*zip(waves, waves[1:]), (waves[0], waves[-1])])) if len(waves) > 1 else []
     rows = []
     for start, end in spans:
-        for dimension in ("overall", "orientation", "behaviour"):
+        for dimension in _dimensions(analysis):
             rows.append(("organisation", "", "", "", dimension, start, end, 0.12, 0.05))
         for role in roles:
             for unit in ids:
                 rater = unit if role != "seen_by_others" else ""
                 target = unit if role != "as_rater" else ""
-                rows.append(("unit", role, rater, target, "overall", start, end, rng.normal(0.1, 0.18), rng.uniform(0.08, 0.16)))
+                rows.append(
+                    (
+                        "unit",
+                        role,
+                        rater,
+                        target,
+                        "overall",
+                        start,
+                        end,
+                        rng.normal(0.1, 0.18),
+                        rng.uniform(0.08, 0.16),
+                    )
+                )
         for a, b in pairs:
             rows.append(("relation", "", a, b, "overall", start, end, rng.normal(0.1, 0.2), 0.17))
     names = ["level", "role", "rater_unit", "target_unit", "dimension", "wave_from", "wave_to", "mean", "sd"]
@@ -316,16 +374,33 @@ def _checks(*, failing: bool) -> pd.DataFrame:
         ("safety", "posterior_predictive_item", "PS3", 0.41, 0.05, True, "PS3: p = 0.41."),
     ]
     if failing:
-        rows[0] = ("relations", "rhat", "relation[u03→u07]", 1.08, 1.01, False, "R-hat of relation[u03→u07] is 1.08 (at most 1.01).")
+        rows[0] = (
+            "relations",
+            "rhat",
+            "relation[u03→u07]",
+            1.08,
+            1.01,
+            False,
+            "R-hat of relation[u03→u07] is 1.08 (at most 1.01).",
+        )
         rows[2] = ("relations", "divergences", "", 14, 0, False, "14 divergent transitions after tuning.")
-    return pd.DataFrame(rows, columns=["analysis", "check", "subject", "value", "threshold", "passed", "message"])
+    return pd.DataFrame(
+        rows, columns=["analysis", "check", "subject", "value", "threshold", "passed", "message"]
+    )
 
 
 def _context(
     units: list[dict[str, object]], waves: list[str], analysis_ids: tuple[str, ...], *, climate: bool, language: str,
     audience: str, simulated: bool,
 ) -> dict[str, object]:  # fmt: skip
-    model = {"kind": "relations", "instrument": "relational_capacity", "family": "cumulative", "link": "probit", "loadings": "free", "covariates": []}
+    model = {
+        "kind": "relations",
+        "instrument": "relational_capacity",
+        "family": "cumulative",
+        "link": "probit",
+        "loadings": "free",
+        "covariates": [],
+    }
     shared = {
         "priors": [
             {"parameter": "sd_target", "prior": "half-normal(0.75)", "meaning": "spread of units as seen by others"},
@@ -335,11 +410,22 @@ def _context(
         "engine": {"name": "nuts", "chains": 4, "draws": 1000, "tune": 1000, "target_accept": 0.9, "seconds": 311.0},
         "n_responses": 48000, "n_ratings": 8200, "n_respondents": 1296, "n_units": len(units), "n_relations": 640,
     }  # fmt: skip
-    analyses = [{"id": a, "kind": "relations", "instrument": "relational_capacity", "model": model, **shared} for a in analysis_ids]
+    analyses = [
+        {"id": a, "kind": "relations", "instrument": "relational_capacity", "model": model, **shared}
+        for a in analysis_ids
+    ]
     instruments = [_instrument("relational_capacity", "RC", ("orientation", "behaviour"))]
     if climate:
         options = model | {"kind": "climate", "instrument": "psychological_safety"}
-        analyses.append({"id": "safety", "kind": "climate", "instrument": "psychological_safety", "model": options, **shared})
+        analyses.append(
+            {
+                "id": "safety",
+                "kind": "climate",
+                "instrument": "psychological_safety",
+                "model": options,
+                **shared,
+            }
+        )
         instruments.append(_instrument("psychological_safety", "PS", ("safety", "synergy")))
     dates = ("2024-03", "2024-11", "2025-06")
     return {

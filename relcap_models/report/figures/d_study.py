@@ -28,20 +28,21 @@ def draw_d_study(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(FULL_WIDTH, 3.5), layout="constrained")
+    figure = Figure(
+        figsize=(FULL_WIDTH if len(comparisons) > 1 else 0.6 * FULL_WIDTH, 3.5), layout="constrained"
+    )
     axes = figure.subplots(1, len(comparisons), sharey=True, squeeze=False)[0]
     colours = (theme.accent, theme.second, theme.third, theme.muted)
     for ax, (comparison, title) in zip(axes, comparisons, strict=True):
         for target in (0.7, 0.8):
             ax.axhline(target, color=theme.muted, linewidth=0.8, linestyle=(0, (2, 2)))
             ax.text(
-                1.0,
+                0.015,
                 target + 0.012,
                 texts.number(target),
                 fontsize=7,
                 color=theme.muted,
                 transform=ax.get_yaxis_transform(),
-                ha="right",
             )
         for number, (dimension, label) in enumerate(dimensions):
             rows = curves[(curves["comparison"] == comparison) & (curves["dimension"] == dimension)]

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW = 0.235
+_ROWS_WITH_ONE_AXIS = 25
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One column of points. `frame` has `mean, lower, upper` [, `naive`] and one row per label, NaN where hidden."""
+    """One column of points. `frame`: `mean, lower, upper` [, `naive`], a row per label, NaN where hidden."""
 
     title: str
     frame: pd.DataFrame
@@ -49,7 +50,7 @@ def draw_intervals(
 ) -> Figure:
     """Panels of points with intervals; a hollow diamond is the naive mean, `×` a hidden figure.
 
-    Panels stand side by side and share the labels, or `stacked` on each other with `panel_labels` of their own.
+    Panels stand side by side and share labels, or `stacked` on each other with `panel_labels` of their own.
     `reference` is a vertical line, `band` a shaded range (differences too small to matter), `missing` what a
     row without figures means (hidden, unless said otherwise).
     """
@@ -81,6 +82,8 @@ def draw_intervals(
         if limits:
             ax.set_xlim(*limits)
         format_axis(ax.xaxis, texts, share=share)
+        if len(own) > _ROWS_WITH_ONE_AXIS:
+            ax.tick_params(axis="x", labeltop=True)
         ax.set_title(drawable(panel.title, 60 if stacked or len(panels) == 1 else 30))
         if position == len(axes) - 1 or not stacked:
             ax.set_xlabel(axis_label)

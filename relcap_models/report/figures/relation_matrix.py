@@ -13,10 +13,12 @@ from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
 
-_LARGEST, _SMALLEST = 0.94, 0.34
+_LARGEST, _SMALLEST = 0.94, 0.36
 _VALUES_UP_TO = 14
+_KEY_HEIGHT = 0.7
 
 
 def draw_relation_matrix(
@@ -41,17 +43,17 @@ def draw_relation_matrix(
     from matplotlib.figure import Figure
 
     n = len(units)
-    label_length = 26 if n <= _VALUES_UP_TO else 22
-    side = min(0.62, (FULL_WIDTH - 2.9) / n) if n <= _VALUES_UP_TO else 8.2 / n
-    figure = Figure(figsize=(FULL_WIDTH, max(n * side + 2.6, 4.2)), layout="constrained")
-    ax, key = figure.subplots(1, 2, gridspec_kw={"width_ratios": [max(n * side, 3.0), 0.95]})
+    small = n <= _VALUES_UP_TO
+    side = min(0.62, 7.4 / n)
+    figure = Figure(figsize=(FULL_WIDTH, n * side + 2.0 + _KEY_HEIGHT), layout="constrained")
+    ax, key = figure.subplots(2, 1, gridspec_kw={"height_ratios": [n * side + 2.0, _KEY_HEIGHT]})
     place = {unit: position for position, unit in enumerate(units)}
     frame = cells.assign(x=cells["target_unit"].map(place), y=cells["rater_unit"].map(place))
     shown = frame[frame["mean"].notna()]
     widths = shown["upper"] - shown["lower"]
-    _draw_cells(ax, theme, texts, frame, shown, _sides(widths, widths), limits, write=n <= _VALUES_UP_TO)
-    size = 8 if n <= _VALUES_UP_TO else max(4.6, min(7.5, 330 / n))
-    drawn = [drawable(name, label_length) for name in names]
+    _draw_cells(ax, theme, texts, frame, shown, _sides(widths, widths), limits, write=small)
+    size = 8 if small else max(4.6, min(7.5, 390 / n))
+    drawn = [drawable(name, 26 if small else 22) for name in names]
     ax.set_xticks(range(n), drawn, rotation=90, fontsize=size, color=theme.ink)
     ax.set_yticks(range(n), drawn, fontsize=size)
     ax.xaxis.tick_top()
@@ -61,13 +63,13 @@ def draw_relation_matrix(
     ax.tick_params(length=0)
     ax.set_xlim(-0.5, n - 0.5)
     ax.set_ylim(n - 0.5, -0.5)
-    ax.set_aspect("equal", anchor="N")
+    ax.set_aspect("equal", anchor="NW")
     for spine in ax.spines.values():
         spine.set_visible(False)
     for position in breaks:
         ax.axhline(position - 0.5, color=theme.muted, linewidth=0.7)
         ax.axvline(position - 0.5, color=theme.muted, linewidth=0.7)
-    _draw_key(key, figure, theme, texts, widths, limits, hidden=bool(frame["suppressed"].any()))
+    _draw_key(figure, key, theme, texts, widths, limits, hidden=bool(frame["suppressed"].any()))
     return figure
 
 
@@ -105,35 +107,35 @@ def _draw_cells(
     gone = frame[frame["suppressed"]]
     if len(gone):
         hatched = _squares(gone["x"].to_numpy(), gone["y"].to_numpy(), 0.94)
-        ax.add_collection(
-            PolyCollection(hatched, facecolor=theme.cell, edgecolor=theme.muted, linewidth=0, hatch="//////")
-        )
+        ax.add_collection(_hatched(hatched, theme))
     squares = _squares(shown["x"].to_numpy(), shown["y"].to_numpy(), sides)
     ax.add_collection(PolyCollection(squares, facecolor=colours, edgecolor="none"))
     own = shown[shown["x"] == shown["y"]]
     if len(own):
         frames = _squares(own["x"].to_numpy(), own["y"].to_numpy(), 0.97)
-        ax.add_collection(PolyCollection(frames, facecolor="none", edgecolor=theme.ink, linewidth=1.0))
+        ax.add_collection(
+            PolyCollection(frames, facecolor="none", edgecolor=theme.ink, linewidth=1.0 if write else 0.6)
+        )
     if write:
         light = (colours[:, :3] @ np.array([0.2126, 0.7152, 0.0722])) > 0.42
         for (_, row), bright, side in zip(shown.iterrows(), light, sides, strict=True):
-            inside = side > 0.62
+            inside = side > 0.56
             colour = ("#10161c" if bright else "#ffffff") if inside else theme.ink
-            y = row["y"] if inside else row["y"] + side / 2 + 0.02
+            y = row["y"] if inside else row["y"] + 0.49
             ax.text(
                 row["x"],
                 y,
                 texts.number(row["mean"], 1),
                 ha="center",
-                va="center" if inside else "top",
-                fontsize=7,
+                va="center" if inside else "bottom",
+                fontsize=7 if inside else 6,
                 color=colour,
             )
 
 
 def _draw_key(
-    key: Axes,
     figure: Figure,
+    key: Axes,
     theme: Theme,
     texts: Texts,
     widths: pd.Series,
@@ -141,34 +143,39 @@ def _draw_key(
     *,
     hidden: bool,
 ) -> None:
+    """One line below the matrix: colour bar, square sizes, hatching. The key's axes are in inches."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import Normalize
 
     key.set_axis_off()
-    bar_at = key.inset_axes([0.02, 0.62, 0.16, 0.32])
-    bar = figure.colorbar(ScalarMappable(Normalize(*limits), score_colours(theme)), cax=bar_at)
+    key.set_xlim(0, FULL_WIDTH)
+    key.set_ylim(0, _KEY_HEIGHT)
+    bar_at = key.inset_axes([0.1, 0.26, 2.3, 0.13], transform=key.transData)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(*limits), score_colours(theme)), cax=bar_at, orientation="horizontal"
+    )
     bar.outline.set_visible(False)
-    format_axis(bar.ax.yaxis, texts)
+    format_axis(bar.ax.xaxis, texts)
     bar.ax.tick_params(length=0)
-    key.text(0.0, 0.965, texts("matrix.key_score"), transform=key.transAxes, fontsize=8, color=theme.muted)
-    legend = key.inset_axes([0.0, 0.12, 1.0, 0.44])
-    legend.set_axis_off()
-    legend.set_xlim(0, 4)
-    legend.set_ylim(6.2, -0.9)
-    legend.set_aspect("equal", anchor="NW")
-    legend.text(0, -0.9, texts("matrix.key_width"), fontsize=8, color=theme.muted, va="bottom")
+    key.text(0.1, 0.48, texts("matrix.key_score"), fontsize=8, color=theme.muted)
+    key.text(3.1, 0.48, texts("matrix.key_width"), fontsize=8, color=theme.muted)
     examples = (
         pd.Series(widths.quantile([0.0, 0.5, 1.0]).to_numpy()) if len(widths) else pd.Series(dtype=float)
     )
-    for row, (width, side) in enumerate(zip(examples, _sides(examples, widths), strict=True)):
+    for number, (width, side) in enumerate(zip(examples, _sides(examples, widths), strict=True)):
+        x = np.array([3.22 + 0.68 * number])
         for size, colour in ((1.0, theme.cell), (side, theme.muted)):
-            square = _squares(np.array([0.5]), np.array([row * 1.25]), size)
-            legend.add_collection(PolyCollection(square, facecolor=colour, edgecolor="none"))
-        legend.text(1.25, row * 1.25, texts.number(width, 1), va="center", fontsize=8, color=theme.muted)
+            square = _squares(x, np.array([0.29]), 0.24 * size)
+            key.add_collection(PolyCollection(square, facecolor=colour, edgecolor="none"))
+        key.text(x[0] + 0.18, 0.29, texts.number(width, 1), va="center", fontsize=8, color=theme.muted)
     if hidden:
-        square = _squares(np.array([0.5]), np.array([4.4]), 1.0)
-        legend.add_collection(
-            PolyCollection(square, facecolor=theme.cell, edgecolor=theme.muted, linewidth=0, hatch="//////")
-        )
-        legend.text(1.25, 4.4, texts("key.hidden"), va="center", fontsize=8, color=theme.muted)
+        square = _squares(np.array([5.6]), np.array([0.29]), 0.24)
+        key.add_collection(_hatched(square, theme))
+        key.text(5.8, 0.29, texts("key.hidden"), va="center", fontsize=8, color=theme.muted)
+
+
+def _hatched(squares: np.ndarray, theme: Theme) -> PolyCollection:
+    from matplotlib.collections import PolyCollection
+
+    return PolyCollection(squares, facecolor=theme.cell, edgecolor=theme.muted, linewidth=0, hatch="//////")

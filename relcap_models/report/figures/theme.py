@@ -14,8 +14,12 @@ from relcap_models.report.material import short
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 _DPI = 170
+_MARGIN = 6
+"""Pixels left around a figure."""
+_OTHER_COLOURS = 176
 FULL_WIDTH = 9.4
 """Inches: the width of the text column (about 100 screen pixels an inch)."""
 
@@ -30,6 +34,7 @@ class Theme:
     ink: str
     muted: str
     grid: str
+    faint: str
     accent: str
     second: str
     third: str
@@ -45,6 +50,7 @@ LIGHT = Theme(
     ink="#1c2733",
     muted="#5a6773",
     grid="#dde2e7",
+    faint="#ccd3da",
     accent="#1d5b8f",
     second="#b4501e",
     third="#3d7a4b",
@@ -59,6 +65,7 @@ DARK = Theme(
     ink="#e4e9ee",
     muted="#9eabb8",
     grid="#333c46",
+    faint="#3d4752",
     accent="#74b3e6",
     second="#f0a26d",
     third="#8fcc9b",
@@ -143,17 +150,39 @@ def png(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
         FigureCanvasAgg(figure)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
-    return _with_palette(buffer.getvalue())
+    return _trimmed(buffer.getvalue(), theme)
 
 
-def _with_palette(image: bytes) -> bytes:
-    # Flat colours: 256 of them look the same at a third of the size, and the report holds every figure twice.
-    from PIL import Image
+def _trimmed(image: bytes, theme: Theme) -> bytes:
+    """The image without empty margins and in 256 colours: a third of the size. The page holds it twice."""
+    from PIL import Image, ImageChops
 
     buffer = io.BytesIO()
-    with Image.open(io.BytesIO(image)) as picture:
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    with Image.open(io.BytesIO(image)) as opened:
+        picture = opened.convert("RGB")
+        paper = Image.new("RGB", picture.size, theme.paper)
+        left, top, right, bottom = ImageChops.difference(picture, paper).getbbox() or (0, 0, *picture.size)
+        box = (
+            max(0, left - _MARGIN),
+            max(0, top - _MARGIN),
+            min(picture.width, right + _MARGIN),
+            min(picture.height, bottom + _MARGIN),
+        )
+        _in_few_colours(picture.crop(box), theme).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _in_few_colours(picture: Image, theme: Theme) -> Image:
+    """256 colours: part for the scores, so that a colour bar keeps its steps, the others for the rest."""
+    from PIL import Image
+
+    none = Image.Dither.NONE
+    common = picture.quantize(_OTHER_COLOURS, Image.Quantize.MAXCOVERAGE, dither=none).getpalette()
+    n = 256 - _OTHER_COLOURS
+    ramp = [round(255 * part) for i in range(n) for part in score_colours(theme)(i / (n - 1))[:3]]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(common[: 3 * _OTHER_COLOURS] + ramp)
+    return picture.quantize(palette=palette, dither=none)
 
 
 def screen_size(image: bytes) -> tuple[int, int]:

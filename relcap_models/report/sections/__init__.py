@@ -1,1 +1,1 @@
-"""The sections of the report, one file per question. Each turns tables into `Section` blocks; none knows HTML."""
+"""The sections of the report, one file per question. Each turns tables into blocks; none knows HTML."""

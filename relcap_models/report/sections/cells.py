@@ -62,12 +62,12 @@ def difference_with_interval(texts: Texts, row: pd.Series) -> str:
 
 
 def top_by(frame: pd.DataFrame, column: str, n: int) -> pd.DataFrame:
-    """The `n` rows with the highest probability; equal ones in the order of their ids, so reruns agree."""
+    """The `n` rows with the highest probability; ties keep the table's order, so reruns agree."""
     return frame[frame[column].notna()].sort_values(column, ascending=False, kind="stable").head(n)
 
 
 def colour_limits(analysis: Analysis, means: pd.Series) -> tuple[float, float]:
-    """Ends of the colour bar: the shown scores, rounded outwards to half points, inside the response scale."""
+    """Ends of the colour bar: the shown scores rounded outwards to half points, within the scale."""
     shown = means.dropna()
     if shown.empty:
         return analysis.minimum, analysis.maximum

@@ -28,7 +28,9 @@ def gap_section(analysis: Analysis) -> Section:
     else:
         delta = float(known["delta"].max())
         top = top_by(known, "prob_gap_above_delta", _SHOWN)
-        labels = [f"{material.unit(a)} ↔ {material.unit(b)}" for a, b in zip(top["unit_a"], top["unit_b"])]
+        labels = [
+            material.short_relation(a, b, sign="↔") for a, b in zip(top["unit_a"], top["unit_b"], strict=True)
+        ]
         panel = Panel(
             texts("gaps.panel"),
             top[["mean", "lower", "upper"]].assign(naive=top["naive_gap"]),

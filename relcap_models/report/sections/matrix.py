@@ -13,6 +13,7 @@ from relcap_models.report.figures.relation_matrix import draw_relation_matrix
 from relcap_models.report.material import Analysis
 from relcap_models.report.sections.cells import colour_limits
 from relcap_models.report.sections.summary import SURE, extreme_sentences, level_sentences
+from relcap_models.report.sections.unit_scores import lowest_and_highest
 
 _SMALL_MULTIPLES_FROM = 15
 _DISTRICT_PANELS = 12
@@ -75,15 +76,20 @@ def network_section(analysis: Analysis) -> Section:
     if shown.empty:
         note = Paragraph(texts("network.all_hidden"), "note")
         return Section(f"network-{analysis.number}", title, (note,), "results", analysis.subject)
-    relations = shown.assign(stands_out=(shown["prob_lowest_k"] >= SURE) | (shown["prob_highest_k"] >= SURE))
+    k = int(shown["k"].max()) if shown["k"].notna().any() else 0
+    lowest, highest = lowest_and_highest(shown, k)
+    relations = shown.assign(
+        chosen=shown.index.isin([*lowest.index, *highest.index]),
+        stands_out=(shown["prob_lowest_k"] >= SURE) | (shown["prob_highest_k"] >= SURE),
+    )
     units = material.ordered_units(set(scores["rater_unit"]) | set(scores["target_unit"]))
     groups = {d: list(members) for d, members in groupby(units, key=material.district)}
     names = {unit: material.unit(unit) for unit in units}
     limits = colour_limits(analysis, shown["mean"])
     dashed = int(relations["asynchronous"].sum())
+    large = len(units) >= _SMALL_MULTIPLES_FROM
     how = texts(
-        "network.how_all" if len(units) < _SMALL_MULTIPLES_FROM else "network.how_selected",
-        sure=texts.number(SURE),
+        "network.how_selected" if large else "network.how_all", sure=texts.number(SURE), k=texts.whole(k)
     )
     blocks: list[Block] = [
         Paragraph(how),
@@ -105,7 +111,7 @@ def network_section(analysis: Analysis) -> Section:
         ),
     ]
     inner = {d: members for d, members in groups.items() if d and len(members) > 1}
-    if len(units) >= _SMALL_MULTIPLES_FROM and 2 <= len(inner) <= _DISTRICT_PANELS:
+    if large and 2 <= len(inner) <= _DISTRICT_PANELS:
         district = {unit: material.district(unit) for unit in units}
         same = relations["rater_unit"].map(district) == relations["target_unit"].map(district)
         within, across = relations[same]["mean"], relations[~same]["mean"]

@@ -22,19 +22,20 @@ _SOURCES = (
     "Advances in Methods and Practices in Psychological Science, 2(1), 77–101.",
     "Gin, B., Sim, N., Skrondal, A., & Rabe-Hesketh, S. (2020). A dyadic IRT model. "
     "Psychometrika, 85(3), 815–836.",
-    "Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in Hamiltonian "
-    "Monte Carlo. Journal of Machine Learning Research, 15, 1593–1623.",
+    "Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in "
+    "Hamiltonian Monte Carlo. Journal of Machine Learning Research, 15, 1593–1623.",
     "Kenny, D. A., & La Voie, L. (1984). The social relations model. "
     "Advances in Experimental Social Psychology, 18, 141–182.",
     "Kruschke, J. K. (2021). Bayesian analysis reporting guidelines. Nature Human Behaviour, 5, 1282–1291.",
-    "Liddell, T. M., & Kruschke, J. K. (2018). Analyzing ordinal data with metric models: What could possibly go "
-    "wrong? Journal of Experimental Social Psychology, 79, 328–348.",
-    "Snijders, T. A. B., & Kenny, D. A. (1999). The social relations model for family data: A multilevel approach. "
-    "Personal Relationships, 6(4), 471–486.",
+    "Liddell, T. M., & Kruschke, J. K. (2018). Analyzing ordinal data with metric models: What could "
+    "possibly go wrong? Journal of Experimental Social Psychology, 79, 328–348.",
+    "Snijders, T. A. B., & Kenny, D. A. (1999). The social relations model for family data: "
+    "A multilevel approach. Personal Relationships, 6(4), 471–486.",
     "Vehtari, A., Gelman, A., & Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out "
     "cross-validation and WAIC. Statistics and Computing, 27, 1413–1432.",
-    "Vehtari, A., Gelman, A., Simpson, D., Carpenter, B., & Bürkner, P.-C. (2021). Rank-normalization, folding, and "
-    "localization: An improved R-hat for assessing convergence of MCMC. Bayesian Analysis, 16(2), 667–718.",
+    "Vehtari, A., Gelman, A., Simpson, D., Carpenter, B., & Bürkner, P.-C. (2021). Rank-normalization, "
+    "folding, and localization: An improved R-hat for assessing convergence of MCMC. "
+    "Bayesian Analysis, 16(2), 667–718.",
 )
 
 
@@ -44,7 +45,8 @@ def method_section(material: Material) -> Section:
     for analysis in material.analyses:
         if len(material.analyses) > 1:
             blocks.append(Heading(texts("summary.about", title=analysis.title, id=analysis.id)))
-        blocks += _analysis(analysis)
+        # What holds for several analyses is said once.
+        blocks += [block for block in _analysis(analysis) if block not in blocks]
     blocks += _intake(material)
     blocks += [Heading(texts("methods.sources")), Bullets(_SOURCES)]
     return Section("methods", texts("methods.title"), tuple(blocks), "method")

@@ -74,7 +74,7 @@ def _picture(
         )
         labels.append(
             [
-                material.relation(rater, target)
+                material.short_relation(rater, target)
                 for rater, target in zip(rows["rater_unit"], rows["target_unit"], strict=True)
             ]
         )

@@ -18,11 +18,11 @@ _TARGETS = ("0.70", "0.80")
 def reliability_section(analysis: Analysis) -> Section:
     texts = analysis.material.texts
     table = analysis.table("reliability")
-    title = texts("reliability.title")
-    group = "quality"
-    if analysis.kind == "climate":
-        title, group = texts("reliability.climate_title", title=analysis.title), "climate"
-    subject = "" if analysis.kind == "climate" else analysis.subject
+    climate = analysis.kind == "climate"
+    title = (
+        texts("reliability.climate_title", title=analysis.title) if climate else texts("reliability.title")
+    )
+    subject = "" if climate else analysis.subject
     scale = "response" if "response" in set(table["scale"]) else "latent"
     rows = table[(table["scale"] == scale) & table["mean"].notna()]
     respondents = pd.to_numeric(rows["n_respondents"].replace("", None), errors="coerce")
@@ -38,6 +38,7 @@ def reliability_section(analysis: Analysis) -> Section:
         sentences = _needed(analysis, table, scale, ids[0], dimensions[0][0])
         blocks += [
             Paragraph(texts("reliability.how")),
+            *([] if climate else [Paragraph(texts("reliability.how_relations"))]),
             *[Paragraph(sentence) for sentence in sentences],
             Picture(
                 f"d_study_{analysis.slug}",
@@ -56,7 +57,7 @@ def reliability_section(analysis: Analysis) -> Section:
     needed = table[table["quantity"].str.startswith("respondents_for_")]
     if not needed.empty:
         blocks.append(_table(analysis, needed))
-    return Section(f"reliability-{analysis.number}", title, tuple(blocks), group, subject)
+    return Section(f"reliability-{analysis.number}", title, tuple(blocks), "quality", subject)
 
 
 def _respondents(analysis: Analysis, value: float) -> str:

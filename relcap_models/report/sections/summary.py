@@ -88,14 +88,11 @@ def extreme_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
             continue
         k = texts.whole(float(known["k"].dropna().max()))
         sure = known[known[column] >= SURE]
-        named = texts.listing(
-            [_named(analysis, row, column) for _, row in top_by(known, column, _NAMED).iterrows()]
-        )
+        rows = top_by(known if sure.empty else sure, column, _NAMED)
+        named = texts.listing([_named(analysis, row, column) for _, row in rows.iterrows()])
         values = {"k": k, "sure": texts.number(SURE), "named": named}
-        if len(sure):
-            sentences.append(texts.count(f"summary.{side}", len(sure), **values))
-        else:
-            sentences.append(texts(f"summary.{side}.none", **values))
+        form = "none" if sure.empty else "one" if len(sure) == 1 else "few" if len(sure) <= _NAMED else "many"
+        sentences.append(texts(f"summary.{side}.{form}", n=texts.whole(len(sure)), **values))
     return sentences
 
 
@@ -105,7 +102,7 @@ def _named(analysis: Analysis, row: pd.Series, column: str) -> str:
         "summary.named",
         relation=analysis.material.relation(row["rater_unit"], row["target_unit"]),
         score=score_with_interval(texts, row),
-        probability=texts.probability(row[column]),
+        p=texts.p(row[column]),
     )
 
 
@@ -134,7 +131,7 @@ def gap_sentences(analysis: Analysis) -> list[str]:
         "a": material.unit(first["unit_a"]),
         "b": material.unit(first["unit_b"]),
         "gap": difference_with_interval(texts, first),
-        "probability": texts.probability(first["prob_gap_above_delta"]),
+        "p": texts.p(first["prob_gap_above_delta"]),
     }
     if sure.empty:
         return [texts("summary.gaps.none", **values)]
@@ -171,7 +168,7 @@ def change_sentences(analysis: Analysis) -> list[str]:
     rising, chance = float(row["prob_positive"]), ""
     if rising == rising:
         direction = "rise" if rising >= 0.5 else "fall"
-        chance = texts(f"summary.chance_{direction}", probability=texts.probability(max(rising, 1 - rising)))
+        chance = texts(f"summary.chance_{direction}", p=texts.p(max(rising, 1 - rising)))
     return [
         texts(
             "summary.change",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from relcap_models.report.blocks import Block, Column, Paragraph, Picture, Section, Table
+from relcap_models.report.blocks import Block, Bullets, Column, Paragraph, Picture, Section, Table
 from relcap_models.report.figures.variance_shares import draw_variance_shares
 from relcap_models.report.material import Analysis
 from relcap_models.report.sections.cells import interval_cell, number_cell, text_cell
@@ -47,14 +47,18 @@ def variance_section(analysis: Analysis) -> Section:
                 caption=texts("variance.caption", ci=analysis.ci(shares)),
             ),
         ]
-    for _, row in correlations.iterrows():
-        key = f"variance.{row['component']}"
-        if f"{key}.positive" in texts.strings:
-            blocks.append(Paragraph(_reciprocity(analysis, row, key)))
+    reciprocities = tuple(
+        _reciprocity(analysis, row, f"variance.{row['component']}")
+        for _, row in correlations.sort_values("component", ascending=False, kind="stable").iterrows()
+        if f"variance.{row['component']}.positive" in texts.strings
+    )
+    if reciprocities:
+        blocks.append(Bullets(reciprocities))
     if not table.empty:
         blocks.append(_table(analysis, table))
-    group = "climate" if analysis.kind == "climate" else "quality"
-    return Section(f"variance-{analysis.number}", _title(analysis), tuple(blocks), group, _subject(analysis))
+    return Section(
+        f"variance-{analysis.number}", _title(analysis), tuple(blocks), "quality", _subject(analysis)
+    )
 
 
 def _title(analysis: Analysis) -> str:
