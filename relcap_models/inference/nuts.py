@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,63 +9,85 @@ import numpy as np
 import xarray as xr
 
 from relcap_models.errors import FitError
+from relcap_models.inference.kept import KEPT_DIMS
 from relcap_models.models.density import Density
 
-KEPT_DIMS: dict[str, tuple[str, ...]] = {
-    "mu": ("wave", "dimension"), "mu_own": ("wave", "dimension"), "beta": ("covariate", "dimension"),
-    "sd_unit": ("unit_effect",), "corr_unit": ("unit_effect", "unit_effect_b"),
-    "generalised_reciprocity": ("dimension",),
-    "perceiver_effect": ("unit", "wave", "dimension"), "target_effect": ("unit", "wave", "dimension"),
-    "self_effect": ("unit", "wave", "dimension"), "relation_effect": ("relation", "wave", "dimension"),
-    "sd_relation": ("dimension",), "dyadic_reciprocity": ("dimension",), "cov_relation": ("dimension", "dimension_b"),
-    "loading": ("item",), "threshold": ("item_threshold",), "intercept": ("item",), "residual_sd": ("item",),
-    **{f"sd_{name}": ("dimension",) for name in
-       ("respondent", "respondent_wave", "respondent_target", "rating", "district_perceiver", "district_target")},
-    **{f"cov_{name}": ("dimension", "dimension_b") for name in
-       ("respondent", "respondent_wave", "respondent_target", "rating", "district_perceiver", "district_target")},
-    "stability_unit": (), "memory_unit": (), "stability_relation": (), "memory_relation": (),
-}
-"""Dimensions of every quantity that is kept from each draw. Effects of respondents and ratings are not kept: nothing
-that is reported needs a single person's."""
 
+def sample(
+    make_density: Callable[[], Density],
+    coords: dict[str, list[str]],
+    *,
+    chains: int,
+    draws: int,
+    tune: int,
+    target_accept: float,
+    seed: int,
+    progress: bool = True,
+    store: Path | None = None,
+) -> xr.DataTree:
+    """Posterior draws with groups `posterior` and `sample_stats`.
 
-def sample(make_density: Callable[[], Density], coords: dict[str, list[str]], *, chains: int, draws: int, tune: int,
-           target_accept: float, seed: int, progress: bool = True, store: Path | None = None) -> xr.DataTree:
-    """Posterior draws as a DataTree with groups `posterior` and `sample_stats`.
-
-    make_density : called once per chain, because a density owns its buffers.
-    store : folder to which the draws are streamed as Zarr while sampling (kept in memory when None).
+    Parameters
+    ----------
+    make_density : called once per chain, because a density owns its buffers
+    store : folder to which the draws are streamed as Zarr while sampling; None keeps them in memory
 
     Raises
     ------
-    KeyboardInterrupt : if the user stops the run; nothing is returned then.
-    FitError : if no starting point with a finite density is found.
+    KeyboardInterrupt
+        If the user stops the run: the draws so far are thrown away.
+    FitError
+        If the sampler fails, for instance because no starting point has a finite density.
     """
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
     first = make_density()
-    example = first.report(first.layout.start(np.random.default_rng(0)))
-    names = list(example)
-    shapes = [np.shape(example[name]) for name in names]
+    start = first.layout.start(np.random.default_rng(0))
+    # One evaluation before the chains start, so that numba compiles once and not in every thread.
+    first(start)
+    example = first.report(start)
 
-    def make_logp() -> Callable:
-        return make_density()
-
-    def make_expand(seed1: int, seed2: int, chain: int) -> Callable:
+    def make_expand(_seed1: int, _seed2: int, _chain: int) -> Callable[..., dict[str, np.ndarray]]:
         density = make_density()
 
         def expand(x: np.ndarray, **_: object) -> dict[str, np.ndarray]:
-            return {name: np.ascontiguousarray(value, dtype=np.float64) for name, value in density.report(x).items()}
+            return {name: np.ascontiguousarray(value) for name, value in density.report(x).items()}
 
         return expand
 
     compiled = from_pyfunc(
-        first.layout.size, make_logp, make_expand, [np.dtype("float64")] * len(names), shapes, names,
-        coords=coords, dims={name: KEPT_DIMS[name] for name in names},
+        first.layout.size,
+        make_density,
+        make_expand,
+        [np.dtype("float64")] * len(example),
+        [np.shape(value) for value in example.values()],
+        list(example),
+        coords=coords,
+        dims={name: KEPT_DIMS[name] for name in example},
         make_initial_point_fn=lambda chain_seed: first.layout.start(np.random.default_rng(chain_seed)),
     )
-    target = {"zarr_store": nutpie.zarr_store.LocalStore(str(store))} if store is not None else {}
-    sampler = nutpie.sample(compiled, chains=chains, cores=min(chains, 2), draws=draws, tune=tune, seed=seed,
-                            target_accept=target_accept, save_warmup=False, progress_bar=False, blocking=False, **target)
-    return sampler
+    target = {} if store is None else {"zarr_store": nutpie.zarr_store.LocalStore(str(store))}
+    sampler = nutpie.sample(
+        compiled,
+        chains=chains,
+        draws=draws,
+        tune=tune,
+        seed=seed,
+        target_accept=target_accept,
+        save_warmup=False,
+        progress_bar=progress,
+        blocking=False,
+        **target,
+    )
+    try:
+        # nutpie's blocking call swallows Ctrl-C and returns what it has: wait here instead.
+        tree = sampler.wait()
+    except KeyboardInterrupt:
+        sampler.cancel()
+        raise
+    except (RuntimeError, ValueError) as error:
+        raise FitError(f"The sampler stopped: {error}") from error
+    if tree.posterior.sizes["draw"] < draws:
+        raise KeyboardInterrupt
+    return tree

@@ -64,15 +64,29 @@ def ordered_thresholds(name: str, starts: Sequence[np.ndarray], sd: float) -> Te
     for length in np.unique(lengths):
         items = np.flatnonzero(lengths == length)
         initial = np.stack([starts[i] for i in items])
-        value = pm.Normal(f"{name}_{length + 1}_categories", 0.0, sd, shape=initial.shape, initval=initial,
-                          transform=pm.distributions.transforms.ordered if length > 1 else None)
+        value = pm.Normal(
+            f"{name}_{length + 1}_categories",
+            0.0,
+            sd,
+            shape=initial.shape,
+            initval=initial,
+            transform=pm.distributions.transforms.ordered if length > 1 else None,
+        )
         where = (offsets[items][:, None] + np.arange(length)).ravel()
         flat = flat[where].set(value.ravel())
     return flat
 
 
-def cumulative_log_likelihood(link: str, location: Tensor, thresholds: Tensor, *, item: np.ndarray, answer: np.ndarray,
-                              first_threshold: np.ndarray, n_categories: np.ndarray) -> Tensor:
+def cumulative_log_likelihood(
+    link: str,
+    location: Tensor,
+    thresholds: Tensor,
+    *,
+    item: np.ndarray,
+    answer: np.ndarray,
+    first_threshold: np.ndarray,
+    n_categories: np.ndarray,
+) -> Tensor:
     """Σ log P(answer) of a cumulative model, accurate in both tails.
 
     location : (M,) λη of each response · thresholds : flat, item by item · item, answer : (M,)
@@ -102,8 +116,15 @@ def _log_cdf(link: str, x: Tensor) -> Tensor:
     return normal_lcdf(0.0, 1.0, x) if link == "probit" else -pt.softplus(-x)
 
 
-def partial_credit_log_likelihood(location: Tensor, steps: Tensor, *, item: np.ndarray, answer: np.ndarray,
-                                  first_threshold: np.ndarray, n_categories: np.ndarray) -> Tensor:
+def partial_credit_log_likelihood(
+    location: Tensor,
+    steps: Tensor,
+    *,
+    item: np.ndarray,
+    answer: np.ndarray,
+    first_threshold: np.ndarray,
+    n_categories: np.ndarray,
+) -> Tensor:
     """Σ log P(answer) of a partial credit model: log odds of k against k − 1 are λη − step[k]."""
     total = pt.zeros(())
     for n in np.unique(n_categories):

@@ -38,13 +38,27 @@ def covariate_columns(
     for covariate in covariates:
         side, _, attribute = covariate.partition(".")
         source = {"rater": survey.units, "target": survey.units, "relation": survey.nominations}.get(side)
-        known = [f"{s}.{c}" for s in ("rater", "target") for c in survey.units.columns if c not in ("unit_id", "name")]
-        known += [f"relation.{c}" for c in survey.nominations.columns
-                  if c not in ("wave", "rater_unit", "target_unit")]
+        known = [
+            f"{s}.{c}"
+            for s in ("rater", "target")
+            for c in survey.units.columns
+            if c not in ("unit_id", "name")
+        ]
+        known += [
+            f"relation.{c}"
+            for c in survey.nominations.columns
+            if c not in ("wave", "rater_unit", "target_unit")
+        ]
         if source is None or covariate not in known:
             near = difflib.get_close_matches(covariate, known, n=3, cutoff=0.0)
-            problems.append(Problem("study.yaml", f"unknown covariate '{covariate}'", where="covariates",
-                                    remedy=f"Nearest known: {', '.join(near) or 'none'}"))
+            problems.append(
+                Problem(
+                    "study.yaml",
+                    f"unknown covariate '{covariate}'",
+                    where="covariates",
+                    remedy=f"Nearest known: {', '.join(near) or 'none'}",
+                )
+            )
             continue
         if side == "relation":
             cube = _by_relation_and_wave(source, attribute, units, waves)
@@ -58,8 +72,14 @@ def covariate_columns(
         raw = source.set_index(source["unit_id"].astype(str)).reindex(list(units))[attribute]
         if raw.isna().any():
             without = ", ".join(raw.index[raw.isna()][:5])
-            problems.append(Problem("units", f"no {attribute} for {raw.isna().sum()} units ({without})",
-                                    "Fill it in, or remove the covariate", column=attribute))
+            problems.append(
+                Problem(
+                    "units",
+                    f"no {attribute} for {raw.isna().sum()} units ({without})",
+                    "Fill it in, or remove the covariate",
+                    column=attribute,
+                )
+            )
             continue
         for name, values in _coded(raw.to_numpy(), covariate, default=False):
             names.append(name)
@@ -80,9 +100,14 @@ def _by_relation_and_wave(
     cube = np.full((len(units), len(units), len(waves)), None, dtype=object)
     position = {u: i for i, u in enumerate(units)}
     wave_position = {w: i for i, w in enumerate(waves)}
-    known = nominations[nominations["rater_unit"].isin(units) & nominations["target_unit"].isin(units)
-                        & nominations["wave"].isin(waves)]
-    for wave, rater, target, value in known[["wave", "rater_unit", "target_unit", attribute]].itertuples(index=False):
+    known = nominations[
+        nominations["rater_unit"].isin(units)
+        & nominations["target_unit"].isin(units)
+        & nominations["wave"].isin(waves)
+    ]
+    for wave, rater, target, value in known[["wave", "rater_unit", "target_unit", attribute]].itertuples(
+        index=False
+    ):
         cube[position[rater], position[target], wave_position[wave]] = value
     return cube
 
@@ -97,5 +122,7 @@ def _coded(raw: np.ndarray, name: str, *, default: bool) -> list[tuple[str, np.n
             return []
         return [(name, ((numbers - numbers.mean()) / spread).fillna(0.0 if default else np.nan).to_numpy())]
     counts = series.dropna().astype(str).value_counts()
-    return [(f"{name}={category}", (series.astype(str) == category).to_numpy(float))
-            for category in counts.index[1:]]
+    return [
+        (f"{name}={category}", (series.astype(str) == category).to_numpy(float))
+        for category in counts.index[1:]
+    ]

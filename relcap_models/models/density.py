@@ -34,14 +34,19 @@ class Responses:
         if family == "gaussian":
             mean = float(frame.answer.mean())
             self.answer = frame.answer.astype(float)
-            self.parameters += (Parameter("intercept", (n_items,), "normal", 2 * scale, mean, start=mean),
-                                Parameter("residual_sd", (n_items,), "half_normal", scale, start=np.log(0.7 * scale)))
+            self.parameters += (
+                Parameter("intercept", (n_items,), "normal", 2 * scale, mean, start=mean),
+                Parameter("residual_sd", (n_items,), "half_normal", scale, start=np.log(0.7 * scale)),
+            )
             return
         self.answer = frame.answer.astype(np.int64)
         starts = starting_thresholds(frame, scale)
         if family == "partial_credit":
-            self.parameters += (Parameter("threshold", (len(frame.item_of_threshold),), "normal", sd,
-                                          start=np.concatenate(starts)),)
+            self.parameters += (
+                Parameter(
+                    "threshold", (len(frame.item_of_threshold),), "normal", sd, start=np.concatenate(starts)
+                ),
+            )
             return
         self.groups = []
         for n in np.unique(frame.n_categories):
@@ -78,16 +83,41 @@ class Responses:
         flat, d_flat = eta.reshape(-1), d_eta.reshape(-1)
         index = (self.slot, frame.item_of_response, self.answer, loading)
         if self.family == "gaussian":
-            total = kernels.gaussian(flat, *index, location, values["residual_sd"], d_flat, d_loading, d_location,
-                                     d_values["residual_sd"])
+            total = kernels.gaussian(
+                flat,
+                *index,
+                location,
+                values["residual_sd"],
+                d_flat,
+                d_loading,
+                d_location,
+                d_values["residual_sd"],
+            )
             d_values["intercept"] += d_location
         elif self.family == "partial_credit":
-            total = kernels.partial_credit(flat, *index, location, frame.first_threshold, frame.n_categories, d_flat,
-                                           d_loading, d_location)
+            total = kernels.partial_credit(
+                flat,
+                *index,
+                location,
+                frame.first_threshold,
+                frame.n_categories,
+                d_flat,
+                d_loading,
+                d_location,
+            )
             d_values["threshold"] += d_location
         else:
-            total = kernels.cumulative(kernels.FAMILY_CODES[self.family], flat, *index, location,
-                                       frame.first_threshold, frame.n_categories, d_flat, d_loading, d_location)
+            total = kernels.cumulative(
+                kernels.FAMILY_CODES[self.family],
+                flat,
+                *index,
+                location,
+                frame.first_threshold,
+                frame.n_categories,
+                d_flat,
+                d_loading,
+                d_location,
+            )
             for name, where in self.groups:
                 d_values[name] += d_location[where]
         if self.free:
@@ -99,7 +129,11 @@ class Responses:
     def report(self, values: Values) -> Values:
         loading, location = self.item_parameters(values)
         if self.family == "gaussian":
-            return {"loading": loading, "intercept": location.copy(), "residual_sd": values["residual_sd"].copy()}
+            return {
+                "loading": loading,
+                "intercept": location.copy(),
+                "residual_sd": values["residual_sd"].copy(),
+            }
         return {"loading": loading, "threshold": location.copy()}
 
 
@@ -109,14 +143,17 @@ class Density:
     Calling it returns (value, gradient). Each instance owns its buffers: give every chain its own.
     """
 
-    def __init__(self, frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors,
-                 scale: float) -> None:
+    def __init__(
+        self, frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors, scale: float
+    ) -> None:
         self.frame, self.structure = frame, structure
         self.responses = Responses(frame, family, loadings, priors, scale)
         self.blocks = [Location(frame, priors, scale), UnitEffects(frame, structure, priors, scale)]
         if structure.relation != "none":
             self.blocks.append(RelationEffects(frame, structure, priors, scale, family))
-        self.blocks += [GroupedEffects(g, frame, priors, scale) for g in (*structure.respondents, *structure.districts)]
+        self.blocks += [
+            GroupedEffects(g, frame, priors, scale) for g in (*structure.respondents, *structure.districts)
+        ]
         self.layout = Layout(tuple(p for part in (*self.blocks, self.responses) for p in part.parameters))
         size = self.layout.size
         self._values, self._gradient, self._slope, self._d_values = np.empty((4, size))

@@ -43,7 +43,9 @@ class Scaled:
     def backward(self, d_factor: np.ndarray, d_values: Values) -> np.ndarray:
         if self.size > 1:
             d_correlation = self.sd[:, None] * d_factor
-            d_values[self.name] += 2.0 * cov.correlation_factor_adjoint(self.partial, self.correlation, d_correlation)
+            d_values[self.name] += 2.0 * cov.correlation_factor_adjoint(
+                self.partial, self.correlation, d_correlation
+            )
         return (d_factor * self.correlation).sum(axis=1)
 
 
@@ -54,7 +56,9 @@ class BetweenWaves:
         self.name, self.n_waves = name, n_waves
         self.parameters: tuple[Parameter, ...] = ()
         if n_waves > 1:
-            self.parameters += (Parameter(f"stability_{name}", (1,), "beta", priors.stability, priors.stability),)
+            self.parameters += (
+                Parameter(f"stability_{name}", (1,), "beta", priors.stability, priors.stability),
+            )
         if n_waves > 2:
             self.parameters += (Parameter(f"memory_{name}", (1,), "beta", 1.0, 2.0),)
 
@@ -89,12 +93,19 @@ class Location:
         self.own = np.where(frame.own, wave, -1)
         self.parameters: tuple[Parameter, ...] = ()
         if n_waves > 1:
-            self.parameters += (Parameter("mu_later", (n_waves - 1, self.n_dimensions), "normal", priors.mean * scale),)
+            self.parameters += (
+                Parameter("mu_later", (n_waves - 1, self.n_dimensions), "normal", priors.mean * scale),
+            )
         if self.mixed:
-            self.parameters += (Parameter("mu_own", (n_waves, self.n_dimensions), "normal", priors.mean * scale),)
+            self.parameters += (
+                Parameter("mu_own", (n_waves, self.n_dimensions), "normal", priors.mean * scale),
+            )
         if frame.covariates:
-            self.parameters += (Parameter("beta", (len(frame.covariates), self.n_dimensions), "normal",
-                                          priors.covariate * scale),)
+            self.parameters += (
+                Parameter(
+                    "beta", (len(frame.covariates), self.n_dimensions), "normal", priors.covariate * scale
+                ),
+            )
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         if "mu_later" in values:
@@ -129,9 +140,12 @@ class UnitEffects:
         size = self.shape[2]
         self.covariance = Scaled("corr_unit", size)
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
-        self.parameters = (Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
-                           *correlation_parameter("corr_unit", size, priors.correlation), *self.waves.parameters,
-                           Parameter("unit_effects", self.shape, "flat"))
+        self.parameters = (
+            Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
+            *correlation_parameter("corr_unit", size, priors.correlation),
+            *self.waves.parameters,
+            Parameter("unit_effects", self.shape, "flat"),
+        )
         row = (frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles)
         other = (frame.target_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles) + 1
         self.indices = [row]
@@ -147,7 +161,8 @@ class UnitEffects:
     def forward(self, values: Values, eta: np.ndarray) -> float:
         factor = self.covariance.forward(values, values["sd_unit"])
         log_density, self.d_effects, self.d_wave, self.d_factor = cov.matrix_normal(
-            values["unit_effects"], self.waves.forward(values), factor)
+            values["unit_effects"], self.waves.forward(values), factor
+        )
         by_role = self._centred(values["unit_effects"]).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
@@ -165,7 +180,9 @@ class UnitEffects:
         factor = Scaled("corr_unit", self.shape[2])
         factor.forward(values, values["sd_unit"])
         correlation = factor.correlation @ factor.correlation.T
-        effects = self._centred(values["unit_effects"]).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
+        effects = self._centred(values["unit_effects"]).reshape(
+            *self.shape[:2], len(self.roles), self.n_dimensions
+        )
         named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
         named |= {f"{role}_effect": effects[:, :, k] for k, role in enumerate(self.roles)}
         if "target" in self.roles:
@@ -180,7 +197,9 @@ class GroupedEffects:
     def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
         self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
         name = grouping.name
-        spread = (priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")) * scale
+        spread = (
+            priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
+        ) * scale
         self.covariance = Scaled(f"corr_{name}", self.n_dimensions)
         self.parameters = (
             Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=np.log(0.5 * spread)),
@@ -210,4 +229,9 @@ class GroupedEffects:
     def report(self, values: Values) -> Values:
         name = self.grouping.name
         factor = Scaled(f"corr_{name}", self.n_dimensions).forward(values, values[f"sd_{name}"])
-        return {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
+        named = {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
+        if name.startswith("district"):
+            effects = values[f"{name}_z"] @ factor.T
+            kernels.centre(effects, self.stratum, self.count)
+            named[f"{name}_effect"] = effects
+        return named

@@ -29,22 +29,38 @@ class RelationEffects:
         self.n_waves = n_waves
         self.varying = self.mode == "full"
         self.n_z_waves = n_waves if self.varying else 1
-        self.only_item = np.array([np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(n_dimensions)])
+        self.only_item = np.array(
+            [np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(n_dimensions)]
+        )
         self.waves = BetweenWaves("relation", self.n_z_waves, priors)
         parameters: list[Parameter] = list(self.waves.parameters)
         if self.reciprocal:
-            parameters.append(Parameter("dyadic_reciprocity_01", (n_dimensions,), "beta", priors.reciprocity,
-                                        priors.reciprocity))
+            parameters.append(
+                Parameter(
+                    "dyadic_reciprocity_01", (n_dimensions,), "beta", priors.reciprocity, priors.reciprocity
+                )
+            )
             names = ("corr_pair_sum", "corr_pair_difference")
         else:
             names = ("corr_relation",)
         if self.mode != "residual":
-            parameters.append(Parameter("sd_relation", (n_dimensions,), "half_normal", priors.sd_relation * scale,
-                                        start=np.log(0.5 * priors.sd_relation * scale)))
+            parameters.append(
+                Parameter(
+                    "sd_relation",
+                    (n_dimensions,),
+                    "half_normal",
+                    priors.sd_relation * scale,
+                    start=np.log(0.5 * priors.sd_relation * scale),
+                )
+            )
         for name in names:
             parameters += correlation_parameter(name, n_dimensions, priors.correlation)
         self.factors = [Scaled(name, n_dimensions) for name in names]
-        for name, n in (("pair_sum", self.n_pairs), ("pair_difference", self.n_pairs), ("one_sided", self.n_alone)):
+        for name, n in (
+            ("pair_sum", self.n_pairs),
+            ("pair_difference", self.n_pairs),
+            ("one_sided", self.n_alone),
+        ):
             if n:
                 parameters.append(Parameter(f"{name}_z", (n, self.n_z_waves, n_dimensions), "normal"))
         self.parameters = tuple(parameters)
@@ -59,25 +75,36 @@ class RelationEffects:
             self.reciprocity = 2.0 * self.share - 1.0
         if self.mode == "residual":
             size = np.abs(self.reciprocity)
-            self.residual = (values["residual_sd"][self.only_item] if self.family == "gaussian"
-                             else np.full(self.n_dimensions, RESIDUAL_SD[self.family]))
+            self.residual = (
+                values["residual_sd"][self.only_item]
+                if self.family == "gaussian"
+                else np.full(self.n_dimensions, RESIDUAL_SD[self.family])
+            )
             self.sd = self.residual * np.sqrt(size / (1.0 - size))
             positive = (self.reciprocity > 0).astype(float)
             self.spreads = [self.sd * positive, self.sd * (1.0 - positive)]
         else:
             self.sd = values["sd_relation"]
-            self.spreads = ([self.sd * np.sqrt(self.share), self.sd * np.sqrt(1.0 - self.share)]
-                            if self.reciprocal else [self.sd])
+            self.spreads = (
+                [self.sd * np.sqrt(self.share), self.sd * np.sqrt(1.0 - self.share)]
+                if self.reciprocal
+                else [self.sd]
+            )
 
     def _effects(self, values: Values) -> np.ndarray:
         """(R, W, D) relation effects, centred over relations."""
         self._scales(values)
         self.cholesky = [f.forward(values, s) for f, s in zip(self.factors, self.spreads)]
         total = sum(c @ c.T for c in self.cholesky)
-        self.alone_factor = np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
+        self.alone_factor = (
+            np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
+        )
         self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
-        self.z = {name: values[f"{name}_z"] for name in ("pair_sum", "pair_difference", "one_sided")
-                  if f"{name}_z" in values}
+        self.z = {
+            name: values[f"{name}_z"]
+            for name in ("pair_sum", "pair_difference", "one_sided")
+            if f"{name}_z" in values
+        }
         stacked = np.zeros((self.n_relations, self.n_z_waves, self.n_dimensions))
         if self.n_pairs:
             together = self._correlated("pair_sum", self.cholesky[0])
@@ -123,10 +150,22 @@ class RelationEffects:
         d_wave_factor = np.zeros((self.n_z_waves, self.n_z_waves))
         d_cholesky = [np.zeros_like(c) for c in self.cholesky]
         if n:
-            self._pull("pair_sum", self.cholesky[0], d_stacked[:n] + d_stacked[n : 2 * n], d_cholesky[0],
-                       d_wave_factor, d_values)
-            self._pull("pair_difference", self.cholesky[1], d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n],
-                       d_cholesky[1], d_wave_factor, d_values)
+            self._pull(
+                "pair_sum",
+                self.cholesky[0],
+                d_stacked[:n] + d_stacked[n : 2 * n],
+                d_cholesky[0],
+                d_wave_factor,
+                d_values,
+            )
+            self._pull(
+                "pair_difference",
+                self.cholesky[1],
+                d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n],
+                d_cholesky[1],
+                d_wave_factor,
+                d_values,
+            )
         if self.n_alone:
             d_alone = np.zeros_like(self.alone_factor)
             self._pull("one_sided", self.alone_factor, d_stacked[2 * n :], d_alone, d_wave_factor, d_values)
@@ -141,8 +180,15 @@ class RelationEffects:
         d_spreads = [f.backward(np.tril(d), d_values) for f, d in zip(self.factors, d_cholesky)]
         self._pull_scales(d_spreads, d_values)
 
-    def _pull(self, name: str, factor: np.ndarray, d_part: np.ndarray, d_factor: np.ndarray,
-              d_wave_factor: np.ndarray, d_values: Values) -> None:
+    def _pull(
+        self,
+        name: str,
+        factor: np.ndarray,
+        d_part: np.ndarray,
+        d_factor: np.ndarray,
+        d_wave_factor: np.ndarray,
+        d_values: Values,
+    ) -> None:
         """Reverse of `_correlated`."""
         z = self.z[name]
         if self.n_z_waves > 1:
@@ -157,8 +203,15 @@ class RelationEffects:
             positive = self.reciprocity > 0
             d_sd = np.where(positive, d_spreads[0], d_spreads[1])
             odds = np.maximum(size / (1.0 - size), 1e-300)
-            d_values["dyadic_reciprocity_01"] += (d_sd * self.residual * 0.5 / np.sqrt(odds) / (1.0 - size) ** 2
-                                                  * np.sign(self.reciprocity) * 2.0)
+            d_values["dyadic_reciprocity_01"] += (
+                d_sd
+                * self.residual
+                * 0.5
+                / np.sqrt(odds)
+                / (1.0 - size) ** 2
+                * np.sign(self.reciprocity)
+                * 2.0
+            )
             if self.family == "gaussian":
                 d_values["residual_sd"][self.only_item] += d_sd * np.sqrt(odds)
         elif self.reciprocal:
@@ -172,8 +225,11 @@ class RelationEffects:
         effects = self._effects(values)
         if self.n_z_waves != self.n_waves:
             effects = np.repeat(effects, self.n_waves, axis=1)
-        named = {"relation_effect": effects, "sd_relation": np.asarray(self.sd).copy(),
-                 "cov_relation": sum(c @ c.T for c in self.cholesky)}
+        named = {
+            "relation_effect": effects,
+            "sd_relation": np.asarray(self.sd).copy(),
+            "cov_relation": sum(c @ c.T for c in self.cholesky),
+        }
         if self.reciprocal:
             named["dyadic_reciprocity"] = self.reciprocity.copy()
         return named | self.waves.report(values)

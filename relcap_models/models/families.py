@@ -65,12 +65,16 @@ def _partial_credit_log(location: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return score - top - np.log(np.exp(score - top).sum(axis=-1, keepdims=True))
 
 
-def gaussian_exceedance(location: np.ndarray, variance: np.ndarray, residual_sd: np.ndarray, cut: float) -> np.ndarray:
+def gaussian_exceedance(
+    location: np.ndarray, variance: np.ndarray, residual_sd: np.ndarray, cut: float
+) -> np.ndarray:
     """P(answer ≥ cut) in the gaussian family, with the continuity correction of half a point."""
     return ndtr((location - (cut - 0.5)) / np.sqrt(variance + residual_sd**2))
 
 
-def log_likelihood(family: str, answer: np.ndarray, location: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def log_likelihood(
+    family: str, answer: np.ndarray, location: np.ndarray, thresholds: np.ndarray
+) -> np.ndarray:
     """Log probability of each answer at a fixed latent value (no averaging).
 
     answer, location : broadcastable (…); thresholds : (…, K−1). Accurate in both tails.
@@ -96,7 +100,9 @@ def _log_expit(x: np.ndarray) -> np.ndarray:
     return -np.logaddexp(0.0, -x)
 
 
-def draw_answers(family: str, location: np.ndarray, thresholds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_answers(
+    family: str, location: np.ndarray, thresholds: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """One answer per entry of `location`; thresholds (…, K−1) broadcast against it."""
     exceeds = exceedance(family, location, np.zeros(()), thresholds)
     return (rng.random(np.shape(location))[..., None] < exceeds).sum(axis=-1)

@@ -100,7 +100,10 @@ class Frame:
 
     @cached_property
     def relation_labels(self) -> list[str]:
-        return [f"{self.units[u]}→{self.units[t]}" for u, t in zip(self.rater_of_relation, self.target_of_relation)]
+        return [
+            f"{self.units[u]}→{self.units[t]}"
+            for u, t in zip(self.rater_of_relation, self.target_of_relation)
+        ]
 
     @cached_property
     def latent_scale_of_answers(self) -> float:
@@ -121,21 +124,35 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     declared = survey.instruments[instrument]
     table = survey.of_instrument(instrument)
     if table.empty:
-        raise DataError(problems=[Problem("responses", f"no answers to the instrument '{instrument}'",
-                                          "Add its answers, or remove the analysis from the study file")])
+        raise DataError(
+            problems=[
+                Problem(
+                    "responses",
+                    f"no answers to the instrument '{instrument}'",
+                    "Add its answers, or remove the analysis from the study file",
+                )
+            ]
+        )
     waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
     keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
     text = {key: table[key].astype("str").to_numpy(dtype=object) for key in keys}
-    units = tuple(u for u in survey.units["unit_id"].astype(str)
-                  if u in set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"])))
+    units = tuple(
+        u
+        for u in survey.units["unit_id"].astype(str)
+        if u in set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"]))
+    )
     respondents = tuple(sorted(pd.unique(text["respondent_id"])))
-    codes = pd.DataFrame({
-        "wave": pd.Categorical(text["wave"], categories=list(waves)).codes,
-        "respondent": pd.Categorical(text["respondent_id"], categories=list(respondents)).codes,
-        "rater": pd.Categorical(text["rater_unit"], categories=list(units)).codes,
-        "target": pd.Categorical(text["target_unit"], categories=list(units)).codes,
-    }).astype(np.int64)
-    item = pd.Categorical(table["item"].astype(str), categories=list(declared.item_ids)).codes.astype(np.int64)
+    codes = pd.DataFrame(
+        {
+            "wave": pd.Categorical(text["wave"], categories=list(waves)).codes,
+            "respondent": pd.Categorical(text["respondent_id"], categories=list(respondents)).codes,
+            "rater": pd.Categorical(text["rater_unit"], categories=list(units)).codes,
+            "target": pd.Categorical(text["target_unit"], categories=list(units)).codes,
+        }
+    ).astype(np.int64)
+    item = pd.Categorical(table["item"].astype(str), categories=list(declared.item_ids)).codes.astype(
+        np.int64
+    )
     rating_key = codes.groupby(["wave", "rater", "target", "respondent"], sort=True).ngroup().to_numpy()
     ratings = codes.assign(rating=rating_key).drop_duplicates("rating").sort_values("rating")
     order = np.lexsort((item, rating_key))
@@ -151,19 +168,37 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
         partner = np.where(code_of_relation[partner] == mirror, partner, -1)
     wave_of_rating = ratings["wave"].to_numpy()
     names, by_rating, by_relation = covariate_columns(
-        survey, covariates, units=units, waves=waves, rater=rater, target=target, wave=wave_of_rating, relations=cells
+        survey,
+        covariates,
+        units=units,
+        waves=waves,
+        rater=rater,
+        target=target,
+        wave=wave_of_rating,
+        relations=cells,
     )
     attributes = survey.units.set_index(survey.units["unit_id"].astype(str)).reindex(list(units))
     district = attributes["district"] if "district" in attributes else pd.Series([None] * n)
     return Frame(
-        instrument=declared, waves=waves, units=units, respondents=respondents,
+        instrument=declared,
+        waves=waves,
+        units=units,
+        respondents=respondents,
         district_of_unit=pd.Categorical(district.astype("object")).codes.astype(np.int64),
-        respondent_of_rating=ratings["respondent"].to_numpy(), rater_of_rating=rater, target_of_rating=target,
-        wave_of_rating=wave_of_rating, relation_of_rating=relation,
-        rating_of_response=rating_key[order], item_of_response=item[order],
+        respondent_of_rating=ratings["respondent"].to_numpy(),
+        rater_of_rating=rater,
+        target_of_rating=target,
+        wave_of_rating=wave_of_rating,
+        relation_of_rating=relation,
+        rating_of_response=rating_key[order],
+        item_of_response=item[order],
         answer=_category(table["value"].to_numpy(dtype=float), item, declared)[order],
-        rater_of_relation=cells[:, 0], target_of_relation=cells[:, 1], partner_of_relation=partner,
-        covariates=names, covariates_of_rating=by_rating, covariates_of_relation=by_relation,
+        rater_of_relation=cells[:, 0],
+        target_of_relation=cells[:, 1],
+        partner_of_relation=partner,
+        covariates=names,
+        covariates_of_rating=by_rating,
+        covariates_of_relation=by_relation,
     )
 
 

@@ -24,16 +24,22 @@ if TYPE_CHECKING:
     from relcap_models.models.priors import Priors
 
 
-def build_graph(frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors,
-                scale: float) -> pm.Model:
+def build_graph(
+    frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors, scale: float
+) -> pm.Model:
     """PyMC model of one instrument's ratings.
 
     family : probit, logit, partial_credit or gaussian · scale : size of a latent unit relative to probit.
     """
     coords: Mapping[str, object] = {
-        "wave": list(frame.waves), "unit": list(frame.units), "dimension": list(frame.dimensions),
-        "dimension_b": list(frame.dimensions), "item": list(frame.items), "covariate": list(frame.covariates),
-        "item_threshold": frame.threshold_labels, "relation": frame.relation_labels,
+        "wave": list(frame.waves),
+        "unit": list(frame.units),
+        "dimension": list(frame.dimensions),
+        "dimension_b": list(frame.dimensions),
+        "item": list(frame.items),
+        "covariate": list(frame.covariates),
+        "item_threshold": frame.threshold_labels,
+        "relation": frame.relation_labels,
         "unit_effect": unit_effect_labels(frame, structure),
         "unit_effect_b": unit_effect_labels(frame, structure),
     }
@@ -46,8 +52,10 @@ def build_graph(frame: Frame, structure: Structure, *, family: str, loadings: st
             eta += _relation_effects(frame, structure, priors, scale, residual)
         for grouping in (*structure.respondents, *structure.districts):
             eta += _grouped_effects(grouping, frame, priors, scale)
-        location = _loadings(frame, loadings, priors)[frame.item_of_response] * eta[
-            frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
+        location = (
+            _loadings(frame, loadings, priors)[frame.item_of_response]
+            * eta[frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
+        )
         pm.Potential("log_likelihood", _log_likelihood(frame, location, family, priors, scale, residual_sd))
     return model
 
@@ -60,8 +68,14 @@ def unit_effect_labels(frame: Frame, structure: Structure) -> list[str]:
 def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
     """μ per wave (0 in the reference wave), μ of own-unit ratings, and covariates: (N, D)."""
     n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
-    later = pm.Normal("mu_later", 0.0, priors.mean * scale, shape=(n_waves - 1, n_dimensions)) if n_waves > 1 else None
-    mu = pt.zeros((1, n_dimensions)) if later is None else pt.concatenate([pt.zeros((1, n_dimensions)), later])
+    later = (
+        pm.Normal("mu_later", 0.0, priors.mean * scale, shape=(n_waves - 1, n_dimensions))
+        if n_waves > 1
+        else None
+    )
+    mu = (
+        pt.zeros((1, n_dimensions)) if later is None else pt.concatenate([pt.zeros((1, n_dimensions)), later])
+    )
     pm.Deterministic("mu", mu, dims=("wave", "dimension"))
     location = mu[frame.wave_of_rating]
     if frame.own.any() and not frame.own.all():
@@ -108,24 +122,33 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     return total
 
 
-def _relation_effects(frame: Frame, structure: Structure, priors: Priors, scale: float,
-                      residual: pt.TensorVariable | float) -> pt.TensorVariable:
+def _relation_effects(
+    frame: Frame, structure: Structure, priors: Priors, scale: float, residual: pt.TensorVariable | float
+) -> pt.TensorVariable:
     """Relation effects as p ± q of each pair, non-centred; one-sided relations alone. Returns (N, D)."""
     n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
-    first = np.flatnonzero((frame.partner_of_relation >= 0) & (frame.rater_of_relation < frame.target_of_relation))
+    first = np.flatnonzero(
+        (frame.partner_of_relation >= 0) & (frame.rater_of_relation < frame.target_of_relation)
+    )
     second = frame.partner_of_relation[first]
     alone = np.flatnonzero(frame.partner_of_relation < 0)
     reciprocity = None
     if structure.reciprocal:
-        unit_interval = pm.Beta("dyadic_reciprocity_01", priors.reciprocity, priors.reciprocity, dims="dimension")
+        unit_interval = pm.Beta(
+            "dyadic_reciprocity_01", priors.reciprocity, priors.reciprocity, dims="dimension"
+        )
         reciprocity = pm.Deterministic("dyadic_reciprocity", 2 * unit_interval - 1, dims="dimension")
     if structure.relation == "residual":
-        sd = pm.Deterministic("sd_relation", residual * pt.sqrt(abs(reciprocity) / (1 - abs(reciprocity))), dims="dimension")
+        sd = pm.Deterministic(
+            "sd_relation", residual * pt.sqrt(abs(reciprocity) / (1 - abs(reciprocity))), dims="dimension"
+        )
         share = None if reciprocity is None else (1 + pt.sgn(reciprocity)) / 2
     else:
         sd = pm.HalfNormal("sd_relation", priors.sd_relation * scale, dims="dimension")
         share = None if reciprocity is None else (1 + reciprocity) / 2
-    between = _between_waves("relation", n_waves, priors) if structure.relation == "full" and n_waves > 1 else None
+    between = (
+        _between_waves("relation", n_waves, priors) if structure.relation == "full" and n_waves > 1 else None
+    )
 
     def effects(name: str, n: int, chol: pt.TensorVariable) -> pt.TensorVariable:
         if between is None:
@@ -139,9 +162,11 @@ def _relation_effects(frame: Frame, structure: Structure, priors: Priors, scale:
         cov_alone = None
     else:
         sum_factor = (sd * pt.sqrt(share))[:, None] * blocks.correlation_cholesky(
-            "corr_pair_sum", n_dimensions, priors.correlation)
+            "corr_pair_sum", n_dimensions, priors.correlation
+        )
         difference_factor = (sd * pt.sqrt(1 - share))[:, None] * blocks.correlation_cholesky(
-            "corr_pair_difference", n_dimensions, priors.correlation)
+            "corr_pair_difference", n_dimensions, priors.correlation
+        )
         cov_alone = sum_factor @ sum_factor.T + difference_factor @ difference_factor.T
     parts, order = [], []
     if len(first):
@@ -162,10 +187,11 @@ def _relation_effects(frame: Frame, structure: Structure, priors: Priors, scale:
     covariance = factor @ factor.T if cov_alone is None else cov_alone
     pm.Deterministic("cov_relation", covariance, dims=("dimension", "dimension_b"))
     pm.Deterministic("relation_effect", effect, dims=("relation", "wave", "dimension"))
-    flat = pt.concatenate([effect.reshape((frame.n_relations * n_waves, n_dimensions)), pt.zeros((1, n_dimensions))])
+    flat = pt.concatenate(
+        [effect.reshape((frame.n_relations * n_waves, n_dimensions)), pt.zeros((1, n_dimensions))]
+    )
     row = frame.relation_of_rating * n_waves + frame.wave_of_rating
     return flat[np.where(frame.own, frame.n_relations * n_waves, row)]
-
 
 
 def _only_item(frame: Frame) -> np.ndarray:
@@ -196,26 +222,52 @@ def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:
         return pm.Deterministic("loading", pt.ones(n_items), dims="item")
     raw = pm.Normal("log_loading", 0.0, priors.log_loading, shape=n_items)
     member = np.eye(len(frame.dimensions))[frame.dimension_of_item]
-    return pm.Deterministic("loading", pt.exp(raw - pt.dot(member, pt.dot(member.T, raw) / items_of_dimension)),
-                            dims="item")
+    return pm.Deterministic(
+        "loading", pt.exp(raw - pt.dot(member, pt.dot(member.T, raw) / items_of_dimension)), dims="item"
+    )
 
 
-def _log_likelihood(frame: Frame, location: pt.TensorVariable, family: str, priors: Priors, scale: float,
-                    residual_sd: pt.TensorVariable | None) -> pt.TensorVariable:
+def _log_likelihood(
+    frame: Frame,
+    location: pt.TensorVariable,
+    family: str,
+    priors: Priors,
+    scale: float,
+    residual_sd: pt.TensorVariable | None,
+) -> pt.TensorVariable:
     """Sum over responses of the log probability (density) of the answer."""
     item = frame.item_of_response
     if family == "gaussian":
-        intercept = pm.Normal("intercept", float(frame.answer.mean()), 2 * scale, dims="item",
-                              initval=np.full(len(frame.items), float(frame.answer.mean())))
+        intercept = pm.Normal(
+            "intercept",
+            float(frame.answer.mean()),
+            2 * scale,
+            dims="item",
+            initval=np.full(len(frame.items), float(frame.answer.mean())),
+        )
         return pm.logp(pm.Normal.dist(intercept[item] + location, residual_sd[item]), frame.answer).sum()
     answer = frame.answer.astype(np.int64)
     starts = starting_thresholds(frame, scale)
     sd = priors.threshold * scale
     if family == "partial_credit":
         flat = pm.Normal("threshold", 0.0, sd, dims="item_threshold")
-        return blocks.partial_credit_log_likelihood(location, flat, item=item, answer=answer,
-                                                    first_threshold=frame.first_threshold,
-                                                    n_categories=frame.n_categories)
-    flat = pm.Deterministic("threshold", blocks.ordered_thresholds("threshold", starts, sd), dims="item_threshold")
-    return blocks.cumulative_log_likelihood(family, location, flat, item=item, answer=answer,
-                                            first_threshold=frame.first_threshold, n_categories=frame.n_categories)
+        return blocks.partial_credit_log_likelihood(
+            location,
+            flat,
+            item=item,
+            answer=answer,
+            first_threshold=frame.first_threshold,
+            n_categories=frame.n_categories,
+        )
+    flat = pm.Deterministic(
+        "threshold", blocks.ordered_thresholds("threshold", starts, sd), dims="item_threshold"
+    )
+    return blocks.cumulative_log_likelihood(
+        family,
+        location,
+        flat,
+        item=item,
+        answer=answer,
+        first_threshold=frame.first_threshold,
+        n_categories=frame.n_categories,
+    )

@@ -85,8 +85,9 @@ def logit_cell(a, b):
 
 
 @_compiled
-def cumulative(family, eta, slot, item, answer, loading, threshold, first, n_categories,
-               d_eta, d_loading, d_threshold):
+def cumulative(
+    family, eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
+):
     """Cumulative probit or logit: P(y ≤ k) = F(τ_k − λη)."""
     total = 0.0
     for m in range(slot.shape[0]):
@@ -143,7 +144,9 @@ def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, 
 
 
 @_compiled
-def gaussian(eta, slot, item, answer, loading, intercept, residual_sd, d_eta, d_loading, d_intercept, d_residual_sd):
+def gaussian(
+    eta, slot, item, answer, loading, intercept, residual_sd, d_eta, d_loading, d_intercept, d_residual_sd
+):
     """Normal answers with mean ν + λη and standard deviation ψ."""
     total = 0.0
     for m in range(slot.shape[0]):

@@ -44,23 +44,36 @@ class Layout:
         self.size = int(offsets[-1])
         self.slices = {p.name: slice(a, b) for p, a, b in zip(parameters, offsets[:-1], offsets[1:])}
         self._kind = np.concatenate([np.full(p.size, _KINDS[p.prior]) for p in parameters])
-        self._first = np.concatenate([np.broadcast_to(p.first, p.shape).ravel() for p in parameters]).astype(float)
-        self._second = np.concatenate([np.broadcast_to(p.second, p.shape).ravel() for p in parameters]).astype(float)
-        row = [np.arange(p.size) % p.shape[-1] if p.prior == "ordered" else np.zeros(p.size) for p in parameters]
+        self._first = np.concatenate([np.broadcast_to(p.first, p.shape).ravel() for p in parameters]).astype(
+            float
+        )
+        self._second = np.concatenate(
+            [np.broadcast_to(p.second, p.shape).ravel() for p in parameters]
+        ).astype(float)
+        row = [
+            np.arange(p.size) % p.shape[-1] if p.prior == "ordered" else np.zeros(p.size) for p in parameters
+        ]
         self._position_in_row = np.concatenate(row).astype(np.int64)
 
     def views(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """Named, shaped views into a vector of values or derivatives."""
         return {p.name: vector[self.slices[p.name]].reshape(p.shape) for p in self.parameters}
 
-    def constrain(self, x: np.ndarray, values: np.ndarray, prior_gradient: np.ndarray, slope: np.ndarray) -> float:
+    def constrain(
+        self, x: np.ndarray, values: np.ndarray, prior_gradient: np.ndarray, slope: np.ndarray
+    ) -> float:
         """Fill `values`, d log prior/dx and d value/dx; return the log prior with Jacobian, up to a constant."""
-        return _constrain(x, self._kind, self._first, self._second, self._position_in_row, values, prior_gradient, slope)
+        return _constrain(
+            x, self._kind, self._first, self._second, self._position_in_row, values, prior_gradient, slope
+        )
 
-    def pull_back(self, values: np.ndarray, d_values: np.ndarray, prior_gradient: np.ndarray,
-                  slope: np.ndarray) -> np.ndarray:
+    def pull_back(
+        self, values: np.ndarray, d_values: np.ndarray, prior_gradient: np.ndarray, slope: np.ndarray
+    ) -> np.ndarray:
         """Gradient with respect to x of log prior + f, from df/d values."""
-        return _pull_back(values, d_values, prior_gradient, slope, self._kind, self._first, self._position_in_row)
+        return _pull_back(
+            values, d_values, prior_gradient, slope, self._kind, self._first, self._position_in_row
+        )
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """A starting point: prior-typical effects near zero, thresholds at the observed proportions."""

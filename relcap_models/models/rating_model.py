@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from relcap_models.data.survey import Survey
 from relcap_models.models.families import LATENT_SCALE, family_name
 from relcap_models.models.frame import Frame, build_frame
@@ -56,12 +54,24 @@ class RatingModel(Declaration, ABC):
         """The PyMC graph."""
         from relcap_models.models.graph import build_graph
 
-        return build_graph(frame, self.structure(frame), family=self.response, loadings=self.loadings,
-                           priors=self.priors, scale=self.latent_scale(frame))
+        return build_graph(
+            frame,
+            self.structure(frame),
+            family=self.response,
+            loadings=self.loadings,
+            priors=self.priors,
+            scale=self.latent_scale(frame),
+        )
 
     def density(self, frame: Frame) -> Density:
         """The same log density as the graph's, ready to be sampled."""
         from relcap_models.models.density import Density
 
-        return Density(frame, self.structure(frame), family=self.response, loadings=self.loadings,
-                       priors=self.priors, scale=self.latent_scale(frame))
+        return Density(
+            frame,
+            self.structure(frame),
+            family=self.response,
+            loadings=self.loadings,
+            priors=self.priors,
+            scale=self.latent_scale(frame),
+        )

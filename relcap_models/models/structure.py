@@ -83,15 +83,19 @@ def find_structure(frame: Frame) -> Structure:
     several_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).min() > 1
     groupings = []
     for name, group in candidates.items():
-        if name in ("respondent_wave", "respondent_target") and (n_waves == 1 or _same_partition(group, candidates["rating"])):
+        if name in ("respondent_wave", "respondent_target") and (
+            n_waves == 1 or _same_partition(group, candidates["rating"])
+        ):
             continue
         same = next((other for other, ids in kept.items() if _same_partition(group, ids)), None)
         if same is None and name == "rating" and not several_items:
             left_out.append("rating effects are left out: a dimension has one item, so they are its residual")
             continue
         if same is not None:
-            left_out.append(f"{name.replace('_', ' × ')} effects are left out: here they are the "
-                            f"{same.replace('_', ' × ')} effects")
+            left_out.append(
+                f"{name.replace('_', ' × ')} effects are left out: here they are the "
+                f"{same.replace('_', ' × ')} effects"
+            )
             continue
         kept[name] = group
         ids, first = np.unique(group, return_index=True)
@@ -109,14 +113,24 @@ def find_structure(frame: Frame) -> Structure:
         relation = "full"
         if single and one_item and n_waves > 1:
             relation = "stable"
-            left_out.append("what changes in a relation between waves cannot be told from residual variance (one answer "
-                            "to one item per relation and wave): relation effects are the stable part")
+            left_out.append(
+                "what changes in a relation between waves cannot be told from residual variance (one answer "
+                "to one item per relation and wave): relation effects are the stable part"
+            )
         elif single and one_item:
             relation = "residual" if reciprocal else "none"
-            left_out.append("relation variance cannot be told from residual variance (one answer to one item per "
-                            "relation): they are reported together")
-    return Structure(roles=roles, relation=relation, respondents=tuple(groupings),
-                     districts=_district_shocks(frame, roles), reciprocal=reciprocal, left_out=tuple(left_out))
+            left_out.append(
+                "relation variance cannot be told from residual variance (one answer to one item per "
+                "relation): they are reported together"
+            )
+    return Structure(
+        roles=roles,
+        relation=relation,
+        respondents=tuple(groupings),
+        districts=_district_shocks(frame, roles),
+        reciprocal=reciprocal,
+        left_out=tuple(left_out),
+    )
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
