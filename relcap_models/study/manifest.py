@@ -16,6 +16,7 @@ from relcap_models.study.folder import sha256
 from relcap_models.study.material import table_paths
 from relcap_models.study.read import STUDY_FILE, Study
 
+_SHIPPED = "relcap_models:"
 _PACKAGES = (
     "arviz",
     "numba",
@@ -32,21 +33,20 @@ _PACKAGES = (
 )
 
 
-def input_files(study: Study) -> dict[str, Path]:
-    """Every file that decides the results, by the name under which the manifest lists it.
-
-    Files of the study go by their path in its folder, shipped instruments as `relcap_models:<id>`.
-    """
-    files = {STUDY_FILE: study.folder / STUDY_FILE}
+def input_names(study: Study) -> list[str]:
+    """Every file that decides the results: paths in the study folder, shipped instruments with a prefix."""
     shipped = shipped_instruments()
-    for source in study.sources.values():
-        if source in shipped:
-            files[f"relcap_models:{source}"] = schema_folder() / "instruments" / f"{source}.yaml"
-        else:
-            files[source] = study.folder / source
-    for path in table_paths(study.folder, study.config.tables).values():
-        files[Path(os.path.relpath(path, study.folder)).as_posix()] = path
-    return {name: path for name, path in files.items() if path.is_file()}
+    instruments = [_SHIPPED + source if source in shipped else source for source in study.sources.values()]
+    tables = table_paths(study.folder, study.config.tables).values()
+    present = [Path(os.path.relpath(path, study.folder)).as_posix() for path in tables if path.is_file()]
+    return sorted([STUDY_FILE, *instruments, *present])
+
+
+def input_file(name: str, study_folder: Path) -> Path:
+    """Where the input stands that a manifest lists under this name."""
+    if name.startswith(_SHIPPED):
+        return schema_folder() / "instruments" / f"{name.removeprefix(_SHIPPED)}.yaml"
+    return study_folder / name
 
 
 def output_files(results: Path, *, parts: Iterable[str] = ("public", "restricted")) -> dict[str, str]:
@@ -79,5 +79,5 @@ def opening(study: Study, *, out: Path) -> dict[str, Any]:
         "seed": study.config.seed,
         "config": study.config.model_dump(mode="json", exclude_none=True),
         "environment": environment(),
-        "inputs": {name: sha256(path) for name, path in sorted(input_files(study).items())},
+        "inputs": {name: sha256(input_file(name, study.folder)) for name in input_names(study)},
     }

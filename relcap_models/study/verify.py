@@ -14,7 +14,7 @@ import pandas as pd
 
 from relcap_models.errors import ConfigError, Problem
 from relcap_models.study.folder import INCOMPLETE, MANIFEST, sha256
-from relcap_models.study.manifest import environment, input_files, output_files
+from relcap_models.study.manifest import environment, input_file, output_files
 from relcap_models.study.read import Study, study_of
 from relcap_models.study.run import run_study
 
@@ -48,10 +48,10 @@ def verify_results(results: Path | str, *, rerun: bool = False, progress: bool =
     if manifest["status"] == INCOMPLETE:
         how = f"{manifest.get('how', 'not finished')} in stage '{manifest.get('stage')}'"
         return Verdict(False, (f"This run is incomplete: {how}. There are no results to verify.",))
-    study = study_of(manifest["config"], folder=(results / manifest["study"]).resolve())
-    inputs_differ = _differences(
-        manifest["inputs"], {name: sha256(path) for name, path in input_files(study).items()}, what="input"
-    )
+    study_folder = (results / manifest["study"]).resolve()
+    inputs = {name: input_file(name, study_folder) for name in manifest["inputs"]}
+    found = {name: sha256(path) for name, path in inputs.items() if path.is_file()}
+    inputs_differ = _differences(manifest["inputs"], found, what="input")
     outputs_differ = _differences(manifest["outputs"], output_files(results), what="output")
     lines = [
         f"{len(manifest['inputs'])} inputs, {len(manifest['outputs'])} outputs: "
@@ -66,6 +66,7 @@ def verify_results(results: Path | str, *, rerun: bool = False, progress: bool =
     ]
     holds = not (inputs_differ or outputs_differ)
     if rerun:
+        study = study_of(manifest["config"], folder=study_folder)
         reproduced, of_tables = _rerun(study, results, progress=progress)
         holds = holds and reproduced
         lines += [*_other_environment(manifest["environment"]), *of_tables]
