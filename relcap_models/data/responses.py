@@ -39,20 +39,19 @@ def read_responses(table: Table, items: Items, known: Known, findings: Findings)
     check_columns(table, required, findings)
     if any(name not in table.columns for name in required):
         return None
-    ids_given = [name for name in (*required, "instrument") if name != "value"]
-    check_filled(table, tuple(dict.fromkeys(ids_given)), findings)
+    ids_given = list(dict.fromkeys(name for name in (*required, "instrument") if name != "value"))
+    check_filled(table, ids_given, findings)
     check_one_line(table, ids_given, findings)
     ids = row_ids(table, known, findings)
     instrument = instrument_of_row(table, items, findings)
-    wide = is_wide(table, items)
-    if wide:
+    if is_wide(table, items):
         cells = wide_cells(table, items, instrument, findings)
     else:
         cells = long_cells(table, items, instrument, findings)
     check_one_unit_per_respondent(table, ids, findings)
     _check_own_unit(table, items, ids, cells, findings)
     numbers, kinds = _check_values(table, items, cells, findings)
-    order = _order_and_check_repeats(table, items, ids, cells, wide, findings)
+    order = _order_and_check_repeats(table, items, ids, cells, findings)
     counts = _counts(items, cells, kinds)
     if not findings.problems and counts["answers"].sum() == 0:
         findings.add(table.file, "there is not a single answer", "Are the values in the column `value`?")
@@ -154,7 +153,7 @@ class _CellReporter:
 
 
 def _order_and_check_repeats(
-    table: Table, items: Items, ids: RowIds, cells: Cells, wide: bool, findings: Findings
+    table: Table, items: Items, ids: RowIds, cells: Cells, findings: Findings
 ) -> np.ndarray:
     """(cell,) order by wave, respondent, target, task and item; two answers to the same are findings."""
     row = cells.row

@@ -116,7 +116,8 @@ class Instrument(Declaration):
         for item in self.items:
             if item.dimension not in known:
                 raise ValueError(
-                    f"item {item.id}: dimension '{item.dimension}' is not declared (known: {', '.join(sorted(known))})"
+                    f"item {item.id}: dimension '{item.dimension}' is not declared "
+                    f"(known: {', '.join(sorted(known))})"
                 )
         used = {item.dimension for item in self.items}
         unused = [d for d in self.dimension_ids if d not in used]
