@@ -103,13 +103,13 @@ class Suppression:
 
 
 def protect(
-    suppression: Suppression, *, counts: bool, lowest: np.ndarray, total: np.ndarray, highest: np.ndarray
+    suppression: Suppression, *, means: bool, lowest: np.ndarray, total: np.ndarray, highest: np.ndarray
 ) -> None:
     """Hide rows until no hidden one follows from the published ones. Changes `suppression.state`.
 
     Parameters
     ----------
-    counts : audit the numbers of respondents too.
+    means : the figures are means, so numbers of respondents and perception gaps stand beside them.
     lowest, total, highest : (base,) least, actual and greatest possible sum of the figure over the
     respondents of
         a base cell (answers, or favourable answers).
@@ -122,13 +122,13 @@ def protect(
     while True:
         suppression.settle()
         published, hidden = state == PUBLISHED, state == HIDDEN
-        leaks = determined(cells, published, hidden, empty=nowhere)
+        leaks = determined(cells, published, hidden, empty=nowhere, gaps=means)
         if empty.any():
-            leaks += determined(cells, published, hidden & answered, empty=empty)
+            leaks += determined(cells, published, hidden & answered, empty=empty, gaps=means)
         if leaks:
             _stop_leaks(suppression, leaks)
             continue
-        pinned = pinned_counts(cells, published, hidden) if counts else []
+        pinned = pinned_counts(cells, published, hidden) if means else []
         pinned = pinned or pinned_sums(cells, published, hidden, lowest, total, highest)
         if not pinned:
             return

@@ -54,7 +54,7 @@ def decide(survey: Survey, instrument: Instrument, shown: Shown, rules: Disclosu
     """Hide as few rows of one instrument as the greedy order finds, wave by wave.
 
     Differences (perception gaps, changes) show nothing that their two sides do not show, and are hidden with
-    either side, so they need no equations. The exceptions are changes of the organisation and
+    either side, so they add no equations. The exceptions are changes of the organisation and
     organisation-wide distributions, whose sides stand in no table: each wave's total is taken as known to the
     attacker, who is thereby stronger than any difference or pooling of waves makes them, and waves separate.
     """
@@ -109,7 +109,7 @@ def _hide_means(
     suppression = Suppression(cells, state, lambda group: bool(mean_is_reportable(group, rules)), given_up)
     n = cells.figures["n_answers"]
     lowest, highest = (n * cells.figures[end] for end in ("minimum", "maximum"))
-    protect(suppression, counts=True, lowest=lowest, total=cells.figures["total"], highest=highest)
+    protect(suppression, means=True, lowest=lowest, total=cells.figures["total"], highest=highest)
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=by_item)
     return state
 
@@ -129,7 +129,7 @@ def _hide_shares(
         cells, state, lambda group: bool(distribution_is_reportable(group, rules)), given_up
     )
     n, favourable = (cells.figures[name] for name in ("n_answers", "n_favourable"))
-    protect(suppression, counts=False, lowest=0 * n, total=favourable, highest=n)
+    protect(suppression, means=False, lowest=0 * n, total=favourable, highest=n)
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=False)
     return state
 

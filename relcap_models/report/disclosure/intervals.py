@@ -33,7 +33,8 @@ def interval_lengths(
 
     Notes
     -----
-    Most sums are cleared by a few vertices in random directions; only the rest get their own two programmes.
+    Most sums are cleared by a few vertices in directions that mix them at random; only the rest get their own
+    two programmes.
     """
     equations = sparse.csr_array(matrix)
     margins = matrix @ truth
@@ -46,9 +47,10 @@ def interval_lengths(
     least = most = weights @ truth
     random = np.random.default_rng(0)
     for _ in range(PROBES):
-        if np.all(most - least >= STEP):
+        short = most - least < STEP
+        if not short.any():
             break
-        direction = random.normal(size=len(truth))
+        direction = random.normal(size=short.sum()) @ weights[short]
         for objective in (direction, -direction):
             reached = weights @ vertex(objective)
             least, most = np.minimum(least, reached), np.maximum(most, reached)

@@ -126,25 +126,55 @@ def functionals(cells: Cells, reduced: Reduced, rows: np.ndarray) -> tuple[np.nd
     return rows[whole], sparse.csr_array(counts[np.flatnonzero(whole)])
 
 
-def determined(cells: Cells, published: np.ndarray, hidden: np.ndarray, *, empty: np.ndarray) -> list[Leak]:
-    """The hidden rows that an attacker can compute from the published ones, and how.
+def determined(
+    cells: Cells, published: np.ndarray, hidden: np.ndarray, *, empty: np.ndarray, gaps: bool
+) -> list[Leak]:
+    """The hidden rows, and hidden perception gaps, that an attacker can compute, and how.
 
     Parameters
     ----------
     published, hidden : (row,) bool. empty : (base,) bool, base cells whose sum is known to be zero.
+    gaps : look for differences between the two sides of a relation too. A gap can follow where neither side
+    does.
     """
     reduced = reduce_system(cells, published, empty=empty)
     rows, weights = functionals(cells, reduced, np.flatnonzero(hidden))
-    distance = np.zeros(len(rows))
+    first, second = _both_sides(cells, rows) if gaps else (np.empty(0, dtype=int),) * 2
+    distance, product = np.zeros(len(rows)), np.zeros(len(first))
     for component in reduced.components:
         part = weights[:, component.unknowns].toarray()
         basis = _row_space(component.matrix)
-        distance += np.square(part - (part @ basis.T) @ basis).sum(axis=1)
-    leaks = []
-    for position in np.flatnonzero(distance < TOLERANCE):
-        weight = weights[[position]].toarray()[0]
-        leaks.append(_explain(cells, reduced, int(rows[position]), weight))
-    return leaks
+        rest = part - (part @ basis.T) @ basis
+        distance += np.square(rest).sum(axis=1)
+        product += (rest[first] * rest[second]).sum(axis=1)
+    found = distance < TOLERANCE
+    leaks = [(position, position, 0.0) for position in np.flatnonzero(found)]
+    # Two undetermined sums that move in step by a factor t: one minus t times the other is determined.
+    step = product / np.where(found[second], 1.0, distance[second])
+    left = distance[first] - product * step
+    in_step = ~found[first] & ~found[second] & (product > 0) & (left < TOLERANCE)
+    leaks += [(first[pair], second[pair], step[pair]) for pair in np.flatnonzero(in_step)]
+    return [
+        _explain(
+            cells,
+            reduced,
+            int(rows[one]),
+            (weights[[one]] - factor * weights[[other]]).toarray()[0],
+            (cells.incidence[[rows[one]]] - factor * cells.incidence[[rows[other]]]).toarray()[0],
+        )
+        for one, other, factor in leaks
+    ]
+
+
+def _both_sides(cells: Cells, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in `rows` of the two directions of each relation that has both there."""
+    place = {cells.keys[row]: position for position, row in enumerate(rows.tolist())}
+    pairs = [
+        (position, place[kind, target, rater, column])
+        for (kind, rater, target, column), position in place.items()
+        if kind == "relation" and rater < target and (kind, target, rater, column) in place
+    ]
+    return tuple(np.array(pairs, dtype=int).reshape(-1, 2).T)
 
 
 def _row_space(matrix: np.ndarray) -> np.ndarray:
@@ -155,8 +185,9 @@ def _row_space(matrix: np.ndarray) -> np.ndarray:
     return (vectors[:, kept] / np.sqrt(size[kept])).T @ matrix
 
 
-def _explain(cells: Cells, reduced: Reduced, row: int, weight: np.ndarray) -> Leak:
-    combination = -cells.incidence[[row]].toarray()[0]
+def _explain(cells: Cells, reduced: Reduced, row: int, weight: np.ndarray, figure: np.ndarray) -> Leak:
+    """How a figure follows: `weight` (unknown,) and `figure` (base,) are its weights."""
+    combination = -figure
     equations: list[int] = []
     for component in reduced.components:
         part = weight[component.unknowns]

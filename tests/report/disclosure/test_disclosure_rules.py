@@ -1,0 +1,255 @@
+"""Thresholds, what a suppressed row keeps, and what else stays the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from relcap_models.errors import DataError
+from relcap_models.report.disclosure import Disclosure, apply_disclosure, band, formula_like, safe_csv
+
+COLUMNS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
+IDS = {
+    *("analysis", "wave", "unit", "role", "level", "dimension", "item", "category", "suppressed"),
+    *("rater_unit", "target_unit", "unit_a", "unit_b", "wave_from", "wave_to"),
+}
+
+
+def answers(scale, cells: dict[tuple[str, str], list[list[int]]], *, wave: str = "w1") -> pd.DataFrame:
+    """Rows from {(rater unit, target unit): one list of item answers per respondent}."""
+    return pd.DataFrame(
+        [
+            (wave, f"{u}_{person}", u, t, scale.id, item, float(value))
+            for (u, t), people in cells.items()
+            for person, values in enumerate(people)
+            for item, value in zip(scale.item_ids, values, strict=True)
+        ],
+        columns=COLUMNS,
+    )
+
+
+def mixed(n: int, start: int = 0) -> list[list[int]]:
+    """n respondents with varied answers to two items."""
+    return [[(start + k) % 5 + 1, (start + 3 * k) % 5 + 1] for k in range(n)]
+
+
+@pytest.fixture(scope="module")
+def two_items(build):
+    return build.instrument(("joint", 2))
+
+
+def one_cell(build, scale, people):
+    """Only one relation is in the tables, so nothing but its own threshold decides."""
+    world = build.world_of(build.survey_of(answers(scale, {("a", "b"): people}), scale), scale)
+    return {"relation_scores": world.tables["relation_scores"]}, world
+
+
+@pytest.mark.parametrize(
+    ("n", "mean_shown", "share_shown"),
+    [(4, False, False), (5, True, False), (7, True, False), (8, True, True)],
+)
+def test_thresholds_are_inclusive(build, two_items, n, mean_shown, share_shown):
+    tables, world = one_cell(build, two_items, mixed(n))
+    row = apply_disclosure(tables, world.survey, Disclosure())["relation_scores"].iloc[0]
+    assert row["suppressed"] != mean_shown
+    assert (
+        pd.notna(row["mean"]) == pd.notna(row["naive_mean"]) == pd.notna(row["n_respondents"]) == mean_shown
+    )
+    assert pd.notna(row["naive_favourable"]) == pd.notna(row["favourable_mean"]) == share_shown
+
+
+def test_unanimous_cell_is_hidden_at_any_size(build, two_items):
+    """The last item is reversed: 4 and 2 are the same answer."""
+    tables, world = one_cell(build, two_items, [[4, 2]] * 30)
+    assert apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]["suppressed"].all()
+
+
+def test_share_of_one_is_hidden_and_its_mean_is_not(build, two_items):
+    """30 people answer 4 or 5: the share says that each is favourable, the mean tells nobody's answer."""
+    tables, world = one_cell(build, two_items, [[4 + k % 2, 2 - k % 2] for k in range(30)])
+    row = apply_disclosure(tables, world.survey, Disclosure())["relation_scores"].iloc[0]
+    assert not row["suppressed"]
+    assert pd.isna(row["naive_favourable"])
+
+
+def test_hidden_rest_of_a_margin_counts_as_a_cell(build, two_items):
+    """Two raters of unit t have two respondents each: t's score minus the others' is a mean of four."""
+    cells = {("a", "t"): mixed(2), ("b", "t"): mixed(2, 1), ("c", "t"): mixed(9, 2), ("d", "t"): mixed(12, 3)}
+    world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
+    tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
+    tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
+    public = apply_disclosure(tables, world.survey, Disclosure())
+    hidden = public["relation_scores"].query("suppressed and dimension == 'overall'")["rater_unit"]
+    assert hidden.tolist() == ["a", "b", "c"], "the smallest published rater goes too"
+    assert not public["unit_scores"]["suppressed"].any()
+
+
+@pytest.mark.parametrize(
+    ("leaders", "shown"),
+    [
+        ({"a": 3, "b": 4, "c": 5}, ["a", "b", "c"]),
+        ({"b": 4, "c": 5}, ["b", "c"]),
+        ({"a": 2, "b": 3, "c": 3}, ["b", "c"]),
+    ],
+)
+def test_leadership_needs_three_leaders_and_unknown_counts_as_one(build, leaders, shown):
+    scale = build.instrument(("framing", 2), referent="own_leaders", name="rl")
+    cells = {(u, u): mixed(12, k) for k, u in enumerate("abc")}
+    world = build.world_of(build.survey_of(answers(scale, cells), scale, n_leaders=leaders), scale)
+    public = apply_disclosure({"unit_scores": world.tables["unit_scores"]}, world.survey, Disclosure())[
+        "unit_scores"
+    ]
+    assert sorted(set(public.loc[~public["suppressed"], "unit"])) == shown
+
+
+def test_leaders_do_not_matter_to_other_instruments(build):
+    scale = build.instrument(("safety", 2), referent="own_team", name="ps")
+    cells = {(u, u): mixed(12, k) for k, u in enumerate("ab")}
+    world = build.world_of(build.survey_of(answers(scale, cells), scale, n_leaders={"a": 1}), scale)
+    public = apply_disclosure({"unit_scores": world.tables["unit_scores"]}, world.survey, Disclosure())
+    assert not public["unit_scores"]["suppressed"].any()
+
+
+@pytest.fixture(scope="module")
+def world(build):
+    return build.random(3, build.instrument(("o", 2), ("b", 2)), sizes=[3, 6, 8, 11, 14], waves=2, stay=0.9)
+
+
+def test_suppressed_rows_keep_ids_and_lose_every_figure_and_count(world):
+    public = apply_disclosure(world.tables, world.survey, Disclosure())
+    for name, table in public.items():
+        before = world.tables[name]
+        assert len(table) == len(before)
+        ids = [column for column in before if column in IDS - {"suppressed"}]
+        pd.testing.assert_frame_equal(table[ids], before[ids])
+        figures = [column for column in table if column not in IDS]
+        assert table.loc[table["suppressed"], figures].isna().all(axis=None), name
+    shown = public["relation_scores"].query("not suppressed")
+    original = world.tables["relation_scores"].loc[shown.index]
+    assert shown["n_respondents"].tolist() == original["n_respondents"].tolist()
+    assert shown["mean"].tolist() == original["mean"].tolist()
+    assert shown["n_respondents"].min() >= 5
+
+
+def test_gaps_and_changes_go_with_either_side(world):
+    public = apply_disclosure(world.tables, world.survey, Disclosure())
+    relations = public["relation_scores"].set_index(["wave", "rater_unit", "target_unit", "dimension"])[
+        "suppressed"
+    ]
+    for row in public["perception_gaps"].itertuples():
+        sides = [
+            relations[row.wave, a, b, row.dimension]
+            for a, b in ((row.unit_a, row.unit_b), (row.unit_b, row.unit_a))
+        ]
+        assert row.suppressed == any(sides)
+    for row in public["changes"].query("level == 'relation'").itertuples():
+        ends = (row.rater_unit, row.target_unit, row.dimension)
+        assert row.suppressed == (relations[row.wave_from, *ends] or relations[row.wave_to, *ends])
+
+
+def test_input_is_not_changed(world):
+    before = {name: table.copy(deep=True) for name, table in world.tables.items()}
+    apply_disclosure(world.tables, world.survey, Disclosure())
+    for name, table in world.tables.items():
+        pd.testing.assert_frame_equal(table, before[name])
+
+
+def test_applying_twice_changes_nothing_more(world):
+    once = apply_disclosure(world.tables, world.survey, Disclosure())
+    twice = apply_disclosure(once, world.survey, Disclosure())
+    for name, table in once.items():
+        pd.testing.assert_frame_equal(twice[name], table)
+
+
+def test_two_analyses_of_one_instrument_hide_the_same_rows(world):
+    doubled = {
+        name: pd.concat([table, table.assign(analysis="again")], ignore_index=True)
+        for name, table in world.tables.items()
+    }
+    public = apply_disclosure(doubled, world.survey, Disclosure())
+    for table in public.values():
+        half = len(table) // 2
+        assert table["suppressed"][:half].tolist() == table["suppressed"][half:].tolist()
+
+
+def test_study_of_a_handful_hides_everything(build):
+    world = build.random(1, build.instrument(("o", 2), ("b", 2)), sizes=[1, 1, 2], p_target=1.0)
+    summary = {
+        "analysis": ["relations"],
+        "dimension": ["o"],
+        "component": ["target"],
+        "quantity": ["share"],
+        "mean": [0.2],
+    }
+    public = apply_disclosure(
+        world.tables | {"variance_shares": pd.DataFrame(summary)}, world.survey, Disclosure()
+    )
+    assert public.pop("variance_shares")["mean"].isna().all()
+    assert all(table["suppressed"].all() for table in public.values())
+
+
+def test_nothing_is_hidden_where_every_cell_is_large(build):
+    world = build.random(2, build.instrument(("o", 2)), sizes=[25, 30], p_target=1.0, p_respond=1.0)
+    public = apply_disclosure(world.tables, world.survey, Disclosure())
+    assert not any(table["suppressed"].any() for table in public.values())
+
+
+def test_checks_say_nothing_about_small_units_and_single_respondents(world):
+    rows = [
+        ("relations", "ppc_unit_mean", "u0", 3.4, 0.05, False, "u0: observed 3.4 from 3 respondents."),
+        ("relations", "ppc_unit_mean", "u4", 3.1, 0.05, True, "u4: observed 3.1."),
+        ("relations", "loo_pareto_k", "u4_2", 0.9, 0.7, False, "Respondent u4_2 is influential."),
+        ("relations", "rhat", "mean", 1.0, 1.01, True, "All R-hat at most 1.01."),
+    ]
+    columns = ["analysis", "check", "subject", "value", "threshold", "passed", "message"]
+    checks = pd.DataFrame(rows, columns=columns)
+    public = apply_disclosure(world.tables | {"checks": checks}, world.survey, Disclosure())["checks"]
+    assert public["value"].isna().tolist() == [True, False, True, False]
+    assert public["passed"].tolist() == [False, True, False, True]
+    assert public["message"].str.contains("3.4|u4_2").tolist() == [False] * 4
+    assert public["subject"].tolist() == ["u0", "u4", "a respondent", "mean"]
+
+
+def test_table_without_a_rule_is_refused(world):
+    with pytest.raises(ValueError, match="no disclosure rule for the tables secrets"):
+        apply_disclosure({"secrets": pd.DataFrame()}, world.survey, Disclosure())
+
+
+def test_analysis_that_fits_no_instrument_is_refused(world):
+    table = world.tables["relation_scores"].assign(dimension="weather")
+    with pytest.raises(DataError, match="analysis 'relations' must fit one instrument"):
+        apply_disclosure({"relation_scores": table}, world.survey, Disclosure())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_respondents_mean": 2}, "at least 3"),
+        ({"min_leaders": 1}, "at least 3"),
+        ({"min_respondents_mean": 10}, "must not be below"),
+    ],
+)
+def test_rules_that_protect_nobody_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        Disclosure(**options)
+
+
+def test_bands_tell_nothing_apart_below_the_threshold():
+    words = [band(n, 5) for n in (0, 4, 5, 9, 10, 20, 50, 100)]
+    assert words == ["fewer than 5", "fewer than 5", "5–9", "5–9", "10–19", "20–49", "50–99", "100 or more"]
+    assert band(8, 8) == "8–9"
+
+
+def test_names_survive_csv_unchanged(tmp_path):
+    names = ["=1+1", "-19 team", "@skole", 'Børn, unge & "familie"', "<script>", "two\nlines", "🙂"]
+    table = pd.DataFrame(
+        {"unit": names, "mean": np.linspace(0, 1, 7) / 3, "n": pd.array([1, None] * 3 + [2], "Int64")}
+    )
+    safe_csv(table, tmp_path / "t.csv")
+    back = pd.read_csv(tmp_path / "t.csv", dtype={"unit": str, "n": "Int64"})
+    pd.testing.assert_frame_equal(back, table, check_dtype=False)
+    assert back["mean"].tolist() == table["mean"].tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    assert formula_like(table) == ["-19 team", "=1+1", "@skole"]
