@@ -38,7 +38,7 @@ $(VENV)/.locked: requirements.lock
 	    if $$python -I -c "$$suits" >/dev/null 2>&1; then found=$$python; break; fi; \
 	done; \
 	if [ -n "$$found" ]; then echo "Making $(VENV) with $$($$found --version)"; $$found -m venv --clear $(VENV); \
-	elif command -v uv >/dev/null 2>&1; then uv venv --quiet --clear --seed --python 3.13 $(VENV); \
+	elif uv --version >/dev/null 2>&1; then uv venv --quiet --clear --seed --python 3.13 $(VENV); \
 	else echo "Python 3.12 or newer is needed: install it from python.org (or uv, which brings its own), then run make again." >&2; exit 1; fi
 	@echo "Installing the locked packages (about 500 MB, a few minutes, once)"
 	@$(BIN)/python -m pip install -qq --require-hashes --no-deps -r requirements.lock
