@@ -69,13 +69,13 @@ class Texts:
         if math.isnan(value):
             return "–"
         if value > 0.99:
-            return f"> {self.number(0.99)}"
-        return f"< {self.number(0.01)}" if value < 0.01 else self.number(value)
+            return f">\u00a0{self.number(0.99)}"
+        return f"<\u00a0{self.number(0.01)}" if value < 0.01 else self.number(value)
 
     def p(self, value: float) -> str:
         """`P = 0.97`, for sentences."""
         text = self.probability(value)
-        return f"P {text}" if text[0] in "<>" else f"P = {text}"
+        return f"P\u00a0{text}" if text[0] in "<>" else f"P\u00a0=\u00a0{text}"
 
     def interval(self, lower: float, upper: float, digits: int = 2) -> str:
         if math.isnan(lower) or math.isnan(upper):

@@ -100,7 +100,7 @@ def _page(
     )
     folder = files("relcap_models.report").joinpath("templates")
     style = folder.joinpath("report.css").read_text(encoding="utf-8")
-    script = folder.joinpath("tables.js").read_text(encoding="utf-8").strip()
+    script = folder.joinpath("report.js").read_text(encoding="utf-8").strip()
     texts, study = material.texts, material.study
     waves = texts.listing([material.wave(wave) for wave in material.wave_ids])
     groups = [(group, [section for section in sections if section.group == group]) for group in _GROUPS]

@@ -67,7 +67,7 @@ def draw_d_study(
         ax.grid(color=theme.grid, linewidth=0.6)
         ax.tick_params(length=0)
         ax.set_xlabel(texts("reliability.axis_respondents"))
-        format_axis(ax.xaxis, texts, digits=0)
+        format_axis(ax.xaxis, texts)
         format_axis(ax.yaxis, texts)
     axes[0].set_ylabel(texts("reliability.axis"))
     handles, labels = axes[0].get_legend_handles_labels()

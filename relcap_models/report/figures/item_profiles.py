@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable, format_axis, score_colours
+from relcap_models.report.figures.theme import (
+    FULL_WIDTH,
+    Theme,
+    dark_text_on,
+    drawable,
+    format_axis,
+    score_colours,
+)
 from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
@@ -36,7 +43,7 @@ def draw_item_profiles(
     hidden = scores.isna().to_numpy()
     image[hidden] = (*_rgb(theme.cell), 1.0)
     ax.imshow(image, aspect="auto")
-    bright = (image[..., :3] @ np.array([0.2126, 0.7152, 0.0722])) > 0.42
+    bright = dark_text_on(image)
     for row in range(n_rows):
         for column in range(n_items):
             value = scores.iat[row, column]

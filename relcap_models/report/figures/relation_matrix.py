@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable, format_axis, score_colours
+from relcap_models.report.figures.theme import (
+    FULL_WIDTH,
+    Theme,
+    dark_text_on,
+    drawable,
+    format_axis,
+    score_colours,
+)
 from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
@@ -117,7 +124,7 @@ def _draw_cells(
             PolyCollection(frames, facecolor="none", edgecolor=theme.ink, linewidth=1.0 if write else 0.6)
         )
     if write:
-        light = (colours[:, :3] @ np.array([0.2126, 0.7152, 0.0722])) > 0.42
+        light = dark_text_on(colours)
         for (_, row), bright, side in zip(shown.iterrows(), light, sides, strict=True):
             inside = side > 0.56
             colour = ("#10161c" if bright else "#ffffff") if inside else theme.ink

@@ -12,6 +12,8 @@ from relcap_models.report.language import Texts
 from relcap_models.report.material import short
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axis import Axis
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
     from PIL.Image import Image
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _DPI = 170
 _MARGIN = 6
 """Pixels left around a figure."""
-_OTHER_COLOURS = 176
+_SCORE_COLOURS = 80
 FULL_WIDTH = 9.4
 """Inches: the width of the text column (about 100 screen pixels an inch)."""
 
@@ -100,13 +102,30 @@ def _font_characters() -> frozenset[int]:
     return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
 
 
-def format_axis(axis: object, texts: Texts, *, digits: int = 1, share: bool = False) -> None:
-    """Tick labels with the decimal sign of the language; `share` writes percentages."""
+def format_axis(axis: Axis, texts: Texts, *, share: bool = False) -> None:
+    """Tick labels with the decimal sign of the language and no more digits than they need; or percentages."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    write = texts.percent if share else (lambda value: texts.number(value, digits))
+    def write(value: float, _: int | None) -> str:
+        if share:
+            return texts.percent(value)
+        ticks = axis.get_majorticklocs()
+        step = abs(ticks[1] - ticks[0]) if len(ticks) > 1 else 1.0
+        return texts.number(
+            value, 0 if step >= 1 else 1 if step >= 0.0999 and round(step * 10, 6) % 1 == 0 else 2
+        )
+
     axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    axis.set_major_formatter(FuncFormatter(write))
+
+
+def dark_text_on(colours: np.ndarray) -> np.ndarray:
+    """Whether dark text has more contrast (WCAG) than white on each colour; `colours` is (n, 3 or 4) in [0, 1]."""
+    import numpy as np
+
+    parts = colours[..., :3]
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ np.array([0.2126, 0.7152, 0.0722]) > 0.179
 
 
 def png(draw: Callable[[Theme], Figure], theme: Theme) -> bytes:
@@ -173,16 +192,30 @@ def _trimmed(image: bytes, theme: Theme) -> bytes:
 
 
 def _in_few_colours(picture: Image, theme: Theme) -> Image:
-    """256 colours: part for the scores, so that a colour bar keeps its steps, the others for the rest."""
-    from PIL import Image
+    """256 colours: the theme's exactly, some for the scores so that a colour bar keeps its steps, the rest.
 
-    none = Image.Dither.NONE
-    common = picture.quantize(_OTHER_COLOURS, Image.Quantize.MAXCOVERAGE, dither=none).getpalette()
-    n = 256 - _OTHER_COLOURS
-    ramp = [round(255 * part) for i in range(n) for part in score_colours(theme)(i / (n - 1))[:3]]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(common[: 3 * _OTHER_COLOURS] + ramp)
-    return picture.quantize(palette=palette, dither=none)
+    Pillow's own mapping to a palette is approximate and would tint the paper.
+    """
+    import numpy as np
+    from matplotlib.colors import to_rgb
+    from PIL import Image
+    from scipy.spatial import KDTree
+
+    own = [to_rgb(value) for value in vars(theme).values() if str(value).startswith("#")]
+    ramp = score_colours(theme)(np.linspace(0, 1, _SCORE_COLOURS))[:, :3]
+    chosen = np.rint(255 * np.concatenate([own, ramp])).astype(np.uint8)
+    rest = picture.quantize(
+        256 - len(chosen), Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    ).getpalette()
+    palette = np.concatenate([chosen, np.array(rest, np.uint8).reshape(-1, 3)])[:256]
+    pixels = np.asarray(picture)
+    packed = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colours, place = np.unique(packed, return_inverse=True)
+    split = np.column_stack([colours >> 16, colours >> 8 & 255, colours & 255])
+    nearest = KDTree(palette.astype(float)).query(split)[1].astype(np.uint8)
+    small = Image.fromarray(nearest[place].reshape(packed.shape))
+    small.putpalette(palette.tobytes())
+    return small
 
 
 def screen_size(image: bytes) -> tuple[int, int]:

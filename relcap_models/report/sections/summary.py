@@ -110,6 +110,8 @@ def hidden_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
     texts = analysis.material.texts
     hidden = int(scores["suppressed"].sum())
     threshold = str(analysis.material.study.get("disclosure", {}).get("min_respondents_mean", 5))
+    if hidden == len(scores):
+        return []
     if not hidden:
         return [texts("summary.none_hidden", threshold=threshold)]
     return [texts.count("summary.hidden", hidden, total=texts.whole(len(scores)), threshold=threshold)]

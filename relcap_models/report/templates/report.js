@@ -1,4 +1,6 @@
 "use strict";
+// The contents stand beside a wide page and fold away on a narrow one.
+document.querySelector(".contents details").open = matchMedia("(min-width: 72rem)").matches;
 // Sorting by column. Without it the tables stand in their own order.
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0];
