@@ -59,6 +59,7 @@ def analysis_context(
     ratings = responses[["wave", "respondent_id", "rater_unit", "target_unit"]].drop_duplicates()
     between = ratings[ratings["rater_unit"].astype(str) != ratings["target_unit"].astype(str)]
     options = analysis.model_dump(mode="json", exclude={"kind", "id", "instrument", "priors"})
+    settings = {key: fit.settings[key] for key in ("chains", "draws", "tune", "target_accept")}
     return {
         "id": analysis.id,
         "kind": analysis.kind,
@@ -66,7 +67,7 @@ def analysis_context(
         "model": options,
         "priors": _priors(analysis),
         "design": list(design.messages),
-        "engine": {**fit.settings, "seconds": round(seconds, 1)},
+        "engine": {**settings, "name": fit.settings["engine"], "seconds": round(seconds, 1)},
         "n_responses": len(responses),
         "n_ratings": len(ratings),
         "n_respondents": int(ratings["respondent_id"].nunique()),

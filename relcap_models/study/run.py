@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -147,15 +148,20 @@ def _analyse(
     for analysis in study.config.analyses:
         log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
         began = time.perf_counter()
-        fit = _fit(study, analysis, material, work=work, progress=not log.console.quiet)
+        place = work / "restricted" / "posteriors" / analysis.id
+        # Draws are streamed, so that what ends a run early does not take them with it, until they are saved.
+        stream = place / "stream.zarr"
+        stream.mkdir(parents=True)
+        fit = _fit(study, analysis, material, stream=stream, progress=not log.console.quiet)
         seconds = time.perf_counter() - began
-        fit.save(work / "restricted" / "posteriors" / analysis.id)
+        fit.save(place)
         targets, limits = study.config.targets, study.config.inference
         estimates = estimands.tables(
             fit, material.survey, ci_prob=study.config.report.ci_prob, targets=targets
         )
         checks = inference.checks(fit, max_rhat=limits.max_rhat, min_ess=limits.min_ess)
         tables.append({**estimates, "checks": checks})
+        shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
         )
@@ -164,7 +170,7 @@ def _analyse(
 
 
 def _fit(
-    study: Study, analysis: Analysis, material: Material, *, work: Path, progress: bool
+    study: Study, analysis: Analysis, material: Material, *, stream: Path, progress: bool
 ) -> inference.Fit:
     options = study.config.inference
     return inference.fit(
@@ -177,6 +183,7 @@ def _fit(
         tune=options.tune,
         target_accept=options.target_accept,
         progress=progress,
+        store=stream,
     )
 
 

@@ -17,10 +17,11 @@ class StandInFit:
 
     def __init__(self, seed):
         self.seed = seed
-        self.settings = {"name": "stand-in", "chains": 4, "draws": 10, "tune": 10, "target_accept": 0.9}
+        self.settings = {"engine": "stand-in", "chains": 4, "draws": 10, "tune": 10, "target_accept": 0.9}
 
-    def save(self, path):
-        path.with_suffix(".nc").write_text(str(self.seed), encoding="utf-8")
+    def save(self, folder):
+        folder.mkdir(exist_ok=True)
+        (folder / "posterior.nc").write_text(str(self.seed), encoding="utf-8")
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ def test_a_results_folder_holds_what_the_contract_says(study_folder, sampling):
         "restricted/README.txt",
         "restricted/context.json",
         "restricted/data/responses.csv",
-        "restricted/posteriors/relations.nc",
-        "restricted/posteriors/safety.nc",
+        "restricted/posteriors/relations/posterior.nc",
+        "restricted/posteriors/safety/posterior.nc",
         "restricted/tables/variance_shares.csv",
         "restricted/truth/relation_scores.csv",
     } <= found
@@ -163,7 +164,7 @@ def test_a_first_run_that_breaks_is_marked_incomplete_and_verify_says_so(study_f
     assert not verdict.holds
     assert "incomplete" in verdict.lines[0]
     kept = set(tree(study_folder / "results" / "incomplete"))
-    assert "restricted/posteriors/relations.nc" in kept
+    assert "restricted/posteriors/relations/posterior.nc" in kept
 
 
 def test_wrong_tables_are_refused_before_anything_is_written(study_folder, sampling):
