@@ -1,8 +1,9 @@
 """Generative stories, one per file: option class, PyMC graph, expected response, simulator."""
 
 from relcap_models.models.climate import Climate
+from relcap_models.models.design import Design, check_design, describe_design
 from relcap_models.models.priors import Priors
 from relcap_models.models.relation import Relation
 
 MODELS = (Relation, Climate)
-__all__ = ["MODELS", "Climate", "Priors", "Relation"]
+__all__ = ["MODELS", "Climate", "Design", "Priors", "Relation", "check_design", "describe_design"]

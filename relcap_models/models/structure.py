@@ -74,12 +74,10 @@ def find_structure(frame: Frame) -> Structure:
     if "target" in roles:
         kept |= {"relation": cell, "relation × wave": cell_wave}
     respondent = frame.respondent_of_rating
-    candidates = {
-        "respondent": respondent,
-        "respondent_wave": _cross(respondent, wave),
-        "respondent_target": _cross(respondent, frame.target_of_rating),
-        "rating": np.arange(frame.n_ratings),
-    }
+    candidates = {"respondent": respondent, "respondent_wave": _cross(respondent, wave)}
+    if "target" in roles:
+        candidates["respondent_target"] = _cross(respondent, frame.target_of_rating)
+    candidates["rating"] = np.arange(frame.n_ratings)
     several_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).min() > 1
     groupings = []
     for name, group in candidates.items():

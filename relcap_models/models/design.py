@@ -1,0 +1,199 @@
+"""What a design can identify, said before anything is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.data.survey import Survey
+from relcap_models.errors import FitError
+from relcap_models.models.design_counts import Counts, count
+from relcap_models.models.design_precision import Precision, expected_precision
+from relcap_models.models.design_warnings import find_warnings
+from relcap_models.models.frame import Frame
+from relcap_models.models.rating_model import RatingModel
+from relcap_models.models.structure import Structure
+
+_MIN_UNITS = 3
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a survey can tell about a model.
+
+    messages : sentences, the general before the particular: what there is, which variances and
+        reciprocities are told apart and from how much, expected precision, what is left out, and what a
+        reader should beware of. They name no unit with few respondents.
+    table : the numbers behind them, with columns `quantity, value, unit, meaning`.
+    """
+
+    messages: tuple[str, ...]
+    table: pd.DataFrame
+
+
+def describe_design(model: RatingModel, survey: Survey) -> Design:
+    """Say what the design can identify, and how precisely, before fitting.
+
+    Raises
+    ------
+    DataError
+        If nobody answered the instrument, or a covariate is unknown or incomplete.
+    FitError
+        If the model cannot be fitted: see `check_design`.
+    """
+    frame = model.frame(survey)
+    check_design(model, frame)
+    structure = model.structure(frame)
+    counts = count(frame)
+    precision = expected_precision(model, frame, structure, counts)
+    messages = [
+        _size(frame, counts),
+        _identified(frame, structure, counts),
+        *_reciprocities(structure, counts, precision),
+        _precision(frame, counts, precision),
+        *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in structure.left_out),
+        *find_warnings(model, frame, counts),
+    ]
+    return Design(tuple(messages), _table(frame, counts, precision))
+
+
+def check_design(model: RatingModel, frame: Frame) -> None:
+    """Refuse what no prior can mend.
+
+    Raises
+    ------
+    FitError
+        If there are fewer than three units, if a `relations` model gets no rating of another unit, or a
+        `climate` model gets one.
+    """
+    where = f"analysis '{model.id}', instrument '{model.instrument}'"
+    if model.kind == "relations" and frame.own.all():
+        raise FitError(
+            f"{where}: nobody rates another unit, so there is no relation to model. "
+            "Use kind `climate` for ratings of the own unit."
+        )
+    if model.kind == "climate" and not frame.own.all():
+        raise FitError(
+            f"{where}: {int((~frame.own).sum())} ratings are of another unit, and a climate is rated by a "
+            "unit's own staff. Use kind `relations`."
+        )
+    if len(frame.units) < _MIN_UNITS:
+        raise FitError(
+            f"{where}: {len(frame.units)} units ({', '.join(frame.units)}) say nothing about how units "
+            f"differ. At least {_MIN_UNITS} are needed, 20 or more are wanted."
+        )
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _size(frame: Frame, counts: Counts) -> str:
+    text = (
+        f"{_plural(len(frame.respondents), 'respondent')} of "
+        f"{_plural(len(counts.respondents_per_unit), 'unit')} "
+        f"gave {_plural(len(frame.answer), 'answer')} in {_plural(frame.n_ratings, 'rating')}"
+    )
+    if frame.n_relations:
+        text += f" of {_plural(frame.n_relations, 'relation')}"
+        if frame.own.any():
+            text += " and of the own unit"
+    text += f", in {_plural(len(frame.waves), 'wave')}"
+    if len(frame.waves) > 1:
+        text += f"; {counts.n_repeating:,} answered in more than one"
+    return text + "."
+
+
+def _identified(frame: Frame, structure: Structure, counts: Counts) -> str:
+    units = len(frame.units)
+    sources = {
+        "perceiver": f"perceiver ({len(counts.respondents_per_unit)} units that rate)",
+        "target": f"target ({units - len(counts.not_rated)} units that others rate)",
+        "self": f"self ({len(np.unique(frame.rater_of_rating[frame.own]))} units that rate themselves)",
+    }
+    parts = [sources[role] for role in structure.roles]
+    if structure.relation in ("full", "stable"):
+        parts.append(f"relation ({frame.n_relations} relations)")
+    for grouping in (*structure.respondents, *structure.districts):
+        plain = grouping.name.replace("_", " × ") if grouping in structure.respondents else "district × wave"
+        end = {"district_perceiver": " as raters", "district_target": " as targets"}.get(grouping.name, "")
+        parts.append(f"{plain} ({grouping.n_groups:,}{end})")
+    return f"Variances that are told apart: {', '.join(parts)}; the rest is residual."
+
+
+def _reciprocities(structure: Structure, counts: Counts, precision: tuple[Precision, ...]) -> list[str]:
+    found = []
+    worst = min(precision, key=lambda p: p.reliability)
+    if "target" in structure.roles:
+        found.append(
+            f"Generalised reciprocity rests on {_plural(counts.n_both_ways, 'unit')} that rate others and "
+            f"are rated by others: expected posterior sd about {worst.sd_generalised:.2f} "
+            f"(prior {worst.prior_sd_generalised:.2f})."
+        )
+    if structure.reciprocal:
+        found.append(
+            f"Dyadic reciprocity rests on {_plural(counts.n_pairs, 'pair')} seen from both sides: expected "
+            f"posterior sd about {worst.sd_dyadic:.2f} (prior {worst.prior_sd_dyadic:.2f})."
+        )
+    return found
+
+
+def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -> str:
+    worst = min(precision, key=lambda p: p.reliability)
+    cell = "relation" if frame.n_relations else "unit"
+    n = float(np.median(counts.respondents_per_cell))
+    dimension = "" if len(precision) == 1 else f" on the dimension with fewest items ({worst.dimension})"
+    return (
+        f"With {n:g} respondents per {cell} and wave (median), a {cell}'s score{dimension} is "
+        f"expected to have reliability about {worst.reliability:.2f} and posterior sd about {worst.sd_points:.2f} points, if "
+        f"variances are as the priors expect; .70 needs {_plural(worst.respondents_for_70, 'respondent')}."
+    )
+
+
+def _table(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -> pd.DataFrame:
+    cell = "relation" if frame.n_relations else "unit"
+    rows: list[tuple[str, float, str, str]] = [
+        ("respondents", len(frame.respondents), "respondents", "who answered anything"),
+        ("units", len(frame.units), "units", "that rate or are rated"),
+        ("relations", frame.n_relations, "relations", "directed, seen in any wave, own units apart"),
+        ("pairs_from_both_sides", counts.n_pairs, "pairs", "base of dyadic reciprocity"),
+        ("units_both_ways", counts.n_both_ways, "units", "rate others and are rated by others"),
+        ("ratings", frame.n_ratings, "ratings", "respondent × target × wave"),
+        ("own_unit_ratings", int(frame.own.sum()), "ratings", "of the own unit"),
+        ("answers", len(frame.answer), "answers", "to single items"),
+        ("waves", len(frame.waves), "waves", "with answers"),
+        ("repeating_respondents", counts.n_repeating, "respondents", "with ratings in two waves or more"),
+        ("moving_respondents", counts.n_moving, "respondents", "who rated from two units or more"),
+        ("connected_parts", len(counts.parts), "parts", "scores compare within a part"),
+    ]
+    spreads = (
+        (f"respondents_per_{cell}", counts.respondents_per_cell, "respondents", f"per {cell} and wave"),
+        ("respondents_per_unit", counts.respondents_per_unit, "respondents", "per unit, over all waves"),
+        ("ratings_per_respondent", counts.ratings_per_respondent, "ratings", "per respondent and wave"),
+    )
+    for name, values, unit, meaning in spreads:
+        if name not in {row[0].removesuffix("_min") for row in rows}:
+            rows.append((f"{name}_min", float(values.min()), unit, f"fewest {meaning}"))
+            rows.append((f"{name}_median", float(np.median(values)), unit, f"median {meaning}"))
+    for p in precision:
+        rows += [
+            (f"reliability:{p.dimension}", p.reliability, "share", f"expected, of a {cell}'s score"),
+            (f"sd_score:{p.dimension}", p.sd_points, "points", f"expected posterior sd of a {cell}'s score"),
+            (
+                f"respondents_for_0.70:{p.dimension}",
+                p.respondents_for_70,
+                "respondents",
+                f"per {cell} for reliability .70",
+            ),
+            (
+                f"sd_generalised_reciprocity:{p.dimension}",
+                p.sd_generalised,
+                "correlation",
+                "expected posterior sd",
+            ),
+            (f"sd_dyadic_reciprocity:{p.dimension}", p.sd_dyadic, "correlation", "expected posterior sd"),
+        ]
+    table = pd.DataFrame(rows, columns=["quantity", "value", "unit", "meaning"])
+    return table.dropna(subset=["value"], ignore_index=True)
