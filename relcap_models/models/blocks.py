@@ -32,7 +32,8 @@ def correlation_cholesky(name: str, size: int, eta: float) -> Tensor:
 def wave_correlation_cholesky(stability: Tensor, memory: Tensor | None, n_waves: int) -> Tensor:
     """Cholesky factor (W, W) of the correlation between waves: a stable part plus a stationary AR(1) part.
 
-    stability : share of variance that never changes · memory : lag-1 correlation of the rest (None: independent)
+    stability : share of variance that never changes
+    memory : lag-1 correlation of the rest (None: independent)
     """
     lag = np.abs(np.subtract.outer(np.arange(n_waves), np.arange(n_waves)))
     fading = pt.eye(n_waves) if memory is None else memory**lag

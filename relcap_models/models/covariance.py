@@ -1,7 +1,7 @@
 """Covariances from unconstrained parameters, forwards and in reverse.
 
-Each forward function has an adjoint that turns the derivative with respect to its result into derivatives with respect to
-its arguments. Matrices are a few rows wide.
+Each forward function has an adjoint that turns the derivative with respect to its result into derivatives
+with respect to its arguments. Matrices are a few rows wide.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def correlation_factor_adjoint(partial, factor, d_factor):
 
 @_compiled
 def cholesky_adjoint(factor, d_factor):
-    """Derivative with respect to a symmetric matrix A from the derivative with respect to its Cholesky factor.
+    """Derivative with respect to a symmetric matrix A from that with respect to its Cholesky factor.
 
     Returned as the symmetric matrix S with dL = Σ S∘dA over all entries. Murray (2016), arXiv:1602.07527.
     """
@@ -66,7 +66,7 @@ def cholesky_adjoint(factor, d_factor):
 
 @_compiled
 def wave_correlation(stability, memory, n_waves):
-    """(W, W) correlation between waves: a stable part plus a stationary AR(1) part. memory 0: independent waves."""
+    """(W, W) correlation between waves: a stable part plus a stationary AR(1) part (memory 0: none)."""
     matrix = np.ones((n_waves, n_waves))
     for v in range(n_waves):
         for w in range(n_waves):
@@ -93,7 +93,8 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 def matrix_normal(effects, wave, factor):
     """Log density (without constants) of rows that are matrix normal, with its derivatives.
 
-    effects : (U, W, P) · wave : (W, W) correlation between waves · factor : (P, P) Cholesky factor of the covariance.
+    effects : (U, W, P) · wave : (W, W) correlation between waves
+    factor : (P, P) Cholesky factor of the covariance
 
     Returns
     -------

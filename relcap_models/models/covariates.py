@@ -26,7 +26,7 @@ def covariate_columns(
 
     A covariate is `rater.ATTRIBUTE` or `target.ATTRIBUTE` (a column of the units table) or
     `relation.ATTRIBUTE` (a column of the nominations table, blank where a relation was not nominated).
-    Numbers are standardised over units (relations); text becomes one 0/1 column per category but the commonest.
+    Numbers are standardised over units (relations); text becomes a 0/1 column per category but the commonest.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def _by_relation_and_wave(
 
 
 def _coded(raw: np.ndarray, name: str, *, default: bool) -> list[tuple[str, np.ndarray]]:
-    """Standardised number or 0/1 columns. With `default`, blanks become the mean (number) or the base category."""
+    """Standardised number or 0/1 columns. With `default`, blanks become the mean or the base category."""
     series = pd.Series(raw)
     numbers = pd.to_numeric(series, errors="coerce")
     if numbers.notna().sum() == series.notna().sum():

@@ -1,7 +1,7 @@
 """The log density of a rating model and its gradient, without a compiled graph.
 
-The same density as `graph.build_graph` (a test holds the two together), written out block by block so that the first draw
-comes in seconds and a gradient costs about as much as one pass over the responses.
+The same density as `graph.build_graph` (a test holds the two together), written out block by block so
+that the first draw comes in seconds and a gradient costs about as much as one pass over the responses.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The parts of a log density: each adds its effects to the latent ratings and pulls derivatives back.
 
-A block has `parameters` (what it adds to the vector), `forward(values, eta)` (adds to η, returns log density terms
-of its own), `backward(d_eta, d_values)` (the reverse) and `report(values)` (named quantities a reader may want).
-η is (N, D). `values` and `d_values` are named views into one vector.
+A block has `parameters` (what it adds to the vector), `forward(values, eta)` (adds to η, returns log density
+terms of its own), `backward(d_eta, d_values)` (the reverse) and `report(values)` (named quantities a
+reader may want). η is (N, D). `values` and `d_values` are named views into one vector.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from relcap_models.models.structure import Structure
 
 
 class RelationEffects:
-    """relation[u→t], relation[t→u] = p ± q; relations seen from one side have one effect with the same variance."""
+    """relation[u→t], relation[t→u] = p ± q; one-sided relations have one effect of the same variance."""
 
     def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float, family: str) -> None:
         self.mode, self.family, self.reciprocal = structure.relation, family, structure.reciprocal

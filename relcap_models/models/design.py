@@ -147,8 +147,9 @@ def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -
     dimension = "" if len(precision) == 1 else f" on the dimension with fewest items ({worst.dimension})"
     return (
         f"With {n:g} respondents per {cell} and wave (median), a {cell}'s score{dimension} is "
-        f"expected to have reliability about {worst.reliability:.2f} and posterior sd about {worst.sd_points:.2f} points, if "
-        f"variances are as the priors expect; .70 needs {_plural(worst.respondents_for_70, 'respondent')}."
+        f"expected to have reliability about {worst.reliability:.2f} and posterior sd about "
+        f"{worst.sd_points:.2f} points, if variances are as the priors expect; "
+        f".70 needs {_plural(worst.respondents_for_70, 'respondent')}."
     )
 
 

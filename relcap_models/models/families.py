@@ -1,8 +1,9 @@
 """The response families: what an item's answer is, given the latent rating.
 
-Each function works on plain NumPy arrays, item by item. `location` is λ times the latent mean and `variance` λ² times the
-latent variance that is averaged over (0 for a fixed latent value); they broadcast. `thresholds` has a last axis of length K − 1.
-Answers are 0-based categories; the gaussian family treats them as numbers.
+Each function works on plain NumPy arrays, item by item. `location` is λ times the latent mean and `variance`
+λ² times the latent variance that is averaged over (0 for a fixed latent value); they broadcast.
+`thresholds` has a last axis of length K − 1. Answers are 0-based categories; the gaussian family treats
+them as numbers.
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ class Frame:
     """Index arrays of one instrument's responses, in the order ratings → responses.
 
     Shapes: N ratings (respondent × target × wave), M responses, R relations (directed, rater ≠ target),
-    I items, D dimensions. Answers are 0-based categories after reverse scoring. `relation_of_rating` is −1 for ratings of the own unit.
-    A relation's `partner_of_relation` is the same pair seen from the other side, −1 where nobody looked.
-    `covariates_of_rating` is (N, C), `covariates_of_relation` (R, W, C); both on the scale used in the model.
+    I items, D dimensions. Answers are 0-based categories after reverse scoring. `relation_of_rating` is −1
+    for ratings of the own unit. A relation's `partner_of_relation` is the same pair seen from the other
+    side, −1 where nobody looked. `covariates_of_rating` is (N, C), `covariates_of_relation` (R, W, C);
+    both on the scale used in the model.
     """
 
     instrument: Instrument

@@ -1,8 +1,8 @@
 """The PyMC graph of a rating model: from frame, structure and priors to a log density.
 
 The parameterisation is the one that sampled best: effects centred at their sample mean, unit effects centred
-(their covariance stands in the prior), everything with few answers per effect non-centred, and the two directions of
-a relation as sum and difference of independent parts.
+(their covariance stands in the prior), everything with few answers per effect non-centred, and the two
+directions of a relation as sum and difference of independent parts.
 """
 
 from __future__ import annotations

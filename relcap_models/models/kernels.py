@@ -1,8 +1,8 @@
 """Log likelihood of all responses and its gradient in one pass, compiled by numba and cached on disk.
 
-Every function returns the log likelihood and adds its derivatives to the arrays it is given. Families are coded as
-PROBIT, LOGIT, PARTIAL_CREDIT, GAUSSIAN. Responses index a flat latent array: `slot[m]` is the position of response
-m's latent value η in the (N·D,) array of ratings × dimensions.
+Every function returns the log likelihood and adds its derivatives to the arrays it is given. Families are
+coded as PROBIT, LOGIT, PARTIAL_CREDIT, GAUSSIAN. Responses index a flat latent array: `slot[m]` is the
+position of response m's latent value η in the (N·D,) array of ratings × dimensions.
 """
 
 from __future__ import annotations

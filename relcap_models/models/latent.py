@@ -1,4 +1,4 @@
-"""From draws of effects to latent means and to answers on the response scale: the model's expected response."""
+"""From draws of effects to latent means and expected answers on the response scale."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def relation_location(
 ) -> np.ndarray:
     """Latent mean of every relation in every wave: (S, R, W, D).
 
-    μ + xβ + perceiver + target + relation (+ district × wave at both ends); `perceiver=False` sets the rater unit's own
-    leniency to zero.
+    μ + xβ + perceiver + target + relation (+ district × wave at both ends); `perceiver=False` sets the rater
+    unit's own leniency to zero.
     """
     rater, target = frame.rater_of_relation, frame.target_of_relation
     location = draws("mu")[:, None] + draws("target_effect")[:, target]

@@ -18,8 +18,8 @@ class Parameter:
     """A block of the parameter vector.
 
     prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)`, sampled as a logarithm;
-    `beta(first, second)`, sampled as log odds; `flat` (its density is added elsewhere); `ordered`: rows of normals with
-    sd `first` in rising order, sampled as the first value and log gaps.
+    `beta(first, second)`, sampled as log odds; `flat` (its density is added elsewhere); `ordered`: rows
+    of normals with sd `first` in rising order, sampled as the first value and log gaps.
     first, second : scalars or arrays that broadcast to `shape`.
     """
 
@@ -62,7 +62,7 @@ class Layout:
     def constrain(
         self, x: np.ndarray, values: np.ndarray, prior_gradient: np.ndarray, slope: np.ndarray
     ) -> float:
-        """Fill `values`, d log prior/dx and d value/dx; return the log prior with Jacobian, up to a constant."""
+        """Fill `values`, d log prior/dx and d value/dx; return log prior and Jacobian, up to a constant."""
         return _constrain(
             x, self._kind, self._first, self._second, self._position_in_row, values, prior_gradient, slope
         )

@@ -14,11 +14,11 @@ Positive = Annotated[float, Field(gt=0)]
 class Priors(Declaration):
     """Priors of a rating model, on the latent scale in probit units.
 
-    Logit and partial-credit models multiply every scale by 1.8, gaussian models by the pooled standard deviation of the
-    answers. `sd_*`: scale of a half-normal prior on a standard deviation. `mean`, `covariate`, `threshold`,
-    `log_loading`: standard deviation of a normal prior. `reciprocity`: a in 2·Beta(a, a) − 1, the prior of dyadic
-    reciprocity. `correlation`: η of LKJ priors. `stability`: a in Beta(a, a), the prior of the share of a variance that
-    stays over waves.
+    Logit and partial-credit models multiply every scale by 1.8, gaussian models by the pooled standard
+    deviation of the answers. `sd_*`: scale of a half-normal prior on a standard deviation. `mean`,
+    `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
+    2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors. `stability`: a in
+    Beta(a, a), the prior of the share of a variance that stays over waves.
     """
 
     threshold: Positive = 1.5

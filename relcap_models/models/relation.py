@@ -11,8 +11,8 @@ from relcap_models.models.rating_model import RatingModel
 class Relation(RatingModel):
     """Ratings of partner units (and of the own unit), with generalised and dyadic reciprocity.
 
-    Kind `relations`. The social relations model (Kenny & La Voie 1984; Snijders & Kenny 1999) in its item response form
-    (Gin, Sim, Skrondal & Rabe-Hesketh 2020), with respondents nested in units.
+    Kind `relations`. The social relations model (Kenny & La Voie 1984; Snijders & Kenny 1999) in its item
+    response form (Gin, Sim, Skrondal & Rabe-Hesketh 2020), with respondents nested in units.
     """
 
     kind: Literal["relations"] = "relations"

@@ -35,8 +35,8 @@ class Structure:
 
     roles : the unit effects that share a covariance.
     relation : `full` = relation variance apart from the residual; `residual` = relation and residual are one
-        (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no part that changes
-        between waves; `none`.
+        (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no
+        part that changes between waves; `none`.
     respondents : groupings below the unit, outermost first; a score averages over them.
     districts : shocks of district × wave at the rater's and at the target's end.
     left_out : sentences about effects that the design aliases.
