@@ -120,7 +120,7 @@ def format_axis(axis: Axis, texts: Texts, *, share: bool = False) -> None:
 
 
 def dark_text_on(colours: np.ndarray) -> np.ndarray:
-    """Whether dark text has more contrast (WCAG) than white on each colour; `colours` is (n, 3 or 4) in [0, 1]."""
+    """Whether dark text has more contrast (WCAG) than white on colours of shape (…, 3 or 4) in [0, 1]."""
     import numpy as np
 
     parts = colours[..., :3]

@@ -12,7 +12,6 @@ from relcap_models.report.sections.summary import change_sentences
 from relcap_models.report.sections.unit_scores import ROLES
 
 _CERTAIN = 0.95
-_UNITS_SHOWN = 40
 
 
 def change_section(analysis: Analysis) -> Section:
@@ -90,9 +89,6 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
     first = units[units["role"] == roles[0]].drop_duplicates("unit").set_index("unit")["mean"]
     order = list(first.sort_values(ascending=False, kind="stable", na_position="last").index)
     order += [u for u in dict.fromkeys(units["unit"]) if u not in set(order)]
-    dropped = max(0, len(order) - _UNITS_SHOWN)
-    if dropped:
-        order = order[: _UNITS_SHOWN // 2] + order[-_UNITS_SHOWN // 2 :]
     panels = []
     for number, role in enumerate(roles):
         rows = units[units["role"] == role].drop_duplicates("unit").set_index("unit").reindex(order)
@@ -100,9 +96,6 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
         panels.append(Panel(texts(f"roles.{role}"), frame, colour=("accent", "second", "third")[number % 3]))
     names = [material.unit(u) for u in order]
     lead = units[(units["role"] == roles[0]) & units["mean"].notna()]
-    caption = texts("changes.caption_units", span=_span(analysis, units.iloc[0]), ci=analysis.ci(units))
-    if dropped:
-        caption += " " + texts.count("changes.caption_dropped", dropped)
     return Picture(
         f"change_units_{analysis.slug}",
         lambda theme: draw_intervals(
@@ -120,7 +113,7 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
             down=texts.whole(int((lead["upper"] < 0).sum())),
             total=texts.whole(len(lead)),
         ),
-        caption=caption,
+        caption=texts("changes.caption_units", span=_span(analysis, units.iloc[0]), ci=analysis.ci(units)),
     )
 
 

@@ -170,7 +170,7 @@ def change_sentences(analysis: Analysis) -> list[str]:
     rising, chance = float(row["prob_positive"]), ""
     if rising == rising:
         direction = "rise" if rising >= 0.5 else "fall"
-        chance = texts(f"summary.chance_{direction}", p=texts.p(max(rising, 1 - rising)))
+        chance = " " + texts(f"summary.chance_{direction}", p=texts.p(max(rising, 1 - rising)))
     return [
         texts(
             "summary.change",

@@ -1,0 +1,36 @@
+"""Reports rendered once for all tests that look at them."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+_PATH = Path(__file__).with_name("results_factory.py")
+_SPEC = importlib.util.spec_from_file_location("results_factory", _PATH)
+results_factory = importlib.util.module_from_spec(_SPEC)
+sys.modules["results_factory"] = results_factory
+_SPEC.loader.exec_module(results_factory)
+
+
+@pytest.fixture(scope="session")
+def write_results():
+    return results_factory.write_results
+
+
+@pytest.fixture(scope="session")
+def hostile_names():
+    return results_factory.HOSTILE
+
+
+@pytest.fixture(scope="session")
+def hostile_report(tmp_path_factory):
+    """Seven units with hostile names, three waves, failed checks."""
+    from relcap_models.report import render_report
+
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "public" / "figures").mkdir(parents=True)
+    (folder / "public" / "figures" / "network_map_9-old.png").write_bytes(b"of an earlier rendering")
+    return render_report(
+        results_factory.write_results(folder, n_units=7, n_waves=3, hostile=True, failing=True)
+    )

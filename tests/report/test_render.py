@@ -1,0 +1,182 @@
+"""The report holds what the controlled tables hold, in words, and nothing more."""
+
+import html
+import re
+
+import pandas as pd
+import pytest
+
+from relcap_models.errors import DataError
+from relcap_models.report import render_report
+from relcap_models.report.assembly import sections_of
+from relcap_models.report.blocks import Picture, Table
+from relcap_models.report.language import load_texts
+from relcap_models.report.material import Material
+from relcap_models.report.results import read_results
+from relcap_models.report.sections.checks import failed_checks
+from relcap_models.report.sections.summary import summary_section
+
+
+def _material(folder):
+    results = read_results(folder)
+    return Material(results, load_texts(results.context["report"]["language"]))
+
+
+def _words(section):
+    words = [section.title]
+    for block in section.blocks:
+        words += [getattr(block, name, "") for name in ("text", "caption", "alt")]
+        words += getattr(block, "items", ())
+    return " ".join(words)
+
+
+def test_the_page_is_self_contained(hostile_report):
+    page = hostile_report.read_text(encoding="utf-8")
+    tags = re.findall(r"<[a-z][^>]*>", page)
+    links = [tag for tag in tags if re.search(r"\s(src|srcset|href|action|data)=", tag)]
+    for tag in links:
+        targets = re.findall(r'\s(?:src|srcset|href|action|data)="([^"]*)"', tag)
+        assert all(target.startswith(("#", "data:")) for target in targets), tag[:200]
+    assert "@import" not in page
+    assert "url(" not in page
+    assert len(page) < 6e6
+
+
+def test_hostile_names_stand_in_the_page_as_text(hostile_report, hostile_names):
+    page = hostile_report.read_text(encoding="utf-8")
+    assert page.count("<script>") == 1
+    assert "<img src=x" not in page
+    for name in hostile_names:
+        assert html.escape(name, quote=True).replace("&quot;", "&#34;").replace("&#x27;", "&#39;") in page
+
+
+def test_every_figure_is_a_png_beside_the_report_with_alternative_text(hostile_report):
+    page = hostile_report.read_text(encoding="utf-8")
+    alternatives = re.findall(r'<img [^>]*alt="([^"]*)"', page)
+    figures = sorted((hostile_report.parent / "figures").glob("*.png"))
+    assert len(figures) == len(alternatives) > 8
+    assert all(len(alternative) > 20 for alternative in alternatives)
+    assert all(figure.read_bytes().startswith(b"\x89PNG") for figure in figures)
+
+
+def test_failed_checks_stand_above_the_results_with_what_to_do(hostile_report):
+    page = hostile_report.read_text(encoding="utf-8")
+    assert 0 < page.index('<section class="failed"') < page.index('<section id="summary"')
+    assert "14 divergent transitions" in page
+    assert "target_accept" in page
+
+
+def test_the_advice_follows_the_kind_of_check(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=6, failing=True))
+    words = _words(failed_checks(material))
+    assert material.texts("advice.rhat") in words
+    assert material.texts("advice.divergences") in words
+    assert material.texts("advice.ess") not in words
+    assert failed_checks(_material(write_results(tmp_path, n_units=6))) is None
+
+
+def test_only_controlled_tables_and_metadata_are_read(tmp_path, write_results):
+    """Uncontrolled twins beside the metadata change nothing: they are never opened."""
+    write_results(tmp_path, n_units=6, climate=False)
+    uncontrolled = tmp_path / "restricted" / "tables"
+    uncontrolled.mkdir()
+    (uncontrolled / "relation_scores.csv").write_bytes(b"\xff\xfe not a table")
+    assert not _material(tmp_path).results.tables["relation_scores"].empty
+
+
+def test_hidden_relations_show_no_figure_anywhere(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=12))
+    analysis = material.analyses[0]
+    table = material.results.tables["relation_scores"]
+    hidden = table[table["suppressed"] & (table["dimension"] == "overall")]
+    assert len(hidden) > 0
+    section = next(s for s in sections_of(material) if s.id == "relations-1")
+    rows = next(block for block in section.blocks if isinstance(block, Table)).rows
+    by_pair = {(row[0].text, row[1].text): row for row in rows}
+    for _, row in hidden.iterrows():
+        cells = by_pair[material.unit(row["rater_unit"]), material.unit(row["target_unit"])]
+        assert {cell.text for cell in cells[2:7]} == {"–"}
+        assert cells[7].text == material.texts("words.hidden")
+    assert analysis.kind == "relations"
+
+
+def test_all_hidden_is_said_in_words_instead_of_empty_figures(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=6, all_suppressed=True, climate=False))
+    results = [section for section in sections_of(material) if section.group == "results"]
+    assert not [block for section in results for block in section.blocks if isinstance(block, Picture)]
+    assert "are hidden" in _words(summary_section(material))
+
+
+def test_counts_may_be_banded(hostile_report):
+    assert ">5–7</td>" in hostile_report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", ["da", "nb"])
+def test_the_report_speaks_the_language_of_the_study(tmp_path, write_results, language):
+    material = _material(write_results(tmp_path, n_units=6, language=language, n_waves=3))
+    words = " ".join(_words(section) for section in sections_of(material))
+    english = load_texts("en")
+    assert not re.search(r"\d\.\d", re.sub(r"Gin|\d{4}", "", _words(summary_section(material))))
+    for key in ("matrix.title", "gaps.how", "privacy.complementary", "variance.how"):
+        assert english(key, delta="0.50") not in words
+
+
+def test_the_summary_never_names_a_relation_without_its_probability(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=12))
+    for sentence in next(b for b in summary_section(material).blocks if b.kind == "bullets").items:
+        assert sentence.count("P\u00a0") >= sentence.count("→")
+
+
+def test_the_summary_counts_the_relations_whose_interval_lies_on_one_side(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=12))
+    scores = pd.read_csv(tmp_path / "public" / "tables" / "relation_scores.csv")
+    shown = scores[(scores["dimension"] == "overall") & scores["mean"].notna()]
+    below = int((shown["upper"] < shown["mean"].median()).sum())
+    assert f"of {below} relations lie wholly below" in _words(summary_section(material))
+
+
+def test_several_analyses_with_odd_ids_get_sections_and_files_of_their_own(tmp_path, write_results):
+    ids = ("../../æ <b>", "second analysis", "…")
+    material = _material(write_results(tmp_path, n_units=6, analysis_ids=ids, climate=False))
+    sections = sections_of(material)
+    names = [block.name for section in sections for block in section.blocks if isinstance(block, Picture)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in names)
+    assert len({section.id for section in sections}) == len(sections)
+    assert {section.subject for section in sections if section.id.startswith("matrix")} == set(ids)
+
+
+def test_one_wave_and_a_missing_climate_get_a_sentence_each(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=6, climate=False))
+    words = " ".join(_words(section) for section in sections_of(material))
+    assert material.texts("changes.one_wave") in words
+    assert material.texts("absent.climate") in words
+
+
+def test_leaders_get_the_results_without_the_detail_of_method(tmp_path, write_results):
+    researcher = {s.id for s in sections_of(_material(write_results(tmp_path, n_units=6)))}
+    leader = {s.id for s in sections_of(_material(write_results(tmp_path, n_units=6, audience="leader")))}
+    assert {"summary", "matrix-1", "privacy", "not-done"} <= leader
+    assert {"methods", "variance-1", "reliability-1", "checks"} <= researcher - leader
+
+
+def test_a_folder_without_results_is_refused_with_every_problem(tmp_path, write_results):
+    with pytest.raises(DataError, match=r"context\.json"):
+        render_report(tmp_path)
+    write_results(tmp_path, n_units=6)
+    scores = tmp_path / "public" / "tables" / "relation_scores.csv"
+    frame = pd.read_csv(scores, dtype=str).drop(columns="prob_lowest_k")
+    frame.loc[3, "mean"] = "high"
+    frame.to_csv(scores, index=False)
+    with pytest.raises(DataError) as refused:
+        render_report(tmp_path)
+    assert {problem.column for problem in refused.value.problems} == {"prob_lowest_k", "mean"}
+    assert not (tmp_path / "public" / "report.html").exists()
+
+
+def test_figures_of_an_earlier_report_do_not_stay(hostile_report):
+    """The fixture put `network_map_9-old.png` there before it rendered."""
+    names = {path.name for path in (hostile_report.parent / "figures").iterdir()}
+    assert "network_map_1-relations.png" in names
+    assert "network_map_9-old.png" not in names
+    assert not [name for name in names if name.startswith(".")]
