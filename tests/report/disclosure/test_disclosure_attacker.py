@@ -85,14 +85,19 @@ class Attacker:
         if name == "perception_gaps":
             a, b = row["unit_a"], row["unit_b"]
             there, back = (self.relation(row["wave"], *ends, row["dimension"]) for ends in ((a, b), (b, a)))
-            return there - back
+            return self.difference(there, back)
         if name == "changes":
             before, after = (self.side(row, row[wave]) for wave in ("wave_from", "wave_to"))
-            return after - before
+            return self.difference(after, before)
         if name == "item_distributions" and not self.posterior:
             # the mean over the whole organisation and all waves, from the categories' counts
             return np.where(self.items == row["item"], self.answers, 0.0)
         return None
+
+    @staticmethod
+    def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Nothing where a side has no answers: there is no such figure."""
+        return one - other if one.any() and other.any() else np.zeros_like(one)
 
     def side(self, row: dict, wave: str) -> np.ndarray:
         if row["level"] == "relation":
