@@ -52,7 +52,7 @@ def sample(
         density = make_density()
 
         def expand(x: np.ndarray, **_: object) -> dict[str, np.ndarray]:
-            return {name: np.ascontiguousarray(value) for name, value in density.report(x).items()}
+            return {name: np.array(value, order="C") for name, value in density.report(x).items()}
 
         return expand
 

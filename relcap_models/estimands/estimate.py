@@ -1,0 +1,79 @@
+"""An estimate: a question, its unit, what it assumes, and draws. One function turns draws into a tidy table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SUMMARY = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "ess_tail", "rhat")
+"""Columns of a summary: equal-tailed interval; `ess` is the bulk and `ess_tail` the tail effective sample size."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Draws of a labelled quantity.
+
+    question : what is asked, in words · unit : of the draws · assumptions : in words
+    draws : (chain, draw, X) · labels : X rows that say which cell each column is
+    """
+
+    question: str
+    unit: str
+    assumptions: str
+    draws: np.ndarray
+    labels: pd.DataFrame
+
+    def table(self, *, ci_prob: float) -> pd.DataFrame:
+        """Labels followed by the summary of every cell."""
+        summary = summarise(self.draws, ci_prob=ci_prob)
+        return pd.concat([self.labels.reset_index(drop=True), summary], axis=1)
+
+
+def summarise(draws: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
+    """Mean, sd, equal-tailed interval and convergence of each column of (chain, draw, X).
+
+    A column that never varies is a constant, not an estimate: its Monte Carlo error is 0 and its ESS and R-hat blank.
+    """
+    from arviz_stats.base import array_stats
+
+    flat = draws.reshape(-1, draws.shape[-1])
+    lower, median, upper = np.quantile(flat, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], axis=0)
+    varies = flat.max(axis=0) > flat.min(axis=0)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    found: dict[str, np.ndarray] = {}
+    moving = draws[:, :, varies]
+    for name, compute in {
+        "mcse": lambda: array_stats.mcse(moving, method="mean", **axes),
+        "ess": lambda: array_stats.ess(moving, method="bulk", **axes),
+        "ess_tail": lambda: array_stats.ess(moving, method="tail", prob=(0.05, 0.95), **axes),
+        "rhat": lambda: array_stats.rhat(moving, **axes),
+    }.items():
+        column = np.full(len(varies), 0.0 if name == "mcse" else np.nan)
+        if varies.any():
+            column[varies] = compute()
+        found[name] = column
+    return pd.DataFrame(
+        {
+            "mean": flat.mean(axis=0),
+            "sd": flat.std(axis=0, ddof=1),
+            "lower": lower,
+            "upper": upper,
+            "ci_prob": ci_prob,
+            "ci_kind": "eti",
+            "median": median,
+            **found,
+        }
+    )
+
+
+def interval(draws: np.ndarray, *, ci_prob: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and equal-tailed limits over the first axis of (S, X)."""
+    lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0)
+    return draws.mean(axis=0), lower, upper
+
+
+def by_chain(draws: np.ndarray, n_chains: int) -> np.ndarray:
+    """(S, X) draws, chain after chain, as (chain, draw, X)."""
+    return draws.reshape(n_chains, -1, draws.shape[-1])

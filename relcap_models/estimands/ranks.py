@@ -1,0 +1,30 @@
+"""Ranks with their uncertainty: intervals and P(among the k lowest or highest), never a bare rank."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+RANK_COLUMNS = ("rank_lower", "rank_upper", "prob_lowest_k", "prob_highest_k", "k")
+
+
+def rank_table(draws: np.ndarray, *, k: int, ci_prob: float) -> pd.DataFrame:
+    """Rank interval and tail probabilities of each column of (S, X); rank 1 is the lowest.
+
+    `k` is cut to half the number of columns, so that lowest and highest never overlap.
+    """
+    n = draws.shape[1]
+    if n < 2:
+        return pd.DataFrame({name: [np.nan] * n for name in RANK_COLUMNS})
+    k = min(k, n // 2)
+    ranks = draws.argsort(axis=1).argsort(axis=1) + 1
+    lower, upper = np.quantile(ranks, [(1 - ci_prob) / 2, (1 + ci_prob) / 2], axis=0, method="inverted_cdf")
+    return pd.DataFrame(
+        {
+            "rank_lower": lower,
+            "rank_upper": upper,
+            "prob_lowest_k": (ranks <= k).mean(axis=0),
+            "prob_highest_k": (ranks > n - k).mean(axis=0),
+            "k": k,
+        }
+    )
