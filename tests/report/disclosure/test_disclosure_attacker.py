@@ -206,7 +206,7 @@ def organisation(build, shape: str, seed: int):
     return build.random(seed, build.instrument(*dimensions), **SHAPES[shape])
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.recovery) for s in range(1, 6))])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_attacker_determines_no_suppressed_mean_share_or_count(build, shape, seed):
     world = organisation(build, shape, seed)
