@@ -65,13 +65,14 @@ def ordered_thresholds(name: str, starts: Sequence[np.ndarray], sd: float) -> Te
     for length in np.unique(lengths):
         items = np.flatnonzero(lengths == length)
         initial = np.stack([starts[i] for i in items])
+        ordering = {"transform": pm.distributions.transforms.ordered} if length > 1 else {}
         value = pm.Normal(
             f"{name}_{length + 1}_categories",
             0.0,
             sd,
             shape=initial.shape,
             initval=initial,
-            transform=pm.distributions.transforms.ordered if length > 1 else None,
+            **ordering,
         )
         where = (offsets[items][:, None] + np.arange(length)).ravel()
         flat = flat[where].set(value.ravel())

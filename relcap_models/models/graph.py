@@ -142,7 +142,7 @@ def _relation_effects(
         sd = pm.Deterministic(
             "sd_relation", residual * pt.sqrt(abs(reciprocity) / (1 - abs(reciprocity))), dims="dimension"
         )
-        share = None if reciprocity is None else (1 + pt.sgn(reciprocity)) / 2
+        share = None if reciprocity is None else (1 + pt.sign(reciprocity)) / 2
     else:
         sd = pm.HalfNormal("sd_relation", priors.sd_relation * scale, dims="dimension")
         share = None if reciprocity is None else (1 + reciprocity) / 2

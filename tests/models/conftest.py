@@ -1,0 +1,258 @@
+"""Small surveys of every shape that a design can have, with the model that is fitted to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relcap_models.data import Survey, read_survey
+from relcap_models.models import Climate, Relation
+from relcap_models.models.density import Density
+from relcap_models.models.frame import Frame
+from relcap_models.models.rating_model import RatingModel
+from relcap_models.models.structure import Structure
+from relcap_models.schema.instrument import Instrument
+
+TWO_BY_TWO = (("a1", "a", 5), ("a2", "a", 5), ("b1", "b", 5), ("b2", "b", 5))
+"""Items as (id, dimension, number of categories)."""
+
+
+def make_instrument(
+    items: Sequence[tuple[str, str, int]], *, reversed_items: Sequence[str] = ()
+) -> Instrument:
+    """An instrument `scale` with these items."""
+    english = {"en": "text"}
+    return Instrument.model_validate(
+        {
+            "id": "scale",
+            "title": english,
+            "referent": "target_unit",
+            "dimensions": [{"id": d, "title": english} for d in dict.fromkeys(d for _, d, _ in items)],
+            "items": [
+                {
+                    "id": name,
+                    "dimension": dimension,
+                    "text": english,
+                    "reversed": name in reversed_items,
+                    "scale": {"minimum": 1, "maximum": k, "favourable_from": k},
+                }
+                for name, dimension, k in items
+            ],
+            "source": "made for the tests",
+            "original_language": "en",
+            "translation_status": {"en": "original"},
+        }
+    )
+
+
+def make_survey(
+    ratings: Iterable[tuple[str, str, str, str]],
+    items: Sequence[tuple[str, str, int]] = TWO_BY_TWO,
+    *,
+    seed: int = 1,
+    missing: float = 0.1,
+    districts: dict[str, str] | None = None,
+    attributes: dict[str, dict[str, Any]] | None = None,
+    nominations: Sequence[tuple[str, str, str, float]] = (),
+) -> Survey:
+    """A survey of ratings (wave, respondent, rater unit, target unit), with answers at random.
+
+    A share `missing` of the answers is left out, but never a whole rating.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for rating in ratings:
+        kept = rng.random(len(items)) >= missing
+        kept[rng.integers(len(items))] = True
+        for (item, _, k), keep in zip(items, kept):
+            answer = int(rng.integers(1, k + 1))
+            if keep:
+                rows.append((*rating, "scale", item, answer))
+    columns = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
+    responses = pd.DataFrame(rows, columns=columns)
+    units = pd.DataFrame({"unit_id": sorted({u for row in rows for u in row[2:4]})}, dtype=object).assign(
+        name=lambda table: table["unit_id"]
+    )
+    if districts is not None:
+        units["district"] = units["unit_id"].map(districts)
+    for name, values in (attributes or {}).items():
+        units[name] = units["unit_id"].map(values)
+    tables = {"responses": responses, "units": units}
+    if nominations:
+        head = ["wave", "rater_unit", "target_unit", "importance"]
+        tables["nominations"] = pd.DataFrame(list(nominations), columns=head)
+    return read_survey(tables, instruments=(make_instrument(items),))
+
+
+def who_rates(
+    units: Sequence[str],
+    targets: dict[str, Sequence[str]],
+    *,
+    respondents: int = 2,
+    waves: int = 1,
+    stay: bool = True,
+) -> list[tuple[str, str, str, str]]:
+    """Ratings of `targets[unit]` by so many respondents of each unit in each wave, the same if they stay."""
+    return [
+        (f"w{w + 1}", f"{unit}_{r}" if stay else f"{unit}_{r}_{w}", unit, target)
+        for w in range(waves)
+        for unit in units
+        for r in range(respondents)
+        for target in targets[unit]
+    ]
+
+
+def ring(units: Sequence[str], *, steps: Sequence[int] = (1, -1), own: bool = False) -> dict[str, list[str]]:
+    """Each unit rates those so many places further on, and itself if `own`."""
+    n = len(units)
+    return {
+        unit: [units[(i + step) % n] for step in steps] + ([unit] if own else [])
+        for i, unit in enumerate(units)
+    }
+
+
+def _covariates(units: Sequence[str], **options: Any) -> tuple[RatingModel, Survey]:
+    ratings = who_rates(units, ring(units, own=True), waves=2)
+    attributes = {
+        "size": {unit: 3.0 + 2 * i for i, unit in enumerate(units)},
+        "layer": {unit: "leader" if i < 2 else "employee" for i, unit in enumerate(units)},
+    }
+    nominations = [
+        (wave, unit, target, float(1 + (i + j) % 3))
+        for wave in ("w1", "w2")
+        for i, unit in enumerate(units)
+        for j, target in enumerate(ring(units)[unit])
+        if i or j
+    ]
+    survey = make_survey(ratings, attributes=attributes, nominations=nominations)
+    covariates = ("rater.layer", "target.size", "relation.importance")
+    return Relation(instrument="scale", covariates=covariates, **options), survey
+
+
+def build_case(name: str) -> tuple[RatingModel, Survey]:
+    """The model and survey of a named design."""
+    four, nine = list("pqrs"), [f"u{i}" for i in range(9)]
+    relation = Relation(instrument="scale")
+    one_item = (("a1", "a", 5),)
+    one_item_each = (("a1", "a", 4), ("b1", "b", 4))
+    persons = {u: [t for t in four if t != u] for u in four}
+    half_block = {"p": ["r", "s", "t"], "q": ["r", "s"], "o": ["s", "t"]}
+    lopsided = {"p": ["q", "r"], "q": ["p"], "r": ["s"], "s": ["r", "p"]}
+    match name:
+        case "one wave, own ratings":
+            return relation, make_survey(who_rates(four, ring(four, own=True)))
+        case "three waves, districts":
+            districts = {u: "xyz"[i // 3] for i, u in enumerate(nine)}
+            ratings = who_rates(nine, ring(nine, own=True), respondents=1, waves=3)
+            return relation, make_survey(ratings, districts=districts)
+        case "two waves, some relations from one side":
+            ratings = who_rates(four, lopsided, waves=2)
+            return Relation(instrument="scale", link="logit"), make_survey(ratings)
+        case "three waves, no relation from both sides":
+            ratings = who_rates(four, ring(four, steps=(1,)), waves=3, stay=False)
+            return relation, make_survey(ratings)
+        case "half-block":
+            model = Relation(instrument="scale", family="partial_credit")
+            return model, make_survey(who_rates(list(half_block), half_block))
+        case "persons rate persons":
+            model = Relation(instrument="scale", family="partial_credit", loadings="equal")
+            return model, make_survey(who_rates(four, persons, respondents=1), TWO_BY_TWO[:2])
+        case "residual":
+            return relation, make_survey(who_rates(four, persons, respondents=1), one_item)
+        case "residual, gaussian, two dimensions, some relations from one side":
+            model = Relation(instrument="scale", family="gaussian")
+            return model, make_survey(who_rates(four, lopsided, respondents=1), one_item_each, missing=0)
+        case "stable":
+            return relation, make_survey(who_rates(four, persons, respondents=1, waves=2), one_item)
+        case "stable, three waves, some relations from one side":
+            ratings = who_rates(four, lopsided, respondents=1, waves=3)
+            return Relation(instrument="scale", link="logit"), make_survey(ratings, one_item)
+        case "gaussian, two waves":
+            model = Relation(instrument="scale", family="gaussian")
+            return model, make_survey(who_rates(four, ring(four, own=True), waves=2))
+        case "items with 2, 3 and 7 categories":
+            items = (("a1", "a", 2), ("a2", "a", 3), ("a3", "a", 7), ("b1", "b", 3), ("b2", "b", 2))
+            return relation, make_survey(who_rates(four, ring(four)), items)
+        case "partial credit, items with 2 and 4 categories":
+            items = (("a1", "a", 2), ("a2", "a", 4), ("b1", "b", 4))
+            model = Relation(instrument="scale", family="partial_credit")
+            return model, make_survey(who_rates(four, ring(four, own=True), waves=2), items)
+        case "binary items":
+            items = (("a1", "a", 2), ("a2", "a", 2))
+            return Relation(instrument="scale", link="logit"), make_survey(who_rates(four, ring(four)), items)
+        case "climate":
+            return Climate(instrument="scale"), make_survey(who_rates(nine, {u: [u] for u in nine}, waves=2))
+        case "climate, one wave, districts":
+            districts = {u: "xyz"[i // 3] for i, u in enumerate(nine)}
+            ratings = who_rates(nine, {u: [u] for u in nine})
+            return Climate(instrument="scale", link="logit"), make_survey(ratings, districts=districts)
+        case "covariates":
+            return _covariates(four)
+    raise KeyError(name)
+
+
+CASES = (
+    "one wave, own ratings",
+    "three waves, districts",
+    "two waves, some relations from one side",
+    "three waves, no relation from both sides",
+    "half-block",
+    "persons rate persons",
+    "residual",
+    "residual, gaussian, two dimensions, some relations from one side",
+    "stable",
+    "stable, three waves, some relations from one side",
+    "gaussian, two waves",
+    "items with 2, 3 and 7 categories",
+    "partial credit, items with 2 and 4 categories",
+    "binary items",
+    "climate",
+    "climate, one wave, districts",
+    "covariates",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A design with everything that a test of the log density needs."""
+
+    name: str
+    model: RatingModel
+    survey: Survey
+    frame: Frame
+    structure: Structure
+    density: Density
+
+    def point(self, seed: int) -> np.ndarray:
+        """A random unconstrained point in the bulk of the prior."""
+        rng = np.random.default_rng(seed)
+        return self.density.layout.start(rng) + rng.normal(0.0, 0.5, self.density.layout.size)
+
+
+def open_case(name: str) -> Case:
+    model, survey = build_case(name)
+    frame = model.frame(survey)
+    return Case(name, model, survey, frame, model.structure(frame), model.density(frame))
+
+
+@pytest.fixture(scope="session", params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Every design in turn."""
+    return open_case(request.param)
+
+
+@pytest.fixture(scope="session")
+def case_named() -> Callable[[str], Case]:
+    """One design by its name."""
+    return open_case
+
+
+@pytest.fixture(scope="session")
+def survey_of() -> Callable[..., Survey]:
+    """`make_survey`: a survey from ratings."""
+    return make_survey
