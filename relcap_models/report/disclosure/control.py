@@ -63,7 +63,7 @@ def apply_disclosure(
     public = {}
     for name, table in tables.items():
         if name in IDS:
-            public[name] = _blank(name, table, by_analysis, rules)
+            public[name] = _blank(name, table, instruments, by_analysis, rules)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(table, by_analysis)
         elif name == "checks":
@@ -96,7 +96,7 @@ def _what_is_shown(
                 if not gone:
                     what.items.add(item)
             continue
-        for what, places, is_few in zip(about, row_places(name, table), few, strict=True):
+        for what, places, is_few in zip(about, row_places(name, table, instruments), few, strict=True):
             what.rows.update(places)
             if is_few and len(places) == 1:
                 what.small.update(places)
@@ -106,7 +106,11 @@ def _what_is_shown(
 
 
 def _blank(
-    name: str, table: pd.DataFrame, verdicts: Mapping[str, Verdict], rules: Disclosure
+    name: str,
+    table: pd.DataFrame,
+    instruments: Mapping[str, Instrument],
+    verdicts: Mapping[str, Verdict],
+    rules: Disclosure,
 ) -> pd.DataFrame:
     about = [verdicts[analysis] for analysis in table["analysis"].astype(str)]
     shares = np.zeros(len(table), dtype=bool)
@@ -115,7 +119,7 @@ def _blank(
             item not in verdict.items for verdict, item in zip(about, table["item"].astype(str), strict=True)
         ]
     else:
-        places = list(row_places(name, table))
+        places = list(row_places(name, table, instruments))
         hidden = [not verdict.means.isdisjoint(p) for verdict, p in zip(about, places, strict=True)]
         shares = np.array(
             [not verdict.shares.isdisjoint(p) for verdict, p in zip(about, places, strict=True)]

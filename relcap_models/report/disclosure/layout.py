@@ -56,8 +56,15 @@ Place = tuple[str, Key]
 """(wave, row)."""
 
 
-def row_places(name: str, table: pd.DataFrame) -> Iterator[tuple[Place, ...]]:
-    """For each row of a table, the rows of `Cells` that it shows or is the difference of."""
+def row_places(
+    name: str, table: pd.DataFrame, instruments: Mapping[str, Instrument]
+) -> Iterator[tuple[Place, ...]]:
+    """For each row of a table, the rows of `Cells` that it shows or is the difference of.
+
+    Parameters
+    ----------
+    instruments : by analysis. An organisation's change is about relations or own units, as its instrument is.
+    """
     reader = {
         "relation_scores": _of_relation,
         "unit_scores": _of_unit,
@@ -67,7 +74,13 @@ def row_places(name: str, table: pd.DataFrame) -> Iterator[tuple[Place, ...]]:
     }[name]
     columns = [column for column in IDS[name] if column in table.columns]
     for values in table[columns].astype(object).itertuples(index=False, name=None):
-        yield reader({c: "" if pd.isna(v) else str(v) for c, v in zip(columns, values, strict=True)})
+        row = {c: "" if pd.isna(v) else str(v) for c, v in zip(columns, values, strict=True)}
+        if row.get("level") == "organisation":
+            kind = "total" if instruments[row["analysis"]].about_targets else "total_within"
+            key = (kind, "", "", row["dimension"])
+            yield (row["wave_from"], key), (row["wave_to"], key)
+        else:
+            yield reader(row)
 
 
 def _pair(kind: str, rater: str, target: str, column: str) -> Key:
@@ -103,10 +116,8 @@ def _of_change(row: Mapping[str, str]) -> tuple[Place, ...]:
     rater, target, dimension, role = (row[c] for c in ("rater_unit", "target_unit", "dimension", "role"))
     if row["level"] == "relation":
         key = _pair("relation", rater, target, dimension)
-    elif row["level"] == "unit":
-        key = _unit_key(role, target or rater, dimension)
     else:
-        key = ("total_within" if _ROLES.get(role) == "within" else "total", "", "", dimension)
+        key = _unit_key(role, target or rater, dimension)
     return ((row["wave_from"], key), (row["wave_to"], key))
 
 

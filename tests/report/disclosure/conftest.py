@@ -319,8 +319,7 @@ def _changes(tables, answers, scale, analysis, posterior) -> pd.DataFrame:
                 for wave in (first, last)
                 for part in [answers[answers["wave"] == wave]]
             ]
-            role = None if scale.about_targets else "own_staff"
-            ids = {"role": role, "rater_unit": None, "target_unit": None, "dimension": dimension}
+            ids = {"role": "", "rater_unit": None, "target_unit": None, "dimension": dimension}
             add({"level": "organisation", **ids}, *sides, first, last)
     return pd.DataFrame(rows)
 

@@ -250,4 +250,5 @@ def test_attacker_determines_nothing_about_own_staff_scores(build, seed):
     world = build.random(seed, scale, sizes=[3, 6, 7, 9, 12, 20], waves=2, stay=0.95)
     public = apply_disclosure(world.tables, world.survey, Disclosure())
     assert public["unit_scores"]["suppressed"].any()
+    assert not public["changes"].query("level == 'organisation'")["suppressed"].any()
     assert found_in_means(world, public) == []
