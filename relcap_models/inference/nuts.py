@@ -90,4 +90,17 @@ def sample(
         raise FitError(f"The sampler stopped: {error}") from error
     if tree.posterior.sizes["draw"] < draws:
         raise KeyboardInterrupt
-    return tree
+    return _with_plain_text(tree)
+
+
+def _with_plain_text(tree: xr.DataTree) -> xr.DataTree:
+    """Streamed draws come back with labels as NumPy's variable-length strings, which netCDF cannot hold."""
+    groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
+    for name, group in groups.items():
+        texts = {
+            label: (values.dims, values.to_numpy().astype(object).astype(str))
+            for label, values in group.variables.items()
+            if isinstance(values.dtype, np.dtypes.StringDType)
+        }
+        groups[name] = group.assign(texts)
+    return xr.DataTree.from_dict(groups)

@@ -157,7 +157,12 @@ def _analyse(
         fit.save(place)
         targets, limits = study.config.targets, study.config.inference
         estimates = estimands.tables(
-            fit, material.survey, ci_prob=study.config.report.ci_prob, targets=targets
+            fit,
+            material.survey,
+            ci_prob=study.config.report.ci_prob,
+            gap=targets.gap,
+            goal=targets.change,
+            k=targets.k,
         )
         checks = inference.checks(fit, max_rhat=limits.max_rhat, min_ess=limits.min_ess)
         tables.append({**estimates, "checks": checks})

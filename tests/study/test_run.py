@@ -33,7 +33,7 @@ def sampling(monkeypatch):
         choices.seeds.append(seed)
         return StandInFit(seed)
 
-    def tables(fit, survey, *, ci_prob, targets):
+    def tables(fit, survey, *, ci_prob, gap, goal, k):
         shares = {
             "analysis": "relations",
             "dimension": "orientation",
