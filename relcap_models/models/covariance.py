@@ -90,38 +90,43 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 
 @_compiled
-def matrix_normal(effects, wave, factor):
-    """Log density (without constants) of rows that are matrix normal, with its derivatives.
+def adapted_factor(wave, factor, information):
+    """Square root B of (K⁻¹ + diag(information))⁻¹, K = wave ⊗ factor·factorᵀ, with what its adjoint needs.
 
-    effects : (U, W, P) · wave : (W, W) correlation between waves
-    factor : (P, P) Cholesky factor of the covariance
+    Effects B·z have z close to standard normal in the posterior if `information` is what the data say about
+    them: with none this is the non-centred, with much the centred parameterisation.
+
+    Parameters
+    ----------
+    wave : (W, W) correlation · factor : (P, P) Cholesky factor · information : (W·P,) precision, ≥ 0
 
     Returns
     -------
-    log density, d effects (U, W, P), d wave (W, W), d factor (P, P, lower triangle)
+    B (WP, WP), Cholesky factor C of M = K⁻¹ + diag(information), K, and ½ log|K⁻¹| − ½ log|M|
     """
-    n_units, n_waves, size = effects.shape
-    wave_inverse = np.linalg.inv(wave)
-    factor_inverse = np.linalg.inv(factor)
-    precision = factor_inverse.T @ factor_inverse
-    across = np.zeros((size, size))
-    between = np.zeros((n_waves, n_waves))
-    d_effects = np.empty_like(effects)
-    total = 0.0
-    for u in range(n_units):
-        here = effects[u]
-        scaled = wave_inverse @ here
-        weighted = here @ precision
-        across += here.T @ scaled
-        between += here @ weighted.T
-        pulled = wave_inverse @ weighted
-        total -= 0.5 * np.sum(here * pulled)
-        d_effects[u] = -pulled
-    log_wave = np.log(np.linalg.det(wave))
-    diagonal = np.diag(factor)
-    total -= n_units * (n_waves * np.sum(np.log(diagonal)) + 0.5 * size * log_wave)
-    d_wave = 0.5 * (wave_inverse @ between @ wave_inverse) - 0.5 * n_units * size * wave_inverse
-    d_factor = np.tril(precision @ across @ precision @ factor)
-    for p in range(size):
-        d_factor[p, p] -= n_units * n_waves / diagonal[p]
-    return total, d_effects, d_wave, d_factor
+    covariance = np.kron(wave, factor @ factor.T)
+    precision = np.linalg.inv(covariance)
+    root = np.linalg.cholesky(precision + np.diag(information))
+    log_ratio = -0.5 * np.log(np.linalg.det(wave)) * factor.shape[0]
+    log_ratio -= wave.shape[0] * np.sum(np.log(np.diag(factor))) + np.sum(np.log(np.diag(root)))
+    return np.linalg.inv(root).T.copy(), root, covariance, log_ratio
+
+
+@_compiled
+def adapted_factor_adjoint(wave, factor, adapted, root, covariance, d_adapted, n_units):
+    """Derivatives with respect to `wave` and `factor` of f(B) + n_units·log ratio, from df/dB."""
+    d_root = -np.tril(adapted @ d_adapted.T @ adapted)
+    d_precision = cholesky_adjoint(root, d_root)
+    d_precision += 0.5 * n_units * (covariance - adapted @ adapted.T)
+    precision = np.linalg.inv(covariance)
+    d_covariance = -precision @ d_precision @ precision
+    n_waves, size = wave.shape[0], factor.shape[0]
+    across = factor @ factor.T
+    d_wave = np.zeros((n_waves, n_waves))
+    d_across = np.zeros((size, size))
+    for v in range(n_waves):
+        for w in range(n_waves):
+            block = d_covariance[v * size : (v + 1) * size, w * size : (w + 1) * size]
+            d_wave[v, w] = np.sum(block * across)
+            d_across += wave[v, w] * block
+    return d_wave, np.tril((d_across + d_across.T) @ factor)

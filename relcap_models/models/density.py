@@ -170,7 +170,7 @@ class Density:
             total += block.forward(self._views, self._eta)
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
         for block in self.blocks:
-            block.backward(self._d_eta, self._d_views)
+            block.backward(self._d_eta, self._d_views, self._views)
         return total, self.layout.pull_back(self._values, self._d_values, self._gradient, self._slope)
 
     def values(self, x: np.ndarray) -> Values:

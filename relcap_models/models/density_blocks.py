@@ -12,6 +12,7 @@ import numpy as np
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import expected_information
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping, Structure
@@ -116,7 +117,7 @@ class Location:
             eta += self.frame.covariates_of_rating @ values["beta"]
         return 0.0
 
-    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         if "mu_later" in d_values:
             kernels.scatter_add(d_eta, self.later, d_values["mu_later"])
         if self.mixed:
@@ -131,7 +132,7 @@ class Location:
 
 
 class UnitEffects:
-    """Perceiver, target and self effects over waves: one covariance, sampled as they are."""
+    """Perceiver, target and self effects over waves: one covariance, sampled at the width of their posterior."""
 
     def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
@@ -140,11 +141,14 @@ class UnitEffects:
         size = self.shape[2]
         self.covariance = Scaled("corr_unit", size)
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
+        self.information = (
+            expected_information(frame, structure).repeat(self.n_dimensions, axis=1).ravel() / scale**2
+        )
         self.parameters = (
             Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
             *correlation_parameter("corr_unit", size, priors.correlation),
             *self.waves.parameters,
-            Parameter("unit_effects", self.shape, "flat"),
+            Parameter("unit_z", (self.shape[0], self.shape[1] * size), "normal"),
         )
         row = (frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles)
         other = (frame.target_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles) + 1
@@ -153,36 +157,56 @@ class UnitEffects:
             self.indices.append(np.where(frame.own, row + 2, other) if "self" in self.roles else other)
         self.stratum, self.count = np.zeros(self.shape[0], dtype=np.int64), np.array([self.shape[0]])
 
+    def _factors(self, values: Values) -> float:
+        self.factor = self.covariance.forward(values, values["sd_unit"])
+        self.wave = self.waves.forward(values)
+        self.adapted, self.root, self.kron, log_ratio = cov.adapted_factor(
+            self.wave, self.factor, self.information
+        )
+        return self.shape[0] * log_ratio
+
+    def effects(self, values: Values) -> np.ndarray:
+        """(U, W, P) effects before centring."""
+        self._factors(values)
+        return (values["unit_z"] @ self.adapted.T).reshape(self.shape)
+
     def _centred(self, effects: np.ndarray) -> np.ndarray:
         flat = effects.reshape(self.shape[0], -1).copy()
         kernels.centre(flat, self.stratum, self.count)
         return flat
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        factor = self.covariance.forward(values, values["sd_unit"])
-        log_density, self.d_effects, self.d_wave, self.d_factor = cov.matrix_normal(
-            values["unit_effects"], self.waves.forward(values), factor
-        )
-        by_role = self._centred(values["unit_effects"]).reshape(-1, self.n_dimensions)
+        log_ratio = self._factors(values)
+        self.raw = values["unit_z"] @ self.adapted.T
+        by_role = self._centred(self.raw).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
-        return log_density
+        # N(effects | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds.
+        return log_ratio + 0.5 * float(np.sum(self.raw**2 * self.information))
 
-    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_by_role = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
             kernels.scatter_add(d_eta, index, d_by_role)
-        d_values["unit_effects"] += self.d_effects + self._centred(d_by_role).reshape(self.shape)
-        d_values["sd_unit"] += self.covariance.backward(self.d_factor, d_values)
-        self.waves.backward(self.d_wave, d_values)
+        d_raw = self._centred(d_by_role.reshape(self.shape)) + self.raw * self.information
+        d_values["unit_z"] += d_raw @ self.adapted
+        d_wave, d_factor = cov.adapted_factor_adjoint(
+            self.wave,
+            self.factor,
+            self.adapted,
+            self.root,
+            self.kron,
+            d_raw.T @ values["unit_z"],
+            self.shape[0],
+        )
+        d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
+        self.waves.backward(d_wave, d_values)
 
     def report(self, values: Values) -> Values:
-        factor = Scaled("corr_unit", self.shape[2])
-        factor.forward(values, values["sd_unit"])
-        correlation = factor.correlation @ factor.correlation.T
-        effects = self._centred(values["unit_effects"]).reshape(
+        effects = self._centred(self.effects(values)).reshape(
             *self.shape[:2], len(self.roles), self.n_dimensions
         )
+        correlation = self.covariance.correlation @ self.covariance.correlation.T
         named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
         named |= {f"{role}_effect": effects[:, :, k] for k, role in enumerate(self.roles)}
         if "target" in self.roles:
@@ -218,7 +242,7 @@ class GroupedEffects:
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
         return 0.0
 
-    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = self.grouping.name
         d_effects = np.zeros_like(self.z)
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)

@@ -138,7 +138,7 @@ class RelationEffects:
         kernels.gather_add(eta, np.ascontiguousarray(effects).reshape(-1, self.n_dimensions), self.index)
         return 0.0
 
-    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros((self.n_relations * self.n_waves, self.n_dimensions))
         kernels.scatter_add(d_eta, self.index, d_effects)
         d_effects = d_effects.reshape(self.n_relations, self.n_waves, self.n_dimensions)
