@@ -1,16 +1,14 @@
 """Reports rendered once for all tests that look at them."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
-_PATH = Path(__file__).with_name("results_factory.py")
-_SPEC = importlib.util.spec_from_file_location("results_factory", _PATH)
-results_factory = importlib.util.module_from_spec(_SPEC)
-sys.modules["results_factory"] = results_factory
-_SPEC.loader.exec_module(results_factory)
+# Tests are imported by path (--import-mode=importlib), so their helpers must be made findable.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import results_factory
 
 
 @pytest.fixture(scope="session")

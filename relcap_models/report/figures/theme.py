@@ -90,16 +90,15 @@ def score_colours(theme: Theme) -> Colormap:
 
 def drawable(name: str, length: int) -> str:
     """`name` shortened, without what the figures' font cannot draw (emoji, some scripts)."""
-    known = _font_characters()
-    kept = "".join(c if ord(c) in known or c.isspace() else " " for c in name)
+    kept = "".join(character if _in_font(character) or character.isspace() else " " for character in name)
     return short(kept, length) or "□"
 
 
 @cache
-def _font_characters() -> frozenset[int]:
+def _in_font(character: str) -> bool:
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
-    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+    return get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(character)) != 0
 
 
 def format_axis(axis: Axis, texts: Texts, *, share: bool = False) -> None:

@@ -96,5 +96,5 @@ def _figure(material: Material, value: str) -> Cell:
         number = float(value)
     except ValueError:
         return Cell(value or "–", muted=not value)
-    digits = 0 if number == int(number) and abs(number) >= 10 else 3
+    digits = 0 if number.is_integer() else 3
     return Cell(material.texts.number(number, digits), number)
