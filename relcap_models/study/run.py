@@ -222,4 +222,4 @@ class _Log:
         self.seconds[name] = round(time.perf_counter() - began, 2)
 
     def say(self, text: str) -> None:
-        self.console.print(f"      {text}", markup=False)
+        self.console.print(f"      {text}", markup=False, soft_wrap=True)

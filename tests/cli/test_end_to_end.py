@@ -1,0 +1,81 @@
+"""The command on a tiny study with real sampling: far too few draws to mean anything, enough to go all the way."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from relcap_models.study import run_study, verify_results
+
+TINY = """
+name: tiny
+title: Tiny (simulated), with a unit called <b>Børn & "unge"</b>
+seed: 3
+instruments: [relational_capacity, psychological_safety]
+waves: [{id: w1}]
+analyses:
+  - {kind: relations, instrument: relational_capacity}
+  - {kind: climate, instrument: psychological_safety}
+inference: {chains: 2, draws: 40, tune: 40}
+simulation:
+  organisation: {n_units: 4, n_respondents: 36, n_districts: 1}
+  nominations: {partners: 2}
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("end-to-end") / "tiny"
+    folder.mkdir()
+    (folder / "study.yaml").write_text(TINY, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(tiny):
+    return run_study(tiny, progress=False)
+
+
+def test_too_few_draws_fail_the_checks_and_the_report_says_so_on_top(result):
+    assert not result.passed
+    report = result.report.read_text(encoding="utf-8")
+    assert result.failed
+    assert (
+        json.loads((result.folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "failed checks"
+    )
+    assert "<b>Børn" not in report
+
+
+def test_relation_scores_begin_as_the_contract_says(result):
+    header = (result.folder / "public" / "tables" / "relation_scores.csv").read_bytes().split(b"\n")[0]
+    assert header.startswith(
+        b"analysis,wave,rater_unit,target_unit,dimension,mean,sd,lower,upper,ci_prob,"
+        b"naive_mean,n_respondents,n_ratings,suppressed,"
+    )
+
+
+def test_a_rerun_gives_the_same_tables_figure_by_figure(result):
+    verdict = verify_results(result.folder, rerun=True, progress=False)
+    assert verdict.holds
+    assert verdict.lines[-1] == "Run again: every table is the same, figure by figure."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
+def test_ctrl_c_while_sampling_exits_130_and_marks_the_run(tiny, tmp_path):
+    out = tmp_path / "results"
+    command = [sys.executable, "-c", "from relcap_models.cli import main; main()", "run", str(tiny)]
+    command += ["--out", str(out), "--set", "inference.draws=200000"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
+        stream = out / "incomplete" / "restricted" / "posteriors" / "relations" / "stream.zarr"
+        # Sampling has begun once there are draws on disk.
+        while run.poll() is None and not any(stream.glob("posterior/*/c")):
+            time.sleep(0.2)
+        run.send_signal(signal.SIGINT)
+        run.wait(timeout=60)
+    assert run.returncode == 130
+    marked = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert (marked["status"], marked["how"]) == ("incomplete", "interrupted")
+    assert not (out / "public").exists()
