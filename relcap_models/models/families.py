@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_ndtr, ndtr
 
-# Probabilists' Gauss–Hermite rule; 21 nodes give category probabilities to 1e-6 at λσ ≤ 3 on the logit scale.
+# Probabilists' Gauss–Hermite rule. With 21 nodes P(answer > k) errs by at most 4e-6 (logit) and 8e-5 (partial
+# credit) at λσ = 2, and by 2e-4 and 1.5e-3 at λσ = 3.
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 

@@ -19,6 +19,13 @@ class Priors(Declaration):
     `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
     2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors. `stability`: a in
     Beta(a, a), the prior of the share of a variance that stays over waves.
+
+    What the defaults imply before any answer, with 15 units of 6 respondents, 5 categories and probit (median
+    and 90 % range of 200 worlds from `prior_predictive`): sd of the units' mean answers 0.32 points
+    (0.19–0.58), sd of relation scores 0.51 points (0.29–0.79), share of latent variance between relations
+    36 % (14–60 %), share of answers in the top category 24 % (15–36 %). Logit implies the same; partial
+    credit is wider (sd of relation scores 0.63) and gaussian widest (1.22). Thresholds are free for each
+    item, so a common skew to the top, which the prior does not expect, is learnt from the answers.
     """
 
     threshold: Positive = 1.5

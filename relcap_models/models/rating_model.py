@@ -13,9 +13,11 @@ from relcap_models.models.structure import Structure, find_structure
 from relcap_models.schema.instrument import Declaration
 
 if TYPE_CHECKING:
+    import numpy as np
     import pymc as pm
 
     from relcap_models.models.density import Density
+    from relcap_models.models.story import Parameters, Told
 
 
 class RatingModel(Declaration, ABC):
@@ -49,6 +51,12 @@ class RatingModel(Declaration, ABC):
     def latent_scale(self, frame: Frame) -> float:
         """Size of this family's latent unit relative to probit; priors are multiplied by it."""
         return frame.latent_scale_of_answers if self.family == "gaussian" else LATENT_SCALE[self.response]
+
+    def simulate(self, parameters: Parameters, frame: Frame, rng: np.random.Generator) -> Told:
+        """Effects and answers on the frame's design, given parameters: plain NumPy, see `story`."""
+        from relcap_models.models.story import tell
+
+        return tell(frame, self.structure(frame), self.response, parameters, rng)
 
     def build(self, frame: Frame) -> pm.Model:
         """The PyMC graph."""
