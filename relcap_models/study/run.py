@@ -43,7 +43,7 @@ class RunResult:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """What the failed checks say, in their order."""
+        """What the failed checks say, each after its analysis, in their order."""
         return tuple(_failed(self.checks))
 
     @property
@@ -147,31 +147,40 @@ def _analyse(
     contexts: list[dict[str, Any]] = []
     for analysis in study.config.analyses:
         log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
-        began = time.perf_counter()
         place = work / "restricted" / "posteriors" / analysis.id
         # Draws are streamed, so that what ends a run early does not take them with it, until they are saved.
         stream = place / "stream.zarr"
         stream.mkdir(parents=True)
+        began = time.perf_counter()
         fit = _fit(study, analysis, material, stream=stream, progress=not log.console.quiet)
         seconds = time.perf_counter() - began
         fit.save(place)
-        targets, limits = study.config.targets, study.config.inference
-        estimates = estimands.tables(
-            fit,
-            material.survey,
-            ci_prob=study.config.report.ci_prob,
-            gap=targets.gap,
-            goal=targets.change,
-            k=targets.k,
-        )
-        checks = inference.checks(fit, max_rhat=limits.max_rhat, min_ess=limits.min_ess)
-        tables.append({**estimates, "checks": checks})
+        tables.append(_tables(study, material, fit))
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
         )
     intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
     return {**stack_tables(tables), "intake": intake}, contexts
+
+
+def _tables(study: Study, material: Material, fit: inference.Fit) -> dict[str, pd.DataFrame]:
+    """Estimates, predictive distributions and checks of one fit."""
+    targets, limits, ci_prob = study.config.targets, study.config.inference, study.config.report.ci_prob
+    estimates = estimands.tables(
+        fit, material.survey, ci_prob=ci_prob, gap=targets.gap, goal=targets.change, k=targets.k
+    )
+    seed = int(fit.settings["seed"])
+    replicates = inference.replicate(fit, seed=seed)
+    checks = inference.checks(
+        fit,
+        estimates=estimates,
+        max_rhat=limits.max_rhat,
+        min_ess=limits.min_ess,
+        replicates=replicates,
+    )
+    predicted = inference.item_distributions(fit, ci_prob=ci_prob, seed=seed, replicates=replicates)
+    return {**estimates, "item_distributions": predicted, "checks": checks}
 
 
 def _fit(
@@ -193,7 +202,8 @@ def _fit(
 
 
 def _failed(checks: pd.DataFrame) -> list[str]:
-    return list(checks.loc[~checks["passed"].astype(bool), "message"])
+    failed = checks[~checks["passed"].astype(bool)]
+    return list(failed["analysis"].astype(str) + ": " + failed["message"])
 
 
 def _counts(material: Material) -> str:

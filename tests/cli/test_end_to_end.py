@@ -1,4 +1,4 @@
-"""The command on a tiny study with real sampling: far too few draws to mean anything, enough to go all the way."""
+"""The command on a tiny study with real sampling: too few draws to mean anything, but all the way."""
 
 import json
 import signal

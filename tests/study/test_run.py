@@ -11,13 +11,22 @@ from relcap_models.errors import DataError
 from relcap_models.study import report_again, run_study, verify_results
 from relcap_models.study.run import STAGES
 
+DISTRIBUTION = ["analysis", "item", "dimension", "category", "observed", "predicted_mean", "predicted_lower", "predicted_upper", "suppressed"]
+
 
 class StandInFit:
     """What a run needs of a fit."""
 
     def __init__(self, seed):
         self.seed = seed
-        self.settings = {"engine": "stand-in", "chains": 4, "draws": 10, "tune": 10, "target_accept": 0.9}
+        self.settings = {
+            "engine": "stand-in",
+            "chains": 4,
+            "draws": 10,
+            "tune": 10,
+            "target_accept": 0.9,
+            "seed": seed,
+        }
 
     def save(self, folder):
         folder.mkdir(exist_ok=True)
@@ -44,7 +53,7 @@ def sampling(monkeypatch):
         diagnostics = {"ci_kind": "eti", "median": 0.24, "mcse": 0.001, "ess": 900.0, "rhat": 1.0}
         return {"variance_shares": pd.DataFrame([shares | figures | diagnostics])}
 
-    def checks(fit, *, max_rhat, min_ess):
+    def checks(fit, *, estimates, max_rhat, min_ess, replicates):
         check = {"analysis": "relations", "check": "rhat", "subject": "everything reported"}
         figures = {"value": 1.2, "threshold": max_rhat, "passed": choices.passed, "message": "R-hat is 1.2."}
         return pd.DataFrame([check | figures])
@@ -52,6 +61,10 @@ def sampling(monkeypatch):
     from relcap_models import models
 
     monkeypatch.setattr(models, "describe_design", lambda m, s: SimpleNamespace(messages=()), raising=False)
+    monkeypatch.setattr(inference, "replicate", lambda fit, *, seed: None, raising=False)
+    monkeypatch.setattr(
+        inference, "item_distributions", lambda *_, **__: pd.DataFrame(columns=DISTRIBUTION), raising=False
+    )
     monkeypatch.setattr(inference, "fit", fit, raising=False)
     monkeypatch.setattr(inference, "checks", checks, raising=False)
     monkeypatch.setattr(estimands, "tables", tables, raising=False)
