@@ -3,6 +3,7 @@
 import numpy as np
 import pymc as pm
 import pytensor
+import pytest
 
 from relcap_models.models.density_blocks import UnitEffects
 
@@ -13,10 +14,9 @@ def graph_log_density(model: pm.Model):
     return pytensor.function(model.value_vars, model.logp(), mode=mode, on_unused_input="ignore")
 
 
-def unit_effects(density, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Unit effects (unit, wave × variable) before centring, and log |d effects / d x|.
-
-    The density samples them through a linear map, the same for every unit, that depends on the spreads.
+def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit effects (unit, wave × variable) before centring, and the matrix that makes a unit's `unit_z` into
+    its effects. The matrix depends on the spreads, and is the same for every unit.
     """
     block = next(b for b in density.blocks if isinstance(b, UnitEffects))
     values = {name: value.copy() for name, value in density.values(x).items()}
@@ -27,7 +27,7 @@ def unit_effects(density, x: np.ndarray) -> tuple[np.ndarray, float]:
         values["unit_z"] = np.zeros_like(values["unit_z"])
         values["unit_z"].reshape(len(effects), n)[0, j] = 1.0
         matrix[:, j] = block.effects(values).reshape(len(effects), n)[0]
-    return effects, len(effects) * np.linalg.slogdet(matrix)[1]
+    return effects, matrix
 
 
 def test_density_equals_that_of_the_graph_up_to_a_constant(case):
@@ -38,7 +38,8 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
     log_density = graph_log_density(graph)
 
     def by_graph(x):
-        effects, log_jacobian = unit_effects(case.density, x)
+        effects, matrix = unit_map(case.density, x)
+        log_jacobian = len(effects) * np.linalg.slogdet(matrix)[1]
         named = {value_of["unit_effects"]: effects}
         for p in layout.parameters:
             if p.name != "unit_z":
@@ -68,3 +69,28 @@ def test_gradient_equals_central_differences(case):
     direction = np.random.default_rng(3).normal(size=len(x))
     slope = (case.density(x + step * direction)[0] - case.density(x - step * direction)[0]) / (2 * step)
     np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6)
+
+
+def test_own_unit_ratings_do_not_inform_target_effects(case):
+    """Moving one unit's target effect moves how others see it, and nothing at home."""
+    if "target" not in case.structure.roles:
+        pytest.skip("there are no target effects")
+    x = case.point(2)
+    _, matrix = unit_map(case.density, x)
+    case.density(x)
+    before = case.density._eta.copy()
+    n_dimensions, n_waves = len(case.frame.dimensions), len(case.frame.waves)
+    target = np.zeros((n_waves, len(case.structure.roles), n_dimensions))
+    target[:, 1] = 1.0
+    moved = x.copy()
+    unit = int(np.flatnonzero(np.bincount(case.frame.target_of_relation))[0])
+    z = moved[case.density.layout.slices["unit_z"]].reshape(len(case.frame.units), -1)
+    z[unit] += np.linalg.solve(matrix, target.ravel())
+    case.density(moved)
+    change = case.density._eta - before
+    seen = ~case.frame.own & (case.frame.target_of_rating == unit)
+    # Effects are centred: the unit rises by 1 − 1/U, every other falls by 1/U.
+    share = 1 / len(case.frame.units)
+    np.testing.assert_allclose(change[case.frame.own], 0.0, atol=1e-9)
+    np.testing.assert_allclose(change[seen], 1 - share, atol=1e-9)
+    np.testing.assert_allclose(change[~case.frame.own & ~seen], -share, atol=1e-9)

@@ -1,0 +1,73 @@
+"""What a design aliases is dropped and said; what it separates is kept."""
+
+import pytest
+
+KEPT = {
+    # design: (roles, relation, groupings of respondents, district shocks, reciprocal)
+    "one wave, own ratings": ("pts", "full", ("respondent", "rating"), 0, True),
+    "covariates": (
+        "pts",
+        "full",
+        ("respondent", "respondent_wave", "respondent_target", "rating"),
+        0,
+        True,
+    ),
+    "three waves, districts": ("pts", "full", (), 2, True),
+    "three waves, no relation from both sides": ("pt", "full", ("respondent",), 0, False),
+    "half-block": ("pt", "full", ("respondent", "rating"), 0, False),
+    "persons rate persons": ("pt", "full", (), 0, True),
+    "residual": ("pt", "residual", (), 0, True),
+    "stable": ("pt", "stable", (), 0, True),
+    "binary items": ("pt", "full", ("respondent", "rating"), 0, True),
+    "climate": ("p", "none", ("respondent", "rating"), 0, False),
+    "climate, one wave, districts": ("p", "none", ("respondent",), 0, False),
+}
+ROLES = {"p": "perceiver", "t": "target", "s": "self"}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_effects_that_the_design_separates_are_kept(case_named, name):
+    found = case_named(name).structure
+    roles, relation, within, n_districts, reciprocal = KEPT[name]
+    assert found.roles == tuple(ROLES[letter] for letter in roles)
+    assert (found.relation, found.within, len(found.districts), found.reciprocal) == (
+        relation,
+        within,
+        n_districts,
+        reciprocal,
+    )
+
+
+def test_persons_who_rate_persons_have_no_effects_below_the_unit_and_are_told_so(case_named):
+    said = " ".join(case_named("persons rate persons").structure.left_out)
+    assert "respondent effects are left out: here they are the unit effects" in said
+    assert "rating effects are left out: here they are the relation effects" in said
+
+
+def test_relation_and_residual_are_one_where_a_relation_has_one_answer(case_named):
+    assert any("reported together" in sentence for sentence in case_named("residual").structure.left_out)
+
+
+def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_of):
+    from relcap_models.models import Climate
+
+    stay = [(w, f"{u}{r}", u, u) for w in ("w1", "w2") for u in "pqrs" for r in range(3)]
+    moved = [("w2", "p0", "q", "q") if row == ("w2", "p0", "p", "p") else row for row in stay]
+    model = Climate(instrument="scale")
+    assert model.structure(model.frame(survey_of(moved))).within == ("respondent", "rating")
+
+
+def test_district_shocks_need_three_districts(survey_of):
+    from relcap_models.models import Relation
+
+    units = [f"u{i}" for i in range(9)]
+    ratings = [
+        (w, f"{u}_{r}", u, units[(i + 1) % 9])
+        for w in ("w1", "w2")
+        for i, u in enumerate(units)
+        for r in "ab"
+    ]
+    model = Relation(instrument="scale")
+    for districts, n in (("xyz", 2), ("xxy", 0)):
+        survey = survey_of(ratings, districts={u: districts[i // 3] for i, u in enumerate(units)})
+        assert len(model.structure(model.frame(survey)).districts) == n
