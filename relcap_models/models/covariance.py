@@ -90,43 +90,41 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 
 @_compiled
-def adapted_factor(wave, factor, information):
-    """Square root B of (K⁻¹ + diag(information))⁻¹, K = wave ⊗ factor·factorᵀ, with what its adjoint needs.
+def adapted_factor(wave_factor, factor, information):
+    """Square root B of (K⁻¹ + diag(information))⁻¹, K = L·Lᵀ, L = wave_factor ⊗ factor.
 
     Effects B·z have z close to standard normal in the posterior if `information` is what the data say about
-    them: with none this is the non-centred, with much the centred parameterisation.
+    them: with none this is the non-centred, with much the centred parameterisation. Nothing is inverted that
+    a small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·diag(information)·L.
 
     Parameters
     ----------
-    wave : (W, W) correlation · factor : (P, P) Cholesky factor · information : (W·P,) precision, ≥ 0
+    wave_factor : (W, W) · factor : (P, P) Cholesky factors · information : (W·P,) precision, ≥ 0
 
     Returns
     -------
-    B (WP, WP), Cholesky factor C of M = K⁻¹ + diag(information), K, and ½ log|K⁻¹| − ½ log|M|
+    B (WP, WP), L, D
     """
-    covariance = np.kron(wave, factor @ factor.T)
-    precision = np.linalg.inv(covariance)
-    root = np.linalg.cholesky(precision + np.diag(information))
-    log_ratio = -0.5 * np.log(np.linalg.det(wave)) * factor.shape[0]
-    log_ratio -= wave.shape[0] * np.sum(np.log(np.diag(factor))) + np.sum(np.log(np.diag(root)))
-    return np.linalg.inv(root).T.copy(), root, covariance, log_ratio
+    whole = np.kron(wave_factor, factor)
+    inner = np.linalg.cholesky(np.eye(whole.shape[0]) + (whole.T * information) @ whole)
+    return whole @ np.linalg.inv(inner).T, whole, inner
 
 
 @_compiled
-def adapted_factor_adjoint(wave, factor, adapted, root, covariance, d_adapted, n_units):
-    """Derivatives with respect to `wave` and `factor` of f(B) + n_units·log ratio, from df/dB."""
-    d_root = -np.tril(adapted @ d_adapted.T @ adapted)
-    d_precision = cholesky_adjoint(root, d_root)
-    d_precision += 0.5 * n_units * (covariance - adapted @ adapted.T)
-    precision = np.linalg.inv(covariance)
-    d_covariance = -precision @ d_precision @ precision
-    n_waves, size = wave.shape[0], factor.shape[0]
-    across = factor @ factor.T
-    d_wave = np.zeros((n_waves, n_waves))
-    d_across = np.zeros((size, size))
+def adapted_factor_adjoint(wave_factor, factor, information, whole, inner, d_adapted, n_units):
+    """Derivatives of f(B) − n_units·log|D| with respect to `wave_factor` and `factor`, from df/dB."""
+    inverse = np.linalg.inv(inner).T
+    d_inner = -np.tril(inverse @ (d_adapted.T @ whole) @ inverse)
+    for i in range(inner.shape[0]):
+        d_inner[i, i] -= n_units / inner[i, i]
+    d_gram = cholesky_adjoint(inner, d_inner)
+    d_whole = d_adapted @ inverse.T + 2.0 * information.reshape(-1, 1) * (whole @ d_gram)
+    n_waves, size = wave_factor.shape[0], factor.shape[0]
+    d_wave_factor = np.zeros((n_waves, n_waves))
+    d_factor = np.zeros((size, size))
     for v in range(n_waves):
-        for w in range(n_waves):
-            block = d_covariance[v * size : (v + 1) * size, w * size : (w + 1) * size]
-            d_wave[v, w] = np.sum(block * across)
-            d_across += wave[v, w] * block
-    return d_wave, np.tril((d_across + d_across.T) @ factor)
+        for w in range(v + 1):
+            block = d_whole[v * size : (v + 1) * size, w * size : (w + 1) * size]
+            d_wave_factor[v, w] = np.sum(block * factor)
+            d_factor += wave_factor[v, w] * block
+    return d_wave_factor, np.tril(d_factor)

@@ -162,6 +162,13 @@ class Density:
         self._d_eta = np.empty_like(self._eta)
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        try:
+            return self._evaluate(x)
+        except np.linalg.LinAlgError:
+            # So far out that a covariance is singular to rounding: the sampler counts it as a divergence.
+            return -np.inf, np.zeros_like(x)
+
+    def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         total = self.layout.constrain(x, self._values, self._gradient, self._slope)
         self._d_values[:] = 0.0
         self._eta[:] = 0.0

@@ -132,7 +132,7 @@ class Location:
 
 
 class UnitEffects:
-    """Perceiver, target and self effects over waves: one covariance, sampled at the width of their posterior."""
+    """Perceiver, target and self effects: one covariance, sampled at the width of their posterior."""
 
     def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
@@ -157,13 +157,12 @@ class UnitEffects:
             self.indices.append(np.where(frame.own, row + 2, other) if "self" in self.roles else other)
         self.stratum, self.count = np.zeros(self.shape[0], dtype=np.int64), np.array([self.shape[0]])
 
-    def _factors(self, values: Values) -> float:
+    def _factors(self, values: Values) -> None:
         self.factor = self.covariance.forward(values, values["sd_unit"])
-        self.wave = self.waves.forward(values)
-        self.adapted, self.root, self.kron, log_ratio = cov.adapted_factor(
-            self.wave, self.factor, self.information
+        self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
+        self.adapted, self.whole, self.inner = cov.adapted_factor(
+            self.wave_factor, self.factor, self.information
         )
-        return self.shape[0] * log_ratio
 
     def effects(self, values: Values) -> np.ndarray:
         """(U, W, P) effects before centring."""
@@ -176,13 +175,14 @@ class UnitEffects:
         return flat
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        log_ratio = self._factors(values)
+        self._factors(values)
         self.raw = values["unit_z"] @ self.adapted.T
         by_role = self._centred(self.raw).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
         # N(effects | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds.
-        return log_ratio + 0.5 * float(np.sum(self.raw**2 * self.information))
+        log_jacobian = -self.shape[0] * np.log(np.diag(self.inner)).sum()
+        return float(log_jacobian + 0.5 * np.sum(self.raw**2 * self.information))
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_by_role = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
@@ -190,17 +190,17 @@ class UnitEffects:
             kernels.scatter_add(d_eta, index, d_by_role)
         d_raw = self._centred(d_by_role.reshape(self.shape)) + self.raw * self.information
         d_values["unit_z"] += d_raw @ self.adapted
-        d_wave, d_factor = cov.adapted_factor_adjoint(
-            self.wave,
+        d_wave_factor, d_factor = cov.adapted_factor_adjoint(
+            self.wave_factor,
             self.factor,
-            self.adapted,
-            self.root,
-            self.kron,
+            self.information,
+            self.whole,
+            self.inner,
             d_raw.T @ values["unit_z"],
             self.shape[0],
         )
         d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
-        self.waves.backward(d_wave, d_values)
+        self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
 
     def report(self, values: Values) -> Values:
         effects = self._centred(self.effects(values)).reshape(

@@ -1,4 +1,4 @@
-"""How much a design says about each unit effect, before any answer is seen. Only the sampler's geometry uses it."""
+"""How much a design says about each unit effect before any answer: only for the sampler's geometry."""
 
 from __future__ import annotations
 
