@@ -35,7 +35,7 @@ def world(request):
 
 
 def _true_draw(frame, truth):
-    parameters = truth["parameters"].set_index(["parameter", "dimension"])["value"]
+    parameters = truth["parameters"].set_index(["name", "index"])["value"]
     items = truth["item_parameters"].set_index(["item", "parameter"])["value"]
     units = truth["unit_effects"].set_index(["role", "unit", "wave", "dimension"])["total"]
     relations = truth["relation_effects"].set_index(["rater_unit", "target_unit", "wave", "dimension"])[
