@@ -11,7 +11,8 @@ from relcap_models.errors import DataError
 from relcap_models.study import report_again, run_study, verify_results
 from relcap_models.study.run import STAGES
 
-DISTRIBUTION = ["analysis", "item", "dimension", "category", "observed", "predicted_mean", "predicted_lower", "predicted_upper", "suppressed"]
+DISTRIBUTION = ["analysis", "item", "dimension", "category", "observed"]
+DISTRIBUTION += ["predicted_mean", "predicted_lower", "predicted_upper", "suppressed"]
 
 
 class StandInFit:
