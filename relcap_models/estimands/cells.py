@@ -1,4 +1,4 @@
-"""Draws of expected answers, averaged over items into dimensions and `overall`, a block of cells at a time."""
+"""Draws of expected answers, averaged over items into dimensions and `overall`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ class Scores:
     points: np.ndarray
     favourable: np.ndarray
 
-    def column(self, q: int) -> Scores:
-        return Scores(self.points[:, :, [q]], self.favourable[:, :, [q]])
-
 
 def quantities(fit: Fit) -> list[str]:
     """Names of the last axis of `Scores`."""
@@ -39,7 +36,10 @@ def item_weights(fit: Fit) -> np.ndarray:
 
 
 def scores(fit: Fit, location: np.ndarray, variance: np.ndarray) -> Scores:
-    """Scores of cells with latent means `location` (S, X, D), averaged over normal noise with `variance` (S, D)."""
+    """Scores of cells with these latent means, averaged over normal noise.
+
+    location : (S, X, D) · variance : (S or 1, D)
+    """
     weights = item_weights(fit)
     n_draws, n_cells = location.shape[:2]
     points = np.empty((n_draws, n_cells, weights.shape[1]))
@@ -60,7 +60,7 @@ def blocks(n_draws: int, n_cells: int, n_categories: int) -> list[slice]:
 
 
 def noise_variance(fit: Fit) -> np.ndarray:
-    """(S, D) variance of respondents and ratings, over which every score averages."""
+    """(S or 1, D) variance of respondents and ratings, over which every score averages."""
     covariance = latent.noise_covariance(fit.draws, fit.structure, len(fit.frame.dimensions))
     return np.diagonal(covariance, axis1=1, axis2=2)
 
@@ -68,6 +68,16 @@ def noise_variance(fit: Fit) -> np.ndarray:
 def rated_cells(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Relation and wave of every relation × wave with at least one rating."""
     frame = fit.frame
-    between = frame.relation_of_rating >= 0
+    between = ~frame.own
     codes = np.unique(frame.relation_of_rating[between] * len(frame.waves) + frame.wave_of_rating[between])
     return codes // len(frame.waves), codes % len(frame.waves)
+
+
+def unit_names(fit: Fit) -> np.ndarray:
+    """(U,) ids of the units, to be indexed by codes."""
+    return np.array(fit.frame.units, dtype=object)
+
+
+def wave_names(fit: Fit) -> np.ndarray:
+    """(W,) ids of the waves, to be indexed by codes."""
+    return np.array(fit.frame.waves, dtype=object)

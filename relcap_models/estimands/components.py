@@ -31,13 +31,27 @@ def variance_components(fit: Fit) -> dict[str, np.ndarray]:
     return found
 
 
+def item_residual_variance(fit: Fit) -> np.ndarray:
+    """(S, I) residual variance of each item, fixed by an ordinal family."""
+    if fit.model.response == "gaussian":
+        return fit.draws("residual_sd") ** 2
+    return np.full_like(fit.draws("loading"), RESIDUAL_SD[fit.model.response] ** 2)
+
+
 def residual_variance(fit: Fit) -> np.ndarray:
-    """(S, D) residual variance of one item: fixed by an ordinal family, the items' mean in the gaussian one."""
-    frame = fit.frame
-    n_dimensions = len(frame.dimensions)
-    if fit.model.response != "gaussian":
-        n_draws = fit.n_chains * fit.n_draws
-        return np.full((n_draws, n_dimensions), RESIDUAL_SD[fit.model.response] ** 2)
-    squared = fit.draws("residual_sd") ** 2
-    member = np.eye(n_dimensions)[frame.dimension_of_item]
-    return squared @ (member / member.sum(axis=0))
+    """(S, D) residual variance of one item: the mean over the dimension's items."""
+    member = np.eye(len(fit.frame.dimensions))[fit.frame.dimension_of_item]
+    return item_residual_variance(fit) @ (member / member.sum(axis=0))
+
+
+def covariance_of(fit: Fit, name: str) -> np.ndarray:
+    """(S or 1, D, D) covariance over dimensions of relations or a grouping; zero where there is none."""
+    if f"cov_{name}" in fit.posterior:
+        return fit.draws(f"cov_{name}")
+    return np.zeros((1, len(fit.frame.dimensions), len(fit.frame.dimensions)))
+
+
+def end_covariance(fit: Fit, role: str) -> np.ndarray:
+    """(S, D, D) covariance of what one end of a relation brings: its unit effect and its district × wave."""
+    unit = latent.unit_covariance(fit.draws, fit.structure, role, len(fit.frame.dimensions))
+    return unit + covariance_of(fit, f"district_{role}")

@@ -1,4 +1,4 @@
-"""An estimate: a question, its unit, what it assumes, and draws. One function turns draws into a tidy table."""
+"""An estimate: a question, its unit, what it assumes, and draws; and the tidy table of draws."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 SUMMARY = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "ess_tail", "rhat")
-"""Columns of a summary: equal-tailed interval; `ess` is the bulk and `ess_tail` the tail effective sample size."""
+"""Columns of a summary: equal-tailed interval; `ess` and `ess_tail` are the bulk and tail effective sizes."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Estimate:
 def summarise(draws: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     """Mean, sd, equal-tailed interval and convergence of each column of (chain, draw, X).
 
-    A column that never varies is a constant, not an estimate: its Monte Carlo error is 0 and its ESS and R-hat blank.
+    A column that never varies is a constant, not an estimate: its Monte Carlo error is 0 and its ESS and
+    R-hat are blank.
     """
     from arviz_stats.base import array_stats
 
@@ -77,3 +78,8 @@ def interval(draws: np.ndarray, *, ci_prob: float) -> tuple[np.ndarray, np.ndarr
 def by_chain(draws: np.ndarray, n_chains: int) -> np.ndarray:
     """(S, X) draws, chain after chain, as (chain, draw, X)."""
     return draws.reshape(n_chains, -1, draws.shape[-1])
+
+
+def columns(*names: str) -> list[str]:
+    """The names of a table's columns, in order; several may stand in one string."""
+    return " ".join(names).split()

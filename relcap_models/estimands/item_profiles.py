@@ -5,75 +5,38 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.cells import blocks, noise_variance, rated_cells
-from relcap_models.estimands.estimate import Estimate, by_chain
-from relcap_models.estimands.naive import responses_of
+from relcap_models.estimands.cells import blocks, noise_variance, rated_cells, unit_names, wave_names
+from relcap_models.estimands.estimate import Estimate, by_chain, columns
+from relcap_models.estimands.naive import beside, cell_means, responses_of
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
 
-PROFILE_COLUMNS = [
-    "analysis",
-    "wave",
-    "rater_unit",
-    "target_unit",
-    "item",
-    "dimension",
-    "mean",
-    "sd",
-    "lower",
-    "upper",
-    "ci_prob",
-    "naive_mean",
-    "n_respondents",
-    "n_ratings",
-    "suppressed",
-    "ci_kind",
-    "median",
-    "mcse",
-    "ess",
-    "ess_tail",
-    "rhat",
-]
-PARAMETER_COLUMNS = [
-    "analysis",
-    "item",
-    "dimension",
-    "parameter",
-    "mean",
-    "sd",
-    "lower",
-    "upper",
-    "ci_prob",
-    "ci_kind",
-    "median",
-    "mcse",
-    "ess",
-    "ess_tail",
-    "rhat",
-]
+PROFILE_COLUMNS = columns(
+    "analysis wave rater_unit target_unit item dimension mean sd lower upper ci_prob",
+    "naive_mean n_respondents n_ratings suppressed ci_kind median mcse ess ess_tail rhat",
+)
+PARAMETER_COLUMNS = columns(
+    "analysis item dimension parameter mean sd lower upper ci_prob",
+    "ci_kind median mcse ess ess_tail rhat",
+)
 
 
 def item_profile_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
-    """Expected answer to each item in each rated relation × wave."""
-    frame = fit.frame
+    """Expected answer to each item in each rated relation × wave; `naive_mean` is blank without answers."""
+    frame, n_items = fit.frame, len(fit.frame.items)
     relation, wave = rated_cells(fit)
     location = latent.relation_location(fit.draws, frame, fit.structure)[:, relation, wave]
     variance = noise_variance(fit)
-    rater, target = frame.rater_of_relation[relation], frame.target_of_relation[relation]
-    units, waves = np.array(frame.units, dtype=object), np.array(frame.waves, dtype=object)
     parts = []
-    for block in blocks(len(location), len(relation), int(frame.n_categories.max()) * len(frame.items)):
+    for block in blocks(len(location), len(relation), int(frame.n_categories.max()) * n_items):
         expected, _ = latent.item_expectation(
             fit.draws, frame, fit.model.response, location[:, block], variance
         )
-        n_cells = expected.shape[1]
-        labels = pd.DataFrame(
+        cells = pd.DataFrame(
             {
-                "analysis": fit.model.id,
-                "wave_code": np.repeat(wave[block], len(frame.items)),
-                "rater_code": np.repeat(rater[block], len(frame.items)),
-                "target_code": np.repeat(target[block], len(frame.items)),
-                "item_code": np.tile(np.arange(len(frame.items)), n_cells),
+                "wave": np.repeat(wave[block], n_items),
+                "relation": np.repeat(relation[block], n_items),
+                "item": np.tile(np.arange(n_items), expected.shape[1]),
             }
         )
         parts.append(
@@ -82,49 +45,50 @@ def item_profile_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
                 unit="points of the response scale",
                 assumptions="averaged over respondents' leniency and rating noise",
                 draws=by_chain(expected.reshape(len(expected), -1), fit.n_chains),
-                labels=labels,
+                labels=cells,
             ).table(ci_prob=ci_prob)
         )
     table = pd.concat(parts, ignore_index=True)
-    naive = (
-        responses_of(frame)
-        .groupby(["wave", "rater", "target", "item"])
-        .agg(
-            naive_mean=("points", "mean"),
-            n_respondents=("respondent", "nunique"),
-            n_ratings=("rating", "nunique"),
-        )
-        .reset_index()
-        .rename(columns={c: f"{c}_code" for c in ("wave", "rater", "target", "item")})
-    )
-    table = table.merge(naive, on=["wave_code", "rater_code", "target_code", "item_code"], how="left")
-    item = table["item_code"].to_numpy()
-    table = table.assign(
-        wave=waves[table["wave_code"]],
-        rater_unit=units[table["rater_code"]],
-        target_unit=units[table["target_code"]],
+    cells = table[["wave", "relation", "item"]]
+    naive = beside(cell_means(responses_of(frame), list(cells.columns)), cells)
+    table = pd.concat([table.drop(columns=list(cells.columns)), naive], axis=1)
+    units, item, relation = unit_names(fit), cells["item"].to_numpy(), cells["relation"].to_numpy()
+    return table.assign(
+        analysis=fit.model.id,
+        wave=wave_names(fit)[cells["wave"]],
+        rater_unit=units[frame.rater_of_relation[relation]],
+        target_unit=units[frame.target_of_relation[relation]],
         item=np.array(frame.items, dtype=object)[item],
         dimension=np.array(frame.dimensions, dtype=object)[frame.dimension_of_item[item]],
-        n_respondents=table["n_respondents"].fillna(0).astype(int),
-        n_ratings=table["n_ratings"].fillna(0).astype(int),
         suppressed=False,
-    )
-    return table[PROFILE_COLUMNS]
+    )[PROFILE_COLUMNS]
 
 
 def item_parameter_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
-    """Loadings, and thresholds (steps in partial credit) or intercepts and residual spreads."""
+    """Loadings, and thresholds (steps in partial credit) or intercepts and residual spreads.
+
+    `threshold_k` lies between the k-th answer and the next, on the latent scale; an intercept is the expected
+    answer where the latent rating is 0, in points.
+    """
     frame = fit.frame
     items, dimensions = np.array(frame.items, dtype=object), np.array(frame.dimensions, dtype=object)
     every = np.arange(len(items))
-    found = [("loading", every, ["loading"] * len(items))]
+
+    def called(name: str) -> list[str]:
+        return [name] * len(items)
+
+    found = [(every, called("loading"), "latent scale", fit.draws("loading"))]
     if fit.model.response == "gaussian":
-        found += [(name, every, [name] * len(items)) for name in ("intercept", "residual_sd")]
+        intercept = fit.draws("intercept") + frame.minimum_of_item
+        found += [
+            (every, called("intercept"), "points of the response scale", intercept),
+            (every, called("residual_sd"), "points of the response scale", fit.draws("residual_sd")),
+        ]
     else:
         steps = [f"threshold_{k}" for n in frame.n_categories for k in range(1, n)]
-        found.append(("threshold", frame.item_of_threshold, steps))
+        found.append((frame.item_of_threshold, steps, "latent scale", fit.draws("threshold")))
     parts = []
-    for name, item, parameter in found:
+    for item, parameter, unit, draws in found:
         labels = pd.DataFrame(
             {
                 "analysis": fit.model.id,
@@ -136,9 +100,9 @@ def item_parameter_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
         parts.append(
             Estimate(
                 question="How does the item relate to the latent rating?",
-                unit="latent scale",
+                unit=unit,
                 assumptions="the same in every wave and unit",
-                draws=by_chain(fit.draws(name), fit.n_chains),
+                draws=by_chain(draws, fit.n_chains),
                 labels=labels,
             ).table(ci_prob=ci_prob)
         )

@@ -11,7 +11,8 @@ RANK_COLUMNS = ("rank_lower", "rank_upper", "prob_lowest_k", "prob_highest_k", "
 def rank_table(draws: np.ndarray, *, k: int, ci_prob: float) -> pd.DataFrame:
     """Rank interval and tail probabilities of each column of (S, X); rank 1 is the lowest.
 
-    `k` is cut to half the number of columns, so that lowest and highest never overlap.
+    `k` is cut to half the number of columns, so that lowest and highest never overlap. One column alone has
+    no rank: blank.
     """
     n = draws.shape[1]
     if n < 2:
@@ -28,3 +29,17 @@ def rank_table(draws: np.ndarray, *, k: int, ci_prob: float) -> pd.DataFrame:
             "k": k,
         }
     )
+
+
+def ranks_by_wave(draws: np.ndarray, wave: np.ndarray, *, k: int, ci_prob: float) -> pd.DataFrame:
+    """`rank_table` among the cells of the same wave; wave : (X,) codes."""
+    table = pd.DataFrame(np.nan, index=range(len(wave)), columns=list(RANK_COLUMNS))
+    for w in np.unique(wave):
+        here = np.flatnonzero(wave == w)
+        table.iloc[here] = rank_table(draws[:, here], k=k, ci_prob=ci_prob).to_numpy()
+    return table
+
+
+def no_ranks(n_cells: int) -> pd.DataFrame:
+    """Blank rank columns: only `overall` is ranked."""
+    return pd.DataFrame(np.nan, index=range(n_cells), columns=list(RANK_COLUMNS))

@@ -20,7 +20,8 @@ def tables(
 ) -> dict[str, pd.DataFrame]:
     """Every table that a fit answers, by name.
 
-    gap : perception gaps beyond this many points matter · goal : change aimed at, in points · k : of P(among the k …)
+    gap : perception gaps beyond this many points matter · goal : change aimed at, in points ·
+    k : of P(among the k lowest or highest)
     """
     units = unit_scores(fit)
     found = {

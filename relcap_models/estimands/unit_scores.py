@@ -3,55 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.cells import Scores, noise_variance, quantities, scores
-from relcap_models.estimands.estimate import Estimate, by_chain, interval
-from relcap_models.estimands.naive import naive_table, responses_of
-from relcap_models.estimands.ranks import RANK_COLUMNS, rank_table
+from relcap_models.estimands.cells import (
+    Scores,
+    noise_variance,
+    quantities,
+    rated_cells,
+    scores,
+    unit_names,
+    wave_names,
+)
+from relcap_models.estimands.components import covariance_of, end_covariance
+from relcap_models.estimands.estimate import Estimate, by_chain, columns, interval
+from relcap_models.estimands.naive import beside, naive_table, responses_of
+from relcap_models.estimands.ranks import RANK_COLUMNS, no_ranks, ranks_by_wave
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
 
-COLUMNS = [
-    "analysis",
-    "wave",
-    "unit",
-    "role",
-    "dimension",
-    "mean",
-    "sd",
-    "lower",
-    "upper",
-    "ci_prob",
-    "naive_mean",
-    "n_respondents",
-    "n_ratings",
-    "suppressed",
-    "ci_kind",
-    "median",
-    "favourable_mean",
-    "favourable_lower",
-    "favourable_upper",
-    "naive_favourable",
-    "rank_lower",
-    "rank_upper",
-    "prob_lowest_k",
-    "prob_highest_k",
-    "k",
-    "mcse",
-    "ess",
-    "ess_tail",
-    "rhat",
-]
+Role = Literal["seen_by_others", "as_rater", "within_unit", "own_staff"]
 
-_QUESTIONS = {
+COLUMNS = columns(
+    "analysis wave unit role dimension mean sd lower upper ci_prob",
+    "naive_mean n_respondents n_ratings suppressed ci_kind median",
+    "favourable_mean favourable_lower favourable_upper naive_favourable",
+    *RANK_COLUMNS,
+    "mcse ess ess_tail rhat",
+)
+
+_QUESTIONS: dict[Role, str] = {
     "seen_by_others": "What would respondents of a typical other unit answer about this unit?",
     "as_rater": "What would this unit's respondents answer about a typical other unit?",
     "within_unit": "What would this unit's respondents answer about working with each other?",
     "own_staff": "What would this unit's own staff answer?",
 }
+_ABOUT_OTHERS = ("seen_by_others", "as_rater")
 
 
 @dataclass(frozen=True)
@@ -59,66 +48,88 @@ class UnitScores:
     """Scores of units × waves in one role. unit, wave : (X,) codes of the cells."""
 
     fit: Fit
-    role: str
+    role: Role
     unit: np.ndarray
     wave: np.ndarray
     scores: Scores
 
+    @property
+    def side(self) -> Literal["target", "rater"]:
+        """The end of a rating at which the unit stands."""
+        return "target" if self.role == "seen_by_others" else "rater"
+
+    def responses(self) -> pd.DataFrame:
+        """The answers that are about these units in this role, the unit's code in `unit`."""
+        responses = responses_of(self.fit.frame)
+        others = responses["rater"] != responses["target"]
+        return responses[others == (self.role in _ABOUT_OTHERS)].assign(unit=lambda r: r[self.side])
+
 
 def unit_scores(fit: Fit) -> tuple[UnitScores, ...]:
     """Scores of every unit in every role that the design has, in waves in which somebody rated it so."""
-    frame, structure, draws = fit.frame, fit.structure, fit.draws
-    n_dimensions = len(frame.dimensions)
     found = []
-    if "target" in structure.roles:
-        between = ~frame.own
-        others = noise_variance(fit) + _variance_of(fit, "cov_relation")
-        for role, effect, rest, unit in (
-            ("seen_by_others", "target", "perceiver", frame.target_of_rating),
-            ("as_rater", "perceiver", "target", frame.rater_of_rating),
-        ):
-            location = draws("mu")[:, None] + draws(f"{effect}_effect")
-            location = location + latent.district_shock(draws, frame, structure, f"district_{effect}")
-            location = location + _covariates_of_unit(fit, unit[between])
-            spread = latent.unit_covariance(draws, structure, rest, n_dimensions)
-            variance = others + np.diagonal(spread, axis1=1, axis2=2)
-            found.append(_scored(fit, role, location, variance, unit[between], frame.wave_of_rating[between]))
-    if frame.own.any():
-        role = "within_unit" if "target" in structure.roles else "own_staff"
-        location = latent.own_location(draws, frame, structure)
-        found.append(
-            _scored(
-                fit,
-                role,
-                location,
-                noise_variance(fit),
-                frame.rater_of_rating[frame.own],
-                frame.wave_of_rating[frame.own],
-            )
-        )
+    if "target" in fit.structure.roles:
+        found += [_among_others(fit, "seen_by_others"), _among_others(fit, "as_rater")]
+    if fit.frame.own.any():
+        found.append(_of_own_staff(fit))
     return tuple(found)
 
 
-def _variance_of(fit: Fit, name: str) -> np.ndarray | float:
-    if name not in fit.tree["posterior"]:
-        return 0.0
-    return np.diagonal(fit.draws(name), axis1=1, axis2=2)
+def _among_others(fit: Fit, role: Role) -> UnitScores:
+    """Averaged over the superpopulation of the other end, of relations, of respondents and of ratings.
+
+    The other end's unit effects, its district's and what is particular to the relation are normal around
+    zero: their variance joins the noise. Covariates of the other end are averaged in the same way, over the
+    relations that were rated.
+    """
+    frame, draws = fit.frame, fit.draws
+    between = ~frame.own
+    mine, other, unit = "target", "perceiver", frame.target_of_rating[between]
+    if role == "as_rater":
+        mine, other, unit = "perceiver", "target", frame.rater_of_rating[between]
+    location = draws("mu")[:, None] + draws(f"{mine}_effect")
+    location = location + latent.district_shock(draws, frame, fit.structure, f"district_{mine}")
+    spread = end_covariance(fit, other) + covariance_of(fit, "relation")
+    if frame.covariates:
+        of_unit, covariance = _covariates_among_others(fit, "target." if mine == "target" else "rater.", unit)
+        beta = draws("beta")
+        location = location + np.einsum("uc,scd->sud", of_unit, beta)[:, :, None]
+        spread = spread + np.einsum("scd,ce,sef->sdf", beta, covariance, beta)
+    variance = noise_variance(fit) + np.diagonal(spread, axis1=1, axis2=2)
+    return _scored(fit, role, location, variance, unit, frame.wave_of_rating[between])
 
 
-def _covariates_of_unit(fit: Fit, unit: np.ndarray) -> np.ndarray | float:
-    """xβ averaged over the ratings in which a unit appears: (S, U, 1, D)."""
+def _covariates_among_others(fit: Fit, mine: str, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Covariates of each unit against a typical other one, (U, C), and their covariance over others, (C, C).
+
+    mine : prefix of the covariates that are the unit's own; the rest is averaged over rated relations.
+    """
     frame = fit.frame
-    if not frame.covariates:
-        return 0.0
-    between = frame.covariates_of_rating[~frame.own]
-    total = np.zeros((len(frame.units), between.shape[1]))
-    np.add.at(total, unit, between)
-    mean = total / np.maximum(np.bincount(unit, minlength=len(frame.units)), 1)[:, None]
-    return np.einsum("uc,scd->sud", mean, fit.draws("beta"))[:, :, None]
+    of_unit = np.zeros((len(frame.units), len(frame.covariates)))
+    of_unit[unit] = frame.covariates_of_rating[~frame.own]
+    relation, wave = rated_cells(fit)
+    of_cell = frame.covariates_of_relation[relation, wave]
+    theirs = np.array([not name.startswith(mine) for name in frame.covariates])
+    of_unit[:, theirs] = of_cell[:, theirs].mean(axis=0)
+    deviation = np.where(theirs, of_cell - of_cell.mean(axis=0), 0.0)
+    return of_unit, deviation.T @ deviation / len(deviation)
+
+
+def _of_own_staff(fit: Fit) -> UnitScores:
+    frame = fit.frame
+    role: Role = "within_unit" if "target" in fit.structure.roles else "own_staff"
+    unit, wave = frame.rater_of_rating[frame.own], frame.wave_of_rating[frame.own]
+    location = latent.own_location(fit.draws, frame, fit.structure)
+    if frame.covariates:
+        # Everybody in a unit and wave rates it under the same covariates.
+        of_unit = np.zeros((len(frame.units), len(frame.waves), len(frame.covariates)))
+        of_unit[unit, wave] = frame.covariates_of_rating[frame.own]
+        location = location + np.einsum("uwc,scd->suwd", of_unit, fit.draws("beta"))
+    return _scored(fit, role, location, noise_variance(fit), unit, wave)
 
 
 def _scored(
-    fit: Fit, role: str, location: np.ndarray, variance: np.ndarray, unit: np.ndarray, wave: np.ndarray
+    fit: Fit, role: Role, location: np.ndarray, variance: np.ndarray, unit: np.ndarray, wave: np.ndarray
 ) -> UnitScores:
     codes = np.unique(unit * len(fit.frame.waves) + wave)
     units, waves = codes // len(fit.frame.waves), codes % len(fit.frame.waves)
@@ -126,49 +137,41 @@ def _scored(
 
 
 def unit_score_table(estimates: UnitScores, *, ci_prob: float, k: int) -> pd.DataFrame:
-    """One row per unit × wave × dimension, with naive means, counts and ranks."""
-    fit, role = estimates.fit, estimates.role
-    frame = fit.frame
-    responses = responses_of(frame)
-    own = responses["rater"] == responses["target"]
-    side = "target" if role == "seen_by_others" else "rater"
-    responses = responses[~own if role in ("seen_by_others", "as_rater") else own]
-    naive = naive_table(frame, responses, ["wave", side]).rename(columns={side: "unit_code"})
-    units, waves = np.array(frame.units, dtype=object), np.array(frame.waves, dtype=object)
-    codes = pd.DataFrame({"wave": estimates.wave, "unit_code": estimates.unit})
+    """One row per unit × wave × dimension, with naive means, counts and ranks (in rows of `overall` alone).
+
+    The naive columns are blank where nobody answered an item of the dimension.
+    """
+    fit, role, names = estimates.fit, estimates.role, quantities(estimates.fit)
+    cells = pd.DataFrame({"wave": estimates.wave, "unit": estimates.unit})
+    naive = naive_table(fit.frame, estimates.responses(), list(cells.columns))
+    over = "averaged over respondents' leniency and rating noise"
+    if role in _ABOUT_OTHERS:
+        over += ", the other unit and what is particular to the relation"
+    labels = pd.DataFrame(
+        {
+            "analysis": fit.model.id,
+            "wave": wave_names(fit)[estimates.wave],
+            "unit": unit_names(fit)[estimates.unit],
+            "role": role,
+        }
+    )
     parts = []
-    for q, name in enumerate(quantities(fit)):
+    for q, name in enumerate(names):
         points = estimates.scores.points[:, :, q]
-        labels = pd.DataFrame(
-            {
-                "analysis": fit.model.id,
-                "wave": waves[estimates.wave],
-                "unit": units[estimates.unit],
-                "role": role,
-                "dimension": name,
-            }
-        )
         table = Estimate(
             question=_QUESTIONS[role],
             unit="points of the response scale",
-            assumptions="averaged over the other unit, the relation, respondents' leniency and rating noise"
-            if role in ("seen_by_others", "as_rater")
-            else "averaged over respondents' leniency and rating noise",
+            assumptions=over,
             draws=by_chain(points, fit.n_chains),
-            labels=labels,
+            labels=labels.assign(dimension=name),
         ).table(ci_prob=ci_prob)
         favourable = interval(estimates.scores.favourable[:, :, q], ci_prob=ci_prob)
         for column, values in zip(("mean", "lower", "upper"), favourable):
             table[f"favourable_{column}"] = values
-        ranks = pd.DataFrame(np.nan, index=table.index, columns=list(RANK_COLUMNS))
-        if q == len(frame.dimensions):
-            for wave in np.unique(estimates.wave):
-                here = np.flatnonzero(estimates.wave == wave)
-                ranks.iloc[here] = rank_table(points[:, here], k=k, ci_prob=ci_prob).to_numpy()
-        counts = codes.merge(naive[naive["dimension"] == name], on=["wave", "unit_code"], how="left")
-        for column in ("naive_mean", "naive_favourable", "n_respondents", "n_ratings"):
-            table[column] = counts[column].to_numpy()
-        parts.append(pd.concat([table, ranks], axis=1).assign(suppressed=False))
-    table = pd.concat(parts, ignore_index=True)
-    counts = table[["n_respondents", "n_ratings"]].fillna(0).astype(int)
-    return table.assign(**counts)[COLUMNS].sort_values(["wave", "unit"], kind="stable", ignore_index=True)
+        if name == names[-1]:
+            ranks = ranks_by_wave(points, estimates.wave, k=k, ci_prob=ci_prob)
+        else:
+            ranks = no_ranks(len(labels))
+        parts.append(pd.concat([table, beside(naive, cells.assign(dimension=name)), ranks], axis=1))
+    table = pd.concat(parts, ignore_index=True).assign(suppressed=False)
+    return table[COLUMNS].sort_values(["wave", "unit"], kind="stable", ignore_index=True)

@@ -8,42 +8,30 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.components import residual_variance, variance_components
-from relcap_models.estimands.estimate import Estimate, by_chain
+from relcap_models.estimands.estimate import Estimate, by_chain, columns
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
 
-COLUMNS = [
-    "analysis",
-    "dimension",
-    "component",
-    "quantity",
-    "mean",
-    "sd",
-    "lower",
-    "upper",
-    "ci_prob",
-    "ci_kind",
-    "median",
-    "mcse",
-    "ess",
-    "ess_tail",
-    "rhat",
-]
+COLUMNS = columns(
+    "analysis dimension component quantity mean sd lower upper ci_prob",
+    "ci_kind median mcse ess ess_tail rhat",
+)
 _OWN_ONLY = ("self",)
 
 
 def variance_share_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
     """Variances and shares by component, and correlations, one row each.
 
-    A share is of the variance of one answer to one item by one respondent about another unit (about the own unit in a
-    climate analysis); the variance of own-unit ratings (`self`) has no share in it. Correlations: generalised and dyadic
-    reciprocity, stability over waves, and between dimensions within a component.
+    A share is of the variance of one answer to one item by one respondent about another unit (about the own
+    unit in a climate analysis), on the latent scale and covariates apart; the variance of own-unit ratings
+    (`self`) has no share in it. Correlations: generalised and dyadic reciprocity, stability over waves, and
+    between dimensions within a component.
     """
     parts = [
         Estimate(
             question="Where does the variance of an answer lie?",
             unit="latent scale",
-            assumptions="variances are those of the population of units, relations and respondents like these",
+            assumptions="of the population of units, relations and respondents like these",
             draws=by_chain(draws, fit.n_chains),
             labels=labels.assign(analysis=fit.model.id),
         ).table(ci_prob=ci_prob)

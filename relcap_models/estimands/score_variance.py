@@ -1,0 +1,155 @@
+"""Variance of true scores and of one respondent's error, on the latent and on the response scale.
+
+A score is a mean over items. What two respondents of the same relation have in common is true; what is left
+of one respondent's variance is error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from relcap_models.estimands.cells import item_weights
+from relcap_models.estimands.components import covariance_of, end_covariance, item_residual_variance
+from relcap_models.inference.fit import Fit
+from relcap_models.models import latent
+from relcap_models.models.families import exceedance
+
+# Probabilists' Gauss–Hermite rule and the orthonormal Hermite polynomials at its nodes: (nodes, degree).
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_DEGREES = np.arange(1, 24)
+
+
+def _hermite(x: np.ndarray, highest: int) -> np.ndarray:
+    values = [np.ones_like(x), x]
+    for k in range(1, highest):
+        values.append((x * values[k] - np.sqrt(k) * values[k - 1]) / np.sqrt(k + 1))
+    return np.stack(values[1:], axis=-1)
+
+
+_POLYNOMIALS = _hermite(_NODES, int(_DEGREES[-1]))
+
+
+@dataclass(frozen=True)
+class ScoreVariance:
+    """Variances of scores of the dimensions and `overall`, (S, Q) each.
+
+    true : of true scores, by comparison · error : of one respondent's score around the true one
+    """
+
+    true: dict[str, np.ndarray]
+    error: np.ndarray
+
+
+@dataclass(frozen=True)
+class LatentCovariance:
+    """Where scores differ on the latent scale, (S or 1, D, D) each.
+
+    true : of η between the relations (units) of a wave · held : comparison → the part of `true` that is the
+    same for all that are compared · noise : of η between respondents of one relation
+    """
+
+    true: np.ndarray
+    held: dict[str, np.ndarray]
+    noise: np.ndarray
+
+
+def latent_covariance(fit: Fit) -> LatentCovariance | None:
+    """Covariances behind the scores, covariates apart; None where true score and error cannot be told apart.
+
+    That is so where each relation has one answer to one item.
+    """
+    structure, n_dimensions = fit.structure, len(fit.frame.dimensions)
+    noise = latent.noise_covariance(fit.draws, structure, n_dimensions)
+    rater = end_covariance(fit, "perceiver")
+    nothing = np.zeros((1, n_dimensions, n_dimensions))
+    if "target" not in structure.roles:
+        return LatentCovariance(rater, {"units": nothing}, noise)
+    if structure.relation in ("none", "residual"):
+        return None
+    true = rater + end_covariance(fit, "target") + covariance_of(fit, "relation")
+    return LatentCovariance(true, {"all_relations": nothing, "within_rater_unit": rater}, noise)
+
+
+def latent_scale(fit: Fit, covariance: LatentCovariance) -> ScoreVariance:
+    """Variances of the mean of the items' latent answers λη + ε."""
+    weights = item_weights(fit)
+    member = np.eye(len(fit.frame.dimensions))[fit.frame.dimension_of_item]
+    slope = np.einsum("si,iq,id->sqd", fit.draws("loading"), weights, member)
+
+    def variance(part: np.ndarray) -> np.ndarray:
+        return np.einsum(
+            "sqd,sde,sqe->sq", slope, np.broadcast_to(part, (len(slope), *part.shape[1:])), slope
+        )
+
+    true = {name: variance(covariance.true) - variance(held) for name, held in covariance.held.items()}
+    return ScoreVariance(true, variance(covariance.noise) + item_residual_variance(fit) @ weights**2)
+
+
+def response_scale(fit: Fit, covariance: LatentCovariance) -> ScoreVariance:
+    """Variances of the mean of the items' answers in points.
+
+    With M(η) the expected answer at a fixed η, two respondents whose latent ratings correlate by r share the
+    covariance Σ_k a_k² r^k, a_k the coefficients of M in orthonormal Hermite polynomials (Mehler 1866). So
+    one quadrature per item serves all comparisons and, with one series per dimension, `overall`. Where a part
+    is held constant (the rater unit's leniency), variances are means over its values.
+    """
+    total = covariance.true + covariance.noise
+    sd = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
+    coefficients, residual = _answers_at_nodes(fit, _typical_location(fit), sd)
+    weights, frame = item_weights(fit), fit.frame
+    member = np.eye(len(frame.dimensions))[frame.dimension_of_item]
+    series = np.einsum("sik,id->sdk", coefficients, member / member.sum(axis=0))
+    share = weights.T @ member
+
+    def shared(part: np.ndarray) -> np.ndarray:
+        """(S, Q) covariance of two respondents' scores who have `part` of η in common."""
+        correlation = part / (sd[:, :, None] * sd[:, None, :])
+        powers = correlation[..., None] ** _DEGREES
+        between = np.einsum("sdk,sek,sdek->sde", series, series, powers)
+        return np.einsum("qd,qe,sde->sq", share, share, between)
+
+    common = shared(covariance.true)
+    true = {name: common - shared(held) for name, held in covariance.held.items()}
+    return ScoreVariance(true, shared(total) - common + residual @ weights**2)
+
+
+def _typical_location(fit: Fit) -> np.ndarray:
+    """(S, D) latent mean over waves, at the mean of the covariates."""
+    frame = fit.frame
+    location = fit.draws("mu").mean(axis=1)
+    if frame.covariates:
+        rated = ~frame.own if "target" in fit.structure.roles else frame.own
+        location = location + np.einsum(
+            "c,scd->sd", frame.covariates_of_rating[rated].mean(axis=0), fit.draws("beta")
+        )
+    return location
+
+
+def _answers_at_nodes(fit: Fit, location: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hermite coefficients of each item's expected answer over η ~ N(location, sd²), and residual variances.
+
+    location, sd : (S, D). Returns (S, I, degree) and (S, I), the latter averaged over η.
+    """
+    frame, response = fit.frame, fit.model.response
+    loading = fit.draws("loading")
+    coefficients = np.zeros((*loading.shape, len(_DEGREES)))
+    if response == "gaussian":
+        coefficients[:, :, 0] = loading * sd[:, frame.dimension_of_item]
+        return coefficients, item_residual_variance(fit)
+    residual = np.empty(loading.shape)
+    weighted = _WEIGHTS[:, None] * _POLYNOMIALS
+    thresholds = fit.draws("threshold")
+    for i, d in enumerate(frame.dimension_of_item):
+        eta = location[:, d, None] + sd[:, d, None] * _NODES
+        start, n = frame.first_threshold[i], frame.n_categories[i]
+        steps = thresholds[:, None, start : start + n - 1]
+        above = exceedance(response, loading[:, i, None] * eta, np.zeros(()), steps)
+        mean = above.sum(axis=-1)
+        # E[y²] = Σ (2k + 1) P(y > k) for y = 0, 1, …
+        square = above @ (2.0 * np.arange(n - 1) + 1.0)
+        coefficients[:, i] = mean @ weighted
+        residual[:, i] = (square - mean**2) @ _WEIGHTS
+    return coefficients, residual
