@@ -1,5 +1,8 @@
 """The only place that samples: engines, fits, convergence and predictive checks."""
 
+from relcap_models.inference.checks import checks
 from relcap_models.inference.fit import Fit, fit
+from relcap_models.inference.loo import LooResult, loo
+from relcap_models.inference.predictive import Replicates, item_distributions, replicate
 
-__all__ = ["Fit", "fit"]
+__all__ = ["Fit", "LooResult", "Replicates", "checks", "fit", "item_distributions", "loo", "replicate"]
