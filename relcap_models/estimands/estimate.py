@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from relcap_models.inference.convergence import convergence
+
 SUMMARY = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "ess_tail", "rhat")
 """Columns of a summary: equal-tailed interval; `ess` and `ess_tail` are the bulk and tail effective sizes."""
 
@@ -37,34 +39,24 @@ def summarise(draws: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     A column that never varies is a constant, not an estimate: its Monte Carlo error is 0 and its ESS and
     R-hat are blank.
     """
-    from arviz_stats.base import array_stats
-
     flat = draws.reshape(-1, draws.shape[-1])
     lower, median, upper = np.quantile(flat, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], axis=0)
-    varies = flat.max(axis=0) > flat.min(axis=0)
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    found: dict[str, np.ndarray] = {}
-    moving = draws[:, :, varies]
-    for name, compute in {
-        "mcse": lambda: array_stats.mcse(moving, method="mean", **axes),
-        "ess": lambda: array_stats.ess(moving, method="bulk", **axes),
-        "ess_tail": lambda: array_stats.ess(moving, method="tail", prob=(0.05, 0.95), **axes),
-        "rhat": lambda: array_stats.rhat(moving, **axes),
-    }.items():
-        column = np.full(len(varies), 0.0 if name == "mcse" else np.nan)
-        if varies.any():
-            column[varies] = compute()
-        found[name] = column
+    sd = flat.std(axis=0, ddof=1)
+    judged = convergence(draws)
+    constant = sd <= np.finfo(float).resolution
     return pd.DataFrame(
         {
             "mean": flat.mean(axis=0),
-            "sd": flat.std(axis=0, ddof=1),
+            "sd": sd,
             "lower": lower,
             "upper": upper,
             "ci_prob": ci_prob,
             "ci_kind": "eti",
             "median": median,
-            **found,
+            "mcse": np.where(constant, 0.0, sd / np.sqrt(judged.ess_mean)),
+            "ess": judged.ess_bulk,
+            "ess_tail": judged.ess_tail,
+            "rhat": judged.rhat,
         }
     )
 

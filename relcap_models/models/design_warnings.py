@@ -54,6 +54,16 @@ def _small(frame: Frame, counts: Counts) -> list[str]:
 
 def _items(model: RatingModel, frame: Frame) -> list[str]:
     found = []
+    scales = {
+        (scale.minimum, scale.maximum) for scale in map(frame.instrument.scale_of, frame.instrument.items)
+    }
+    if len(scales) > 1:
+        named = ", ".join(f"{lowest} to {highest}" for lowest, highest in sorted(scales))
+        found.append(
+            f"Items have different scales ({named}): scores in points average over them, so an item with a "
+            "longer scale weighs more. Compare units and relations by them, but do not read them as points of "
+            "one scale; item profiles are in each item's own points."
+        )
     for i, item in enumerate(frame.items):
         answers = frame.answer[frame.item_of_response == i]
         if len(answers) == 0:

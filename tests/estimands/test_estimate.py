@@ -1,0 +1,66 @@
+"""One function turns draws into a table; ranks come with their uncertainty."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relcap_models.estimands.estimate import SUMMARY, Estimate, summarise
+from relcap_models.estimands.ranks import rank_table, ranks_by_wave
+
+
+def test_summary_by_hand():
+    """Draws 0 … 8 of one quantity: mean 4, median 4, variance 60/8, 50 % interval 2 to 6."""
+    draws = np.arange(9.0).reshape(1, 9, 1)
+    row = summarise(draws, ci_prob=0.5).iloc[0]
+    assert row[["mean", "sd", "lower", "upper", "median"]].tolist() == pytest.approx([4, 7.5**0.5, 2, 6, 4])
+    assert (row["ci_prob"], row["ci_kind"]) == (0.5, "eti")
+
+
+def test_monte_carlo_error_of_independent_draws_is_sd_over_root_n():
+    """4 × 1,000 independent draws: error 1/√4000 = 0.0158, up to the noise of an effective sample size."""
+    draws = np.random.default_rng(1).normal(size=(4, 1000, 40))
+    table = summarise(draws, ci_prob=0.9)
+    assert table["mcse"].mean() == pytest.approx(4000**-0.5, rel=0.03)
+    assert table["ess"].mean() == pytest.approx(4000, rel=0.06)
+    assert table["rhat"].max() < 1.01
+
+
+def test_a_constant_has_no_error_and_blank_convergence():
+    row = summarise(np.ones((2, 50, 1)), ci_prob=0.9).iloc[0]
+    assert row["mcse"] == row["sd"] == 0
+    assert row[["ess", "ess_tail", "rhat"]].isna().all()
+
+
+def test_table_is_labels_and_summary():
+    labels = pd.DataFrame({"unit": ["b", "a"]}, index=[7, 3])
+    draws = np.random.default_rng(1).normal([0.0, 9.0], size=(1, 20, 2))
+    table = Estimate("how?", "points", "none", draws, labels).table(ci_prob=0.9)
+    assert list(table.columns) == ["unit", *SUMMARY]
+    assert table.loc[table["unit"] == "a", "mean"].item() == pytest.approx(9, abs=1)
+
+
+def test_ranks_by_hand():
+    """Four draws of three scores. Column 0 ranks 1, 1, 1, 3; column 1 ranks 2, 3, 2, 1; column 2 the rest."""
+    draws = np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0], [0.0, 5.0, 9.0], [7.0, 1.0, 2.0]])
+    table = rank_table(draws, k=1, ci_prob=0.5)
+    assert table["prob_lowest_k"].tolist() == [0.75, 0.25, 0.0]
+    assert table["prob_highest_k"].tolist() == [0.25, 0.25, 0.5]
+    # Quarters of the ranks in order: 1 1 1 3, 1 2 2 3, 2 2 3 3.
+    assert table["rank_lower"].tolist() == [1, 1, 2]
+    assert table["rank_upper"].tolist() == [1, 2, 3]
+
+
+def test_the_lowest_and_the_highest_never_overlap():
+    draws = np.random.default_rng(1).normal(size=(50, 5))
+    table = rank_table(draws, k=4, ci_prob=0.9)
+    assert (table["k"] == 2).all()
+    assert table["prob_lowest_k"].sum() == pytest.approx(2)
+    assert table["prob_highest_k"].sum() == pytest.approx(2)
+    assert (table["prob_lowest_k"] + table["prob_highest_k"] <= 1).all()
+
+
+def test_ranks_stand_within_their_wave_and_one_alone_has_none():
+    draws = np.tile([5.0, 1.0, 3.0, 2.0], (3, 1))
+    table = ranks_by_wave(draws, np.array([0, 1, 0, 1]), k=1, ci_prob=0.9)
+    assert table["rank_lower"].tolist() == [2, 1, 1, 2]
+    assert ranks_by_wave(draws[:, :1], np.array([0]), k=1, ci_prob=0.9).isna().all(axis=None)
