@@ -61,8 +61,8 @@ def _items(model: RatingModel, frame: Frame) -> list[str]:
         named = ", ".join(f"{lowest} to {highest}" for lowest, highest in sorted(scales))
         found.append(
             f"Items have different scales ({named}): scores in points average over them, so an item with a "
-            "longer scale weighs more. Compare units and relations by them, but do not read them as points of "
-            "one scale; item profiles are in each item's own points."
+            "longer scale weighs more. Compare units and relations by them, but do not read them as points "
+            "of one scale; item profiles are in each item's own points."
         )
     for i, item in enumerate(frame.items):
         answers = frame.answer[frame.item_of_response == i]
