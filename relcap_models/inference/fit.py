@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from relcap_models.data.survey import Survey
 from relcap_models.errors import FitError
 from relcap_models.inference.kept import coordinates
 from relcap_models.models import MODELS
+from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
@@ -107,13 +109,14 @@ def fit(
     Raises
     ------
     FitError
-        If the engine is not built, or the sampler cannot start.
+        If the engine is not built, the design cannot carry the model, or the sampler cannot start.
     """
     if engine != "nuts":
         raise FitError(f"The engine '{engine}' is not built yet; use 'nuts'")
     from relcap_models.inference.nuts import sample
 
     frame = model.frame(survey)
+    check_design(model, frame)
     structure = model.structure(frame)
     settings = {
         "engine": engine,
@@ -123,15 +126,17 @@ def fit(
         "target_accept": target_accept,
         "seed": seed,
     }
-    tree = sample(
-        lambda: model.density(frame),
-        coordinates(frame, structure),
-        chains=chains,
-        draws=draws,
-        tune=tune,
-        target_accept=target_accept,
-        seed=seed,
-        progress=progress,
-        store=store,
-    )
+    # Chains run in threads of their own; matrices a few rows wide gain nothing from more.
+    with threadpool_limits(1):
+        tree = sample(
+            lambda: model.density(frame),
+            coordinates(frame, structure),
+            chains=chains,
+            draws=draws,
+            tune=tune,
+            target_accept=target_accept,
+            seed=seed,
+            progress=progress,
+            store=store,
+        )
     return Fit(model, frame, structure, tree, settings)
