@@ -103,13 +103,21 @@ class Suppression:
 
 
 def protect(
-    suppression: Suppression, *, means: bool, lowest: np.ndarray, total: np.ndarray, highest: np.ndarray
+    suppression: Suppression,
+    *,
+    means: bool,
+    few: np.ndarray,
+    lowest: np.ndarray,
+    total: np.ndarray,
+    highest: np.ndarray,
 ) -> None:
     """Hide rows until no hidden one follows from the published ones. Changes `suppression.state`.
 
     Parameters
     ----------
     means : the figures are means, so numbers of respondents and perception gaps stand beside them.
+    few : (row,) rows with so few respondents that their number is a secret too. Larger numbers are none: where
+        everybody answers every item, each follows from the row above, and all would be hidden for nothing.
     lowest, total, highest : (base,) least, actual and greatest possible sum of the figure over the
     respondents of
         a base cell (answers, or favourable answers).
@@ -128,10 +136,15 @@ def protect(
         if leaks:
             _stop_leaks(suppression, leaks)
             continue
-        pinned = pinned_counts(cells, published, hidden) if means else []
+        pinned = pinned_counts(cells, published, hidden & few) if means else []
         pinned = pinned or pinned_sums(cells, published, hidden, lowest, total, highest)
         if not pinned:
             return
+        # One item that everybody answered alike pins it in every relation, through the other items' distributions.
+        distributions = [row for row in suppression.given_up if state[row] == PUBLISHED]
+        if 0 < len(distributions) < len(pinned):
+            suppression.hide(min(distributions))
+            continue
         for row in pinned:
             _widen(suppression, row)
 

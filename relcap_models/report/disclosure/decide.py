@@ -109,7 +109,8 @@ def _hide_means(
     suppression = Suppression(cells, state, lambda group: bool(mean_is_reportable(group, rules)), given_up)
     n = cells.figures["n_answers"]
     lowest, highest = (n * cells.figures[end] for end in ("minimum", "maximum"))
-    protect(suppression, means=True, lowest=lowest, total=cells.figures["total"], highest=highest)
+    few = cells.groups.n_respondents < rules.min_respondents_mean
+    protect(suppression, means=True, few=few, lowest=lowest, total=cells.figures["total"], highest=highest)
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=by_item)
     return state
 
@@ -129,7 +130,8 @@ def _hide_shares(
         cells, state, lambda group: bool(distribution_is_reportable(group, rules)), given_up
     )
     n, favourable = (cells.figures[name] for name in ("n_answers", "n_favourable"))
-    protect(suppression, means=False, lowest=0 * n, total=favourable, highest=n)
+    few = np.zeros(len(cells.keys), dtype=bool)
+    protect(suppression, means=False, few=few, lowest=0 * n, total=favourable, highest=n)
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=False)
     return state
 

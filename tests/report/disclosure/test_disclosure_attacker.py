@@ -156,8 +156,9 @@ def end(solution, sign: float) -> float:
 
 
 def found_in_counts(world, public, *, truth: dict[str, pd.DataFrame]) -> list[tuple]:
-    """Hidden numbers of respondents of relations that margins and bounds leave one value.
+    """Hidden numbers of respondents below the threshold that margins and bounds leave one value.
 
+    Larger ones are no secret: the attacks on means and shares take every number as known.
     A relation's respondents add up to the ratings that its rater unit gave, and to those its target got; each
     hidden one is at least 1 and at most the respondents of its unit.
     """
@@ -190,7 +191,7 @@ def found_in_counts(world, public, *, truth: dict[str, pd.DataFrame]) -> list[tu
                     upper[inside] = np.minimum(upper[inside], float(n))
         equations = np.array(matrix).reshape(-1, len(table))
         bounds = np.column_stack([np.minimum(1.0, true), upper])
-        for position in np.flatnonzero(hidden):
+        for position in np.flatnonzero(hidden & (true < Disclosure().min_respondents_mean)):
             goal = np.eye(len(table))[position]
             least, most = (
                 end(linprog(sign * goal, A_eq=equations, b_eq=totals, bounds=bounds), sign)
@@ -215,6 +216,31 @@ def test_attacker_determines_no_suppressed_mean_share_or_count(build, shape, see
     assert found_in_means(world, public) == []
     assert found_in_shares(world, public) == []
     assert found_in_counts(world, public, truth=world.tables) == []
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "n_items", "most_hidden"),
+    [
+        ("nothing", 2, 0.0),
+        ("one relation", 2, 0.05),
+        ("a unit of one", 2, 0.6),
+        pytest.param("an item everywhere", 3, 0.4, marks=pytest.mark.recovery),
+    ],
+)
+def test_where_everybody_answers_everything_not_everything_is_hidden(build, spoilt, n_items, most_hidden):
+    """Each number of respondents follows from the others there, which alone must hide nothing."""
+    scale = build.instrument(("o", n_items), ("b", n_items))
+    sizes = [1 if spoilt == "a unit of one" else 10, *[10] * 6]
+    answers = build.random_responses(1, scale, sizes=sizes, p_target=1, p_respond=1, p_item=1)
+    alike = {
+        "one relation": (answers["rater_unit"] == "u1") & (answers["target_unit"] == "u2"),
+        "an item everywhere": True,
+    }.get(spoilt, False)
+    answers.loc[alike & (answers["item"] == "o1"), "value"] = 5.0
+    world = build.world_of(build.survey_of(answers, scale), scale)
+    public = apply_disclosure(world.tables, world.survey, Disclosure())
+    assert public["relation_scores"]["suppressed"].mean() <= most_hidden
+    assert found_in_means(world, public) == []
 
 
 def test_attacker_succeeds_where_only_thresholds_are_applied(build, monkeypatch):
