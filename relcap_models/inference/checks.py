@@ -1,4 +1,4 @@
-"""Whether a run can be trusted: convergence of all that is reported, the sampler's own alarms, and predictive fit.
+"""Whether a run can be trusted: convergence of what is reported, the sampler's alarms, and predictive fit.
 
 One row per kind of check, naming the worst offender and what to do about it.
 """
@@ -35,7 +35,8 @@ def checks(
 
     Parameters
     ----------
-    estimates : the uncontrolled tables, by name; those with columns `rhat`, `ess` and `ess_tail` are checked row by row
+    estimates : the uncontrolled tables, by name; those with columns `rhat`, `ess` and `ess_tail` are checked,
+        every row
     max_rhat, min_ess : limits for every quantity that is kept and every row that is reported
     replicates, left_out : results of `replicate` and `loo`, where they are at hand; made here otherwise
 
@@ -78,7 +79,10 @@ def _convergence(
         n_bad = int((sign * found[judged] > sign * limit).sum())
         shown = f"{value:.3f}" if check == "rhat" else f"{value:.0f}"
         extreme = "largest" if sign > 0 else "smallest"
-        message = f"The {extreme} {label} of {len(judged):,} quantities is {shown} ({what} {limit:g}), of {names[worst]}."
+        message = (
+            f"The {extreme} {label} of {len(judged):,} quantities is {shown} ({what} {limit:g}), "
+            f"of {names[worst]}."
+        )
         if n_bad:
             message += (
                 f" {n_bad:,} of them miss{'es' if n_bad == 1 else ''} the limit. {options}, or more tuning."
@@ -88,7 +92,7 @@ def _convergence(
 
 
 def _collect(fit: Fit, estimates: Mapping[str, pd.DataFrame]) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Names, and R-hat and effective sample sizes, of everything that is kept and every row that is reported."""
+    """Names, R-hat and effective sample sizes of all that is kept and every row that is reported."""
     # Imported here: it loads the compiler, which reading a study does not need.
     from relcap_models.inference.convergence import convergence
 
@@ -115,7 +119,7 @@ def _collect(fit: Fit, estimates: Mapping[str, pd.DataFrame]) -> tuple[list[str]
 
 
 def _row_labels(name: str, table: pd.DataFrame) -> list[str]:
-    """`relation_scores[w1, u01, u02, overall]`: the columns before `mean`, without the analysis and blanks."""
+    """`relation_scores[w1, u01, u02, overall]`: the columns before `mean`, but analysis and blanks."""
     before = list(table.columns[: list(table.columns).index("mean")])
     labels = [c for c in before if c != "analysis"]
     rows = zip(*(table[c] for c in labels))
@@ -131,8 +135,8 @@ def _sampler(fit: Fit) -> list[tuple]:
     if n_diverging:
         chain = int(diverging.sum(axis=1).argmax())
         message = (
-            f"{n_diverging:,} of {diverging.size:,} transitions diverged: parts of the posterior were not reached. "
-            "Take smaller steps: --set inference.target_accept=0.95, and more tuning."
+            f"{n_diverging:,} of {diverging.size:,} transitions diverged: parts of the posterior were not "
+            "reached. Take smaller steps: --set inference.target_accept=0.95, and more tuning."
         )
     else:
         message = "No transition diverged."
@@ -177,7 +181,8 @@ def _predictive(fit: Fit, replicates: Replicates) -> list[tuple]:
 def _influence(found: LooResult) -> tuple:
     """Respondents whose answers the fit cannot be imagined without.
 
-    A few concern only the leave-one-out comparison, not the estimates; many mean that the model does not describe people.
+    A few concern only the leave-one-out comparison, not the estimates; many mean that the model does not
+    describe people.
     """
     k = found.pareto_k
     worst = int(np.argmax(k.to_numpy()))
@@ -185,14 +190,14 @@ def _influence(found: LooResult) -> tuple:
     passed = share <= _MAX_BAD_SHARE
     name = str(k["respondent"].to_numpy()[worst])
     message = (
-        f"Left out one at a time, {found.n_bad:,} of {len(k):,} respondents have a Pareto k above {found.good_k:.2f} "
-        f"(at most {_MAX_BAD_SHARE:.0%}); the largest is {float(k[worst]):.2f}."
+        f"Left out one at a time, {found.n_bad:,} of {len(k):,} respondents have a Pareto k above "
+        f"{found.good_k:.2f} (at most {_MAX_BAD_SHARE:.0%}); the largest is {float(k[worst]):.2f}."
     )
     if found.n_bad and passed:
-        message += " Comparisons of models by leave-one-out need K-fold for them (inference.kfold)."
+        message += " Do not compare models by leave-one-out where it hangs on them."
     if not passed:
         message += (
-            " The estimates hang on single people more than the model foresees: look at how they answered, and at "
-            "the predictive checks."
+            " The estimates hang on single people more than the model foresees: look at how they answered, "
+            "and at the predictive checks."
         )
     return ("pareto_k", f"respondent {name}", share, _MAX_BAD_SHARE, passed, message)

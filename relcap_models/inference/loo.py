@@ -1,7 +1,8 @@
 """Leave-one-respondent-out cross-validation, with the left-out person's effects integrated out.
 
-What is predicted is a new person in a known unit, rating known relations: the conditional likelihood given that very person's
-fitted effects would answer another question, and importance sampling fails for it (Merkle, Furr & Rabe-Hesketh 2019).
+What is predicted is a new person in a known unit, rating known relations. The likelihood given that very
+person's fitted effects would answer another question, and importance sampling fails for it (Merkle, Furr &
+Rabe-Hesketh 2019).
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ _WORKERS = 2
 class LooResult:
     """Expected log predictive density of left-out respondents (Vehtari, Gelman & Gabry 2017).
 
-    elpd, se : sum over respondents, natural log, and its standard error · p_loo : effective number of parameters
+    elpd, se : sum over respondents, natural log, and its standard error
+    p_loo : effective number of parameters
     elpd_respondent, pareto_k : (respondent)
-    good_k : a larger Pareto k means that the respondent's contribution is unreliable (0.7, less with few draws)
+    good_k : a larger Pareto k means that the respondent's part is unreliable (0.7, less with few draws)
     """
 
     elpd: float
@@ -79,8 +81,8 @@ def loo(fit: Fit, *, n_draws: int = 400) -> LooResult:
 def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
     """(S, P) log probability of all answers of each respondent, their own effects integrated out.
 
-    Respondents with up to three effects of their own are integrated by adaptive Gauss–Hermite quadrature, others by 64
-    quasi-random points at the Gaussian approximation: also exact in the limit, with an error of about 0.01.
+    Respondents with up to three effects of their own are integrated by adaptive Gauss–Hermite quadrature,
+    others by 64 quasi-random points around the Gaussian approximation of their effects.
     """
     # Imported here: they load the compiler, which reading a study does not need.
     from relcap_models.inference.person_integral import log_marginals
@@ -151,7 +153,7 @@ def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
 
 
 def _slots(frame: Frame, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """(G, N) position of each rating's effects among all effects of its respondent, and (P,) how many those are."""
+    """(G, N) position of each rating's effects among all effects of its respondent, and (P,) their number."""
     n_people = len(frame.respondents)
     taken = np.zeros(n_people, dtype=np.int64)
     slots = np.zeros((len(groups), frame.n_ratings), dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 
 from relcap_models.errors import FitError
 from relcap_models.inference.kept import KEPT_DIMS
+from relcap_models.inference.progress import sampling_progress
 from relcap_models.models.density import Density
 
 
@@ -41,6 +43,7 @@ def sample(
     """
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
+    from threadpoolctl import threadpool_limits
 
     first = make_density()
     start = first.layout.start(np.random.default_rng(0))
@@ -68,26 +71,30 @@ def sample(
         make_initial_point_fn=lambda chain_seed: first.layout.start(np.random.default_rng(chain_seed)),
     )
     target = {} if store is None else {"zarr_store": nutpie.zarr_store.LocalStore(str(store))}
-    sampler = nutpie.sample(
-        compiled,
-        chains=chains,
-        draws=draws,
-        tune=tune,
-        seed=seed,
-        target_accept=target_accept,
-        save_warmup=False,
-        progress_bar=progress,
-        blocking=False,
-        **target,
-    )
-    try:
-        # nutpie's blocking call swallows Ctrl-C and returns what it has: wait here instead.
-        tree = sampler.wait()
-    except KeyboardInterrupt:
-        sampler.cancel()
-        raise
-    except (RuntimeError, ValueError) as error:
-        raise FitError(f"The sampler stopped: {error}") from error
+    shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
+    # A chain is a thread: matrices a few rows wide only lose by more threads.
+    with threadpool_limits(limits=1, user_api="blas"), shown as report:
+        sampler = nutpie.sample(
+            compiled,
+            chains=chains,
+            draws=draws,
+            tune=tune,
+            seed=seed,
+            target_accept=target_accept,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=report,
+            blocking=False,
+            **target,
+        )
+        try:
+            # nutpie's blocking call swallows Ctrl-C and returns what it has: wait here instead.
+            tree = sampler.wait()
+        except KeyboardInterrupt:
+            sampler.cancel()
+            raise
+        except (RuntimeError, ValueError) as error:
+            raise FitError(f"The sampler stopped: {error}") from error
     if tree.posterior.sizes["draw"] < draws:
         raise KeyboardInterrupt
     return _with_plain_text(tree)

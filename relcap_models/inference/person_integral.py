@@ -1,13 +1,14 @@
 """Log probability of each respondent's answers with the person's own effects integrated out, compiled.
 
-The effects of one respondent are u (respondent, respondent × wave, respondent × target: shared by several ratings) and one
-e for each rating. Given u the ratings are independent, so the integral is a product of small ones inside a small one:
+The effects of one respondent are u (respondent, respondent × wave, respondent × target: shared by several
+ratings) and one e for each rating. Given u the ratings are independent: small integrals inside a small one,
 
     p(y) = ∫ N(u) Π_n [ ∫ N(e) L_n(b_n + u_n + e) de ] du
 
-Both integrals are taken at nodes that are moved and scaled to the Gaussian approximation of their integrand (adaptive
-quadrature: Naylor & Smith 1982; Rabe-Hesketh, Skrondal & Pickles 2005), found by Newton steps on all effects together. Nodes are
-a Gauss–Hermite grid or, in many dimensions, quasi-random points; both come as standard normal positions with log weights.
+Both are taken at nodes that are moved and scaled to the Gaussian approximation of their integrand (adaptive
+quadrature: Naylor & Smith 1982; Rabe-Hesketh, Skrondal & Pickles 2005), found by Newton steps on all effects
+together. Nodes are a Gauss–Hermite grid or, in many dimensions, quasi-random points; both come as standard
+normal positions with log weights.
 Whitened effects, u = Fζ with ζ standard normal, keep this stable where a standard deviation is close to 0.
 """
 
@@ -101,7 +102,8 @@ def _marginal(
     """Log probability of one respondent's answers.
 
     ratings : (n,) the respondent's ratings · base : (N, D) everything but personal effects
-    slots : (G, N) which of the respondent's own effects acts · factors : (G, D, D), inner : (D, D) factors of covariances
+    slots : (G, N) which of the respondent's own effects acts
+    factors : (G, D, D), inner : (D, D) factors of covariances
     outer_nodes : (K, U), nodes : (J, D) standard normal positions, with log weights
     """
     n, n_dimensions = len(ratings), base.shape[1]
@@ -213,7 +215,7 @@ def log_marginals(
     responses,
     parameters,
 ):
-    """Log probabilities of the answers of the respondents `chosen`, who all have as many effects of their own.
+    """Log probabilities of the answers of the respondents `chosen`, who have equally many own effects.
 
     begin, order : the ratings of respondent p are order[begin[p]:begin[p + 1]]; see `_marginal` for the rest.
     """

@@ -47,9 +47,12 @@ def item_check(fit: Fit, replicates: Replicates) -> tuple:
         category = int(frame.minimum_of_item[item]) + column
         subject = f"{frame.items[item]}, answer {category}"
         seen = f"{x[worst]:.1%} answered {category}, predicted {mean[worst]:.1%} ± {reach * sd[worst]:.1%}"
-    message = f"Answers to each item against those predicted: the furthest off is {frame.items[item]}, where {seen}."
+    message = (
+        "Answers to each item against those predicted: the furthest off is "
+        f"{frame.items[item]}, where {seen}."
+    )
     if not passed:
-        message += " The model does not reproduce how people use this item: try another family or link, or leave it out."
+        message += " The model does not reproduce how people use this item: try another family or link."
     return ("posterior_predictive_items", subject, value, _MAX_OFF, passed, message)
 
 
@@ -78,10 +81,10 @@ def unit_check(fit: Fit, replicates: Replicates) -> tuple:
     name = f"{frame.units[unit]}, {UNIT_STATISTICS[statistic]}"
     passed = n_outside <= allowed
     message = (
-        f"Mean and spread of the answers of each unit, as rater and as rated: {n_outside:,} of {n:,} lie outside their "
-        f"98 % predictive interval ({allowed:,} at most by chance); the furthest off is {name} ({x[worst]:.2f}, "
-        f"predicted {lower[worst]:.2f} to {upper[worst]:.2f})."
+        f"Mean and spread of the answers of each unit, as rater and as rated: {n_outside:,} of {n:,} lie "
+        f"outside their 98 % predictive interval ({allowed:,} at most by chance); the furthest off is {name} "
+        f"({x[worst]:.2f}, predicted {lower[worst]:.2f} to {upper[worst]:.2f})."
     )
     if not passed:
-        message += " Some units answer differently from what the model allows: look at their answers and response styles."
+        message += " Some units answer differently from what the model allows: look at their answers."
     return ("posterior_predictive_units", name, n_outside / n, allowed / n, passed, message)

@@ -60,7 +60,7 @@ def test_drifting_chains_fail_and_are_named(small_fit, made):
 
 
 def test_constants_are_not_judged(small_fit, made):
-    # The mean of the only wave is fixed at 0 and loadings have no wave; with limits that nothing misses all pass.
+    # The mean of the only wave is fixed at 0, an effect's correlation with itself at 1.
     assert (small_fit.draws("mu") == 0).all()
     table = checks(small_fit, estimates={}, max_rhat=99, min_ess=0.1, **made)
     assert row(table, "rhat")["passed"]

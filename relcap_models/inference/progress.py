@@ -1,0 +1,71 @@
+"""How far the sampler is: a bar on a terminal, a line for every tenth elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+Report = Callable[[Sequence[Any]], None]
+"""Takes the state of each chain: `finished_draws, divergences, tuning`. Called from another thread."""
+
+
+@contextmanager
+def sampling_progress(*, total: int, console: Console | None = None) -> Iterator[Report]:
+    """Show how many of `total` draws (all chains, warm-up included) are done."""
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(console, total)
+        return
+    columns = (
+        TextColumn("      {task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} draws"),
+        TextColumn("{task.fields[divergences]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("starting", total=total, divergences="")
+
+        def report(chains: Sequence[Any]) -> None:
+            done, divergences, tuning = _state(chains)
+            progress.update(
+                task,
+                completed=done,
+                description="warming up" if tuning else "sampling",
+                divergences=f"{divergences:,} divergent" if divergences else "",
+            )
+
+        yield report
+
+
+class _Lines:
+    """One line for every tenth of the draws."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total, self.tenths = console, total, 0
+        self.began = time.monotonic()
+
+    def __call__(self, chains: Sequence[Any]) -> None:
+        done, divergences, _ = _state(chains)
+        tenths = 10 * done // self.total
+        if tenths <= self.tenths:
+            return
+        self.tenths = tenths
+        left = (time.monotonic() - self.began) * (self.total - done) / done
+        self.console.print(
+            f"      {done:,} of {self.total:,} draws, {divergences:,} divergent, about {left:.0f} s left",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _state(chains: Sequence[Any]) -> tuple[int, int, bool]:
+    done = sum(chain.finished_draws for chain in chains)
+    return done, sum(chain.divergences for chain in chains), any(chain.tuning for chain in chains)

@@ -1,0 +1,83 @@
+"""Progress is told where it can be read; Ctrl-C ends a run."""
+
+import io
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+from rich.console import Console
+
+from relcap_models.inference.progress import sampling_progress
+
+STOPPED = """
+import sys, threading, time
+import numpy as np
+from relcap_models.inference.nuts import sample
+
+
+class Slow:
+    class layout:
+        size = 2
+
+        @staticmethod
+        def start(rng):
+            return rng.normal(size=2)
+
+    def __call__(self, x):
+        time.sleep(0.002)
+        if not Slow.told:
+            Slow.told = True
+            threading.Timer(1.0, lambda: print("sampling", flush=True)).start()
+        return -0.5 * float(x @ x), -x
+
+    told = False
+
+    def report(self, x):
+        return {"mu_later": np.zeros(())}
+
+
+import relcap_models.inference.nuts as nuts
+nuts.KEPT_DIMS = {"mu_later": ()}
+try:
+    sample(Slow, {}, chains=2, draws=100000, tune=100, target_accept=0.8, seed=1, progress=False)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    sys.exit(130)
+"""
+
+
+def chain(done, divergences=0, tuning=False):
+    return SimpleNamespace(finished_draws=done, total_draws=100, divergences=divergences, tuning=tuning)
+
+
+def test_without_a_terminal_every_tenth_is_one_line():
+    out = io.StringIO()
+    with sampling_progress(total=200, console=Console(file=out, force_terminal=False, width=100)) as report:
+        for done in range(0, 101):
+            report([chain(done), chain(done, divergences=1)])
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 10
+    assert "20 of 200 draws, 1 divergent" in lines[0]
+    assert "200 of 200 draws, 1 divergent, about 0 s left" in lines[-1]
+
+
+def test_a_terminal_shows_a_bar_with_divergences():
+    out = io.StringIO()
+    with sampling_progress(total=200, console=Console(file=out, force_terminal=True, width=120)) as report:
+        report([chain(50, tuning=True), chain(30, divergences=3, tuning=True)])
+    assert "80 of 200 draws" in out.getvalue()
+    assert "3 divergent" in out.getvalue()
+    assert "warming up" in out.getvalue()
+
+
+def test_control_c_interrupts_the_sampler():
+    process = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "sampling\n"
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert said == "interrupted\n"
+    assert process.returncode == 130
