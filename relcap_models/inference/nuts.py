@@ -43,7 +43,6 @@ def sample(
     """
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
-    from threadpoolctl import threadpool_limits
 
     first = make_density()
     start = first.layout.start(np.random.default_rng(0))
@@ -71,9 +70,7 @@ def sample(
         make_initial_point_fn=lambda chain_seed: first.layout.start(np.random.default_rng(chain_seed)),
     )
     target = {} if store is None else {"zarr_store": nutpie.zarr_store.LocalStore(str(store))}
-    shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
-    # A chain is a thread: matrices a few rows wide only lose by more threads.
-    with threadpool_limits(limits=1, user_api="blas"), shown as report:
+    with sampling_progress(total=chains * (tune + draws)) if progress else nullcontext() as report:
         sampler = nutpie.sample(
             compiled,
             chains=chains,
