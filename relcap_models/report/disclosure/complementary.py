@@ -116,8 +116,8 @@ def protect(
     Parameters
     ----------
     means : the figures are means, so numbers of respondents and perception gaps stand beside them.
-    few : (row,) rows with so few respondents that their number is a secret too. Larger numbers are none: where
-        everybody answers every item, each follows from the row above, and all would be hidden for nothing.
+    few : (row,) rows with so few respondents that their number is a secret too. Larger numbers are none:
+        where everybody answers every item, each follows from the row above, and all would be hidden.
     lowest, total, highest : (base,) least, actual and greatest possible sum of the figure over the
     respondents of
         a base cell (answers, or favourable answers).
@@ -140,7 +140,7 @@ def protect(
         pinned = pinned or pinned_sums(cells, published, hidden, lowest, total, highest)
         if not pinned:
             return
-        # One item that everybody answered alike pins it in every relation, through the other items' distributions.
+        # An item that everybody answered alike is pinned in every relation by the other items' distributions.
         distributions = [row for row in suppression.given_up if state[row] == PUBLISHED]
         if 0 < len(distributions) < len(pinned):
             suppression.hide(min(distributions))

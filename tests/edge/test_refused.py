@@ -1,0 +1,69 @@
+"""What no model can be fitted to is refused before anything is written: where, what, and what to do."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError
+from relcap_models.study import run_study, validate_study
+from tests.edge.organisations import answers, write_study
+
+SAFETY = {"kind": "climate", "id": "safety", "instrument": "psychological_safety"}
+RELATIONS = {"kind": "relations", "id": "rc", "instrument": "relational_capacity"}
+STAFF = {"a": 3, "b": 3, "c": 3}
+
+
+def of_safety(**who: bool) -> pd.DataFrame:
+    return answers(STAFF, instrument="psychological_safety", **who)
+
+
+CASES = {
+    "two units": ([RELATIONS], answers({"a": 5, "b": 5}), FitError, ["'rc'", "2 units (a, b)", "At least 3"]),
+    "nobody rates another unit": (
+        [RELATIONS],
+        answers(STAFF, others=False),
+        FitError,
+        ["'rc'", "nobody rates another unit", "`climate`"],
+    ),
+    "a climate of other units": (
+        [SAFETY],
+        of_safety(),
+        (DataError, FitError),
+        ["psychological_safety", "own"],
+    ),
+    "an instrument that nobody answered": (
+        [RELATIONS, SAFETY],
+        answers(STAFF),
+        DataError,
+        ["responses", "psychological_safety", "remove the analysis"],
+    ),
+    "no answers at all": ([RELATIONS], answers(STAFF).head(0), DataError, ["responses.csv"]),
+    "an analysis of an instrument that is not in the study": (
+        [{**RELATIONS, "instrument": "relational_capacty"}],
+        answers(STAFF),
+        (ConfigError, InstrumentError),
+        ["relational_capacity"],
+    ),
+    "only don't know": (
+        [RELATIONS],
+        answers(STAFF).assign(value="DK"),
+        DataError,
+        ["responses.csv", "not a single answer"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_refused_in_plain_words(case, tmp_path):
+    analyses, table, error, words = CASES[case]
+    study = write_study(tmp_path / "study", {"responses": table}, analyses=analyses)
+    said = []
+    for attempt in (validate_study, lambda folder: run_study(folder, progress=False)):
+        with pytest.raises(error) as refused:
+            attempt(study)
+        said.append(str(refused.value))
+    for text in said:
+        assert [word for word in words if word not in text] == [], text
+        assert not any(python in text for python in ("Traceback", "KeyError", "ValueError", "array("))
+    assert not (study / "results").exists()
