@@ -52,7 +52,7 @@ class LooResult:
         return len(self.bad)
 
 
-def loo(fit: Fit, *, n_draws: int = 400) -> LooResult:
+def loo(fit: Fit, *, n_draws: int = 200) -> LooResult:
     """Leave-one-respondent-out by Pareto-smoothed importance sampling.
 
     Parameters
@@ -135,7 +135,7 @@ def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
                 chosen,
                 begin,
                 order,
-                location[s],
+                np.ascontiguousarray(location[s]),
                 slots,
                 factors[s],
                 inner[s],

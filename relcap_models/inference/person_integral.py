@@ -140,7 +140,8 @@ def _marginal(
             step[r] = shared + inner @ (gain[r] @ (h[r] - W[r] * shared)) - v[r]
             change = max(change, np.abs(step[r]).max())
         v += step * min(1.0, 2.0 / max(change, 1e-300))
-        if change < 1e-5:
+        # Steps converge quadratically, and nodes need not lie exactly at the mode.
+        if change < 0.01:
             break
     # Log likelihoods on a grid around the mode: an evaluation at a node costs an interpolation.
     table = np.empty((n * n_dimensions, 2, _N_GRID))
@@ -168,20 +169,20 @@ def _marginal(
     root = np.linalg.cholesky(precision)
     shifts = np.linalg.solve(root.T, np.ascontiguousarray(outer_nodes.T)).T
     base_constant = -np.log(np.diag(root)).sum()
-    terms = np.empty(len(outer_nodes))
-    for q in range(len(outer_nodes)):
-        zeta = mode + shifts[q]
-        term = outer_weights[q] + base_constant + 0.5 * ((outer_nodes[q] ** 2).sum() - (zeta**2).sum())
-        for r in range(n):
-            shared = load[r] @ zeta
-            centre = gain[r] @ (h[r] - W[r] * shared)
-            middle = base[ratings[r]] + shared + inner @ centre
+    zeta = mode + shifts
+    terms = outer_weights + base_constant + 0.5 * ((outer_nodes**2).sum(axis=1) - (zeta**2).sum(axis=1))
+    zeta = np.ascontiguousarray(zeta.T)
+    for r in range(n):
+        shared = load[r] @ zeta
+        centre = gain[r] @ (h[r].reshape(-1, 1) - W[r].reshape(-1, 1) * shared)
+        middle = base[ratings[r]].reshape(-1, 1) + shared + inner @ centre
+        for q in range(len(terms)):
             top, mass = -math.inf, 0.0
             for j in range(len(nodes)):
                 value = weights[j] + node_square[j]
                 for d in range(n_dimensions):
-                    xi = centre[d] + offsets[r, j, d]
-                    eta = middle[d] + moves[r, j, d]
+                    xi = centre[d, q] + offsets[r, j, d]
+                    eta = middle[d, q] + moves[r, j, d]
                     k = r * n_dimensions + d
                     value -= 0.5 * xi * xi
                     if start[k] <= eta <= start[k] + width[k] * (_N_GRID - 1):
@@ -193,8 +194,7 @@ def _marginal(
                     top = value
                 else:
                     mass += math.exp(value - top)
-            term += constant[r] + top + math.log(mass)
-        terms[q] = term
+            terms[q] += constant[r] + top + math.log(mass)
     top = terms.max()
     return top + math.log(np.exp(terms - top).sum())
 
