@@ -52,9 +52,14 @@ class Responses:
         for n in np.unique(frame.n_categories):
             items = np.flatnonzero(frame.n_categories == n)
             begin = np.stack([starts[i] for i in items])
-            begin = np.concatenate([begin[:, :1], np.log(np.diff(begin, axis=1))], axis=1)
+            anchor = np.abs(begin).argmin(axis=1)
+            gaps = np.log(np.diff(begin, axis=1))
+            before = np.arange(n - 1) < anchor[:, None]
+            padded = np.pad(gaps, ((0, 0), (1, 1)))
+            start = np.where(before, padded[:, 1:], padded[:, :-1])
+            start[np.arange(len(items)), anchor] = begin[np.arange(len(items)), anchor]
             name = f"threshold_{n}_categories"
-            self.parameters += (Parameter(name, begin.shape, "ordered", sd, start=begin),)
+            self.parameters += (Parameter(name, start.shape, "ordered", sd, anchor[:, None], start=start),)
             where = frame.first_threshold[items][:, None] + np.arange(n - 1)
             self.groups.append((name, where))
 

@@ -22,7 +22,7 @@ _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def _scaled_erfc_pieces() -> np.ndarray:
-    """(interval, power) polynomials of exp(x²)·erfc(x) in u = x/(x + 2) on 0 ≤ u < 1, fitted at Chebyshev points."""
+    """(interval, power) polynomials of exp(x²)·erfc(x) in u = x/(x + 2) on [0, 1), from Chebyshev points."""
     degree = 7
     local = 0.5 - 0.5 * np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
     u = (np.arange(_INTERVALS)[:, None] + local) / _INTERVALS

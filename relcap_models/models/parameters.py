@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-NORMAL, HALF_NORMAL, BETA, FLAT, ORDERED = 0, 1, 2, 3, 4
-_KINDS = {"normal": NORMAL, "half_normal": HALF_NORMAL, "beta": BETA, "flat": FLAT, "ordered": ORDERED}
+NORMAL, HALF_NORMAL, BETA, ORDERED = 0, 1, 2, 3
+_KINDS = {"normal": NORMAL, "half_normal": HALF_NORMAL, "beta": BETA, "ordered": ORDERED}
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,15 @@ class Parameter:
     """A block of the parameter vector.
 
     prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)`, sampled as a logarithm;
-    `beta(first, second)`, sampled as log odds; `flat` (its density is added elsewhere); `ordered`: rows
-    of normals with sd `first` in rising order, sampled as the first value and log gaps.
+    `beta(first, second)`, sampled as log odds; `ordered`: rows of normals with sd `first` in rising order,
+    sampled as the value at column `second` of the row and log gaps away from it. A well-known value to start
+    from keeps a poorly known outer one from moving the others.
     first, second : scalars or arrays that broadcast to `shape`.
     """
 
     name: str
     shape: tuple[int, ...]
-    prior: Literal["normal", "half_normal", "beta", "flat", "ordered"]
+    prior: Literal["normal", "half_normal", "beta", "ordered"]
     first: float | np.ndarray = 1.0
     second: float | np.ndarray = 0.0
     start: np.ndarray | float | None = None
@@ -50,10 +51,8 @@ class Layout:
         self._second = np.concatenate(
             [np.broadcast_to(p.second, p.shape).ravel() for p in parameters]
         ).astype(float)
-        row = [
-            np.arange(p.size) % p.shape[-1] if p.prior == "ordered" else np.zeros(p.size) for p in parameters
-        ]
-        self._position_in_row = np.concatenate(row).astype(np.int64)
+        width = [np.full(p.size, p.shape[-1] if p.prior == "ordered" else 1) for p in parameters]
+        self._width = np.concatenate(width).astype(np.int64)
 
     def views(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """Named, shaped views into a vector of values or derivatives."""
@@ -64,7 +63,7 @@ class Layout:
     ) -> float:
         """Fill `values`, d log prior/dx and d value/dx; return log prior and Jacobian, up to a constant."""
         return _constrain(
-            x, self._kind, self._first, self._second, self._position_in_row, values, prior_gradient, slope
+            x, self._kind, self._first, self._second, self._width, values, prior_gradient, slope
         )
 
     def pull_back(
@@ -72,7 +71,7 @@ class Layout:
     ) -> np.ndarray:
         """Gradient with respect to x of log prior + f, from df/d values."""
         return _pull_back(
-            values, d_values, prior_gradient, slope, self._kind, self._first, self._position_in_row
+            values, d_values, prior_gradient, slope, self._kind, self._first, self._second, self._width
         )
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
@@ -85,9 +84,10 @@ class Layout:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _constrain(x, kind, first, second, position_in_row, values, gradient, slope):
+def _constrain(x, kind, first, second, width, values, gradient, slope):
     total = 0.0
-    for j in range(x.shape[0]):
+    j = 0
+    while j < x.shape[0]:
         if kind[j] == NORMAL:
             z = (x[j] - second[j]) / first[j]
             values[j] = x[j]
@@ -105,40 +105,55 @@ def _constrain(x, kind, first, second, position_in_row, values, gradient, slope)
             value = 1.0 / (1.0 + math.exp(-x[j]))
             values[j] = value
             # log(1 − value) from −x keeps its digits where the value is close to one.
-            total -= first[j] * math.log1p(math.exp(-x[j])) + second[j] * (math.log1p(math.exp(-x[j])) + x[j])
+            log_left = math.log1p(math.exp(-abs(x[j])))
+            total -= first[j] * (log_left + max(-x[j], 0.0)) + second[j] * (log_left + max(x[j], 0.0))
             gradient[j] = first[j] * (1.0 - value) - second[j] * value
             slope[j] = value * (1.0 - value)
-        elif kind[j] == FLAT:
-            values[j] = x[j]
-            gradient[j] = 0.0
-            slope[j] = 1.0
         else:
-            if position_in_row[j] == 0:
-                values[j] = x[j]
-                gradient[j] = 0.0
-                slope[j] = 1.0
-            else:
-                gap = math.exp(x[j])
-                values[j] = values[j - 1] + gap
-                total += x[j]
-                gradient[j] = 1.0
-                slope[j] = gap
-            z = values[j] / first[j]
-            total -= 0.5 * z * z
+            total += _ordered_row(x, j, width[j], int(second[j]), first[j], values, gradient, slope)
+        j += width[j]
     return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pull_back(values, d_values, gradient, slope, kind, first, position_in_row):
+def _ordered_row(x, start, width, anchor, sd, values, gradient, slope):
+    """Values of one row from its anchor outwards; the normal part of the prior joins in `_pull_back`."""
+    total = 0.0
+    values[start + anchor] = x[start + anchor]
+    gradient[start + anchor] = 0.0
+    slope[start + anchor] = 1.0
+    for k in range(anchor + 1, width):
+        slope[start + k] = math.exp(x[start + k])
+        values[start + k] = values[start + k - 1] + slope[start + k]
+    for k in range(anchor - 1, -1, -1):
+        slope[start + k] = -math.exp(x[start + k])
+        values[start + k] = values[start + k + 1] + slope[start + k]
+    for k in range(width):
+        if k != anchor:
+            total += x[start + k]
+            gradient[start + k] = 1.0
+        total -= 0.5 * (values[start + k] / sd) ** 2
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pull_back(values, d_values, gradient, slope, kind, first, second, width):
     result = np.empty(d_values.shape[0])
-    later = 0.0
-    for j in range(d_values.shape[0] - 1, -1, -1):
+    j = 0
+    while j < d_values.shape[0]:
         if kind[j] == ORDERED:
-            # An ordered value moves every later one of its row, in the prior too.
-            later += d_values[j] - values[j] / first[j] ** 2
-            result[j] = gradient[j] + later * slope[j]
-            if position_in_row[j] == 0:
-                later = 0.0
+            anchor = int(second[j])
+            above, below = 0.0, 0.0
+            # A gap moves every value beyond it, in the prior too.
+            for k in range(width[j] - 1, anchor, -1):
+                above += d_values[j + k] - values[j + k] / first[j] ** 2
+                result[j + k] = gradient[j + k] + above * slope[j + k]
+            for k in range(anchor):
+                below += d_values[j + k] - values[j + k] / first[j] ** 2
+                result[j + k] = gradient[j + k] + below * slope[j + k]
+            middle = d_values[j + anchor] - values[j + anchor] / first[j] ** 2
+            result[j + anchor] = gradient[j + anchor] + above + below + middle
         else:
             result[j] = gradient[j] + d_values[j] * slope[j]
+        j += width[j]
     return result
