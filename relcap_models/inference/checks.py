@@ -19,7 +19,7 @@ COLUMNS = ("analysis", "check", "subject", "value", "threshold", "passed", "mess
 
 _MIN_BFMI = 0.2  # Betancourt (2016), as Stan warns
 _MAX_SATURATED = 0.05
-_MAX_BAD_SHARE = 0.05
+_MAX_BAD_SHARE = 0.25
 
 
 def checks(

@@ -22,7 +22,10 @@ CELL = ["instrument", "wave", "rater_unit", "target_unit", "dimension"]
 def estimated_and_true(seed: int) -> pd.DataFrame:
     """One organisation: a row per relation and dimension with estimate, naive mean and truth."""
     options = Simulation.model_validate(
-        {"organisation": {"n_respondents": 110, "n_units": 10, "n_districts": 1}, "nominations": {"partners": 5}}
+        {
+            "organisation": {"n_respondents": 110, "n_units": 10, "n_districts": 1},
+            "nominations": {"partners": 5},
+        }
     )
     instruments = {"relational_capacity": load_instrument("relational_capacity")}
     waves = [Wave("w1")]

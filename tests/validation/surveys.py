@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from relcap_models.data import Survey, read_survey
@@ -57,10 +58,34 @@ def consulting(reference: Path, question: str) -> Survey:
     return persons_rate_persons(answers, instrument("consulting", [question], minimum=1, maximum=5))
 
 
+def consulting_matrix(reference: Path, question: str) -> np.ndarray:
+    """(46, 46) answers of row about column, NaN where there is none."""
+    answers = pd.read_csv(reference / "crossparker_consulting.csv")
+    matrix = answers.pivot(index="rater", columns="target", values=question).to_numpy(dtype=float)
+    return np.where(matrix > 0, matrix, np.nan)
+
+
 def liking(reference: Path) -> Survey:
     """TripleR's likingLong: 54 people, one item 0–5."""
     answers = pd.read_csv(reference / "tripler_liking.csv")
     answers = answers.rename(columns={"perceiver.id": "rater", "target.id": "target", "liking_a": "value"})
     return persons_rate_persons(
         answers.assign(item="liking"), instrument("liking", ["liking"], minimum=0, maximum=5)
+    )
+
+
+SPEED_DATING_ITEMS = ["attr", "sinc", "intel", "fun", "amb", "shar"]
+
+
+def speed_dating(reference: Path, items: list[str]) -> Survey:
+    """Fisman et al. (2006): 8,368 ratings of one person by another, items 1–10, each sex rating the other.
+
+    Recoded here: zeros → 1, halves rounded up, the 10 rows without a target left out. The 21 events are one
+    wave, because nobody comes twice.
+    """
+    ratings = pd.read_csv(reference / "speed_dating.csv").dropna(subset=["target"]).astype({"target": int})
+    answers = ratings.melt(["rater", "target"], items, var_name="item")
+    recoded = np.floor(answers["value"].clip(lower=1) + 0.5)
+    return persons_rate_persons(
+        answers.assign(value=recoded), instrument("impression", items, minimum=1, maximum=10)
     )
