@@ -18,7 +18,10 @@ FAMILY_CODES = {"probit": PROBIT, "logit": LOGIT, "partial_credit": PARTIAL_CRED
 
 _SQRT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_compiled = njit(cache=True, error_model="numpy")
+# Chains are threads. Only the long pass over the responses lets go of the interpreter's lock: handing it
+# over costs more than a short kernel takes.
+_long = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def _scaled_erfc_pieces() -> np.ndarray:
@@ -100,7 +103,7 @@ def logit_cell(a, b):
     return log_p, _logistic(a) + odds, _logistic(-b) + odds
 
 
-@_compiled
+@_long
 def cumulative(
     family, eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
 ):
@@ -125,7 +128,7 @@ def cumulative(
     return total
 
 
-@_compiled
+@_long
 def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, d_eta, d_loading, d_step):
     """Partial credit: log odds of category k against k − 1 are λη − step_k."""
     total = 0.0
@@ -159,7 +162,7 @@ def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, 
     return total
 
 
-@_compiled
+@_long
 def gaussian(
     eta, slot, item, answer, loading, intercept, residual_sd, d_eta, d_loading, d_intercept, d_residual_sd
 ):

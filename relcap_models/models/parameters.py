@@ -83,7 +83,7 @@ class Layout:
         return x
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _constrain(x, kind, first, second, width, values, gradient, slope):
     total = 0.0
     j = 0
@@ -115,7 +115,7 @@ def _constrain(x, kind, first, second, width, values, gradient, slope):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _ordered_row(x, start, width, anchor, sd, values, gradient, slope):
     """Values of one row from its anchor outwards; the normal part of the prior joins in `_pull_back`."""
     total = 0.0
@@ -136,7 +136,7 @@ def _ordered_row(x, start, width, anchor, sd, values, gradient, slope):
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _pull_back(values, d_values, gradient, slope, kind, first, second, width):
     result = np.empty(d_values.shape[0])
     j = 0
