@@ -15,10 +15,13 @@ import xarray as xr
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
+from relcap_models.errors import FitError
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.locations import rating_location, thinned
 from relcap_models.models.frame import Frame
 
+MIN_DRAWS = 25
+"""Fewer leave no tail that a Pareto distribution could be fitted to."""
 _GRID = {1: 5, 2: 3, 3: 3}
 _LOG2_POINTS = 6
 _WORKERS = 2
@@ -58,9 +61,19 @@ def loo(fit: Fit, *, n_draws: int = 200) -> LooResult:
     Parameters
     ----------
     n_draws : posterior draws that are used, evenly spread; the time is proportional to it
+
+    Raises
+    ------
+    FitError
+        If the fit has fewer than 25 draws in all.
     """
     from arviz_stats.base import array_stats
 
+    if fit.n_chains * fit.n_draws < MIN_DRAWS:
+        raise FitError(
+            f"Leaving respondents out takes {MIN_DRAWS} draws, and there are {fit.n_chains * fit.n_draws}. "
+            "Run more: inference.draws of the study, or `draws` of `fit`."
+        )
     density = respondent_log_density(fit, n_draws=n_draws)
     n_used = len(density)
     log_weights, k = array_stats.psislw(density.T, axis=-1)

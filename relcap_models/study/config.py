@@ -57,7 +57,7 @@ class Inference(Declaration):
 
     engine: Literal["nuts", "fast"] = "nuts"
     chains: int = Field(4, ge=2, description="R-hat needs at least two")
-    draws: int = Field(1000, ge=10, description="kept draws of each chain")
+    draws: int = Field(1000, ge=25, description="kept draws of each chain; the checks need 25")
     tune: int = Field(1000, ge=10, description="warm-up draws of each chain, thrown away")
     target_accept: float = Field(0.9, gt=0.5, lt=1)
     max_rhat: float = Field(1.01, gt=1, description="a reported figure above it fails the run's checks")

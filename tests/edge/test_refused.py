@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
 from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError
-from relcap_models.study import run_study, validate_study
+from relcap_models.inference import Fit, loo
+from relcap_models.study import gather, read_study, run_study, validate_study
 from tests.edge.organisations import answers, write_study
 
 SAFETY = {"kind": "climate", "id": "safety", "instrument": "psychological_safety"}
@@ -67,3 +70,18 @@ def test_it_is_refused_in_plain_words(case, tmp_path):
         assert [word for word in words if word not in text] == [], text
         assert not any(python in text for python in ("Traceback", "KeyError", "ValueError", "array("))
     assert not (study / "results").exists()
+
+
+def test_too_few_draws_for_the_checks_are_refused_before_sampling(tmp_path):
+    study = write_study(tmp_path / "study", {"responses": answers(STAFF)}, inference={"draws": 10})
+    with pytest.raises(ConfigError, match=r"inference\.draws.* 25"):
+        run_study(study, progress=False)
+
+
+def test_leaving_respondents_out_of_too_few_draws_is_refused(climate_only):
+    study = read_study(climate_only.folder.parent)
+    survey = gather(study).survey
+    fitted = Fit.load(climate_only.folder / "restricted" / "posteriors" / "climate", survey)
+    short = dataclasses.replace(fitted, tree=fitted.tree.isel(draw=slice(12)))
+    with pytest.raises(FitError, match="25 draws, and there are 24"):
+        loo(short)
