@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relcap_models.errors import Problem
+from relcap_models.schema.instrument import OVERALL
 from relcap_models.schema.problems import suggestion
 
 
@@ -36,6 +37,13 @@ def _findings(content: Mapping[str, Any]) -> Iterator[_Finding]:
     yield from _ids("dimensions", dimensions)
     used = {item.get("dimension") for item in items}
     for i, dimension in enumerate(dimensions):
+        if dimension.get("id") == OVERALL:
+            yield (
+                f"dimensions[{i}].id",
+                "this id is kept for all items together",
+                "Choose another",
+                OVERALL,
+            )
         if isinstance(dimension.get("id"), str) and items and dimension["id"] not in used:
             yield (
                 f"dimensions[{i}].id",

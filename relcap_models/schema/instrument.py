@@ -11,6 +11,10 @@ Text = dict[str, str]
 """Language code to text. The codes of the shipped files are `da`, `nb` and `en`; others are allowed."""
 
 
+OVERALL = "overall"
+"""In tables, the `dimension` of figures about all items together."""
+
+
 class Declaration(BaseModel):
     """Base of everything that a YAML file declares: unknown keys are errors, values do not change."""
 
@@ -113,6 +117,8 @@ class Instrument(Declaration):
         if twice:
             raise ValueError(f"items appear twice: {', '.join(twice)}")
         known = set(self.dimension_ids)
+        if OVERALL in known:
+            raise ValueError(f"dimension '{OVERALL}': this id is kept for all items together")
         for item in self.items:
             if item.dimension not in known:
                 raise ValueError(

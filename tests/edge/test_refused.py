@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pandas as pd
 import pytest
 
 from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError
 from relcap_models.inference import Fit, loo
+from relcap_models.schema import load_instrument
 from relcap_models.study import gather, read_study, run_study, validate_study
 from tests.edge.organisations import answers, write_study
 
@@ -85,3 +87,13 @@ def test_leaving_respondents_out_of_too_few_draws_is_refused(climate_only):
     short = dataclasses.replace(fitted, tree=fitted.tree.isel(draw=slice(12)))
     with pytest.raises(FitError, match="25 draws, and there are 24"):
         loo(short)
+
+
+def test_a_dimension_may_not_be_called_overall(tmp_path):
+    shipped = load_instrument("psychological_safety").model_dump(mode="json", exclude_none=True)
+    for part in (shipped["dimensions"][0], *shipped["items"]):
+        part |= {key: "overall" for key in ("id", "dimension") if part.get(key) == "safety"}
+    study = write_study(tmp_path / "study", {"responses": of_safety(others=False)}, instruments=["own.yaml"])
+    (study / "own.yaml").write_text(json.dumps(shipped), encoding="utf-8")
+    with pytest.raises((InstrumentError, ConfigError), match=r"own\.yaml: dimensions\[0\]\.id.*kept for all"):
+        validate_study(study)
