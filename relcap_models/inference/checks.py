@@ -98,7 +98,8 @@ def _collect(fit: Fit, estimates: Mapping[str, pd.DataFrame]) -> tuple[list[str]
 
     names: list[str] = []
     parts: dict[str, list[np.ndarray]] = {"rhat": [], "ess_bulk": [], "ess_tail": []}
-    for name, variable in fit.posterior.data_vars.items():
+    # In alphabetical order: the sampler's own order changes from run to run, and so would the worst of equals.
+    for name, variable in sorted(fit.posterior.data_vars.items()):
         array = variable.transpose("chain", "draw", ...)
         found = convergence(array.to_numpy())
         dims = array.dims[2:]
