@@ -98,7 +98,7 @@ def _collect(fit: Fit, estimates: Mapping[str, pd.DataFrame]) -> tuple[list[str]
 
     names: list[str] = []
     parts: dict[str, list[np.ndarray]] = {"rhat": [], "ess_bulk": [], "ess_tail": []}
-    # In alphabetical order: the sampler's own order changes from run to run, and so would the worst of equals.
+    # In alphabetical order: the sampler's own order changes from run to run, and so would the worst of ties.
     for name, variable in sorted(fit.posterior.data_vars.items()):
         array = variable.transpose("chain", "draw", ...)
         found = convergence(array.to_numpy())

@@ -126,8 +126,8 @@ def fit(
         "target_accept": target_accept,
         "seed": seed,
     }
-    # Once before the limit, which holds only for libraries that are loaded: sums over other numbers of threads
-    # round differently, and the same seed would give other draws.
+    # Once before the limit, which holds only for libraries that are loaded: sums over other numbers of
+    # threads round differently, and the same seed would give other draws.
     first = model.density(frame)
     first(first.layout.start(np.random.default_rng(0)))
     # Chains run in threads of their own; matrices a few rows wide gain nothing from more.
