@@ -13,7 +13,7 @@ from relcap_models.models import Relation
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 
-pytestmark = pytest.mark.recovery
+pytestmark = pytest.mark.validation
 
 N_ORGANISATIONS = 20
 CELL = ["instrument", "wave", "rater_unit", "target_unit", "dimension"]
