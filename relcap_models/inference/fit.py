@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from relcap_models.data.survey import Survey
 from relcap_models.errors import FitError
@@ -126,21 +125,15 @@ def fit(
         "target_accept": target_accept,
         "seed": seed,
     }
-    # Once before the limit, which holds only for libraries that are loaded: sums over other numbers of
-    # threads round differently, and the same seed would give other draws.
-    first = model.density(frame)
-    first(first.layout.start(np.random.default_rng(0)))
-    # Chains run in threads of their own; matrices a few rows wide gain nothing from more.
-    with threadpool_limits(1):
-        tree = sample(
-            lambda: model.density(frame),
-            coordinates(frame, structure),
-            chains=chains,
-            draws=draws,
-            tune=tune,
-            target_accept=target_accept,
-            seed=seed,
-            progress=progress,
-            store=store,
-        )
+    tree = sample(
+        partial(model.density, frame),
+        coordinates(frame, structure),
+        chains=chains,
+        draws=draws,
+        tune=tune,
+        target_accept=target_accept,
+        seed=seed,
+        progress=progress,
+        store=store,
+    )
     return Fit(model, frame, structure, tree, settings)

@@ -1,18 +1,29 @@
-"""No-U-Turn sampling of a model's log density with nutpie."""
+"""No-U-Turn sampling of a model's log density with nutpie: each chain in a process of its own.
+
+A density in Python holds the interpreter's lock, so that chains in threads would wait for each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import joblib
 import numpy as np
 import xarray as xr
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_limits
 
 from relcap_models.errors import FitError
 from relcap_models.inference.kept import KEPT_DIMS
-from relcap_models.inference.progress import sampling_progress
+from relcap_models.inference.progress import ChainState, Report, sampling_progress
 from relcap_models.models.density import Density
+from relcap_models.seeds import child_seed
+
+_GROUPS = ("posterior", "sample_stats")
 
 
 def sample(
@@ -29,10 +40,12 @@ def sample(
 ) -> xr.DataTree:
     """Posterior draws with groups `posterior` and `sample_stats`.
 
+    The draws depend on the seed and not on how many processors share the chains.
+
     Parameters
     ----------
-    make_density : called once per chain, because a density owns its buffers
-    store : folder to which the draws are streamed as Zarr while sampling; None keeps them in memory
+    make_density : called once per chain, in the chain's process; must be picklable
+    store : folder to which each chain streams its draws as Zarr; None keeps them in memory
 
     Raises
     ------
@@ -41,12 +54,57 @@ def sample(
     FitError
         If the sampler fails, for instance because no starting point has a finite density.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(folder) / "state.npy"
+        np.save(state, np.zeros((chains, 3), dtype=np.int64))
+        tasks = [
+            joblib.delayed(_sample_chain)(
+                make_density,
+                coords,
+                state=state,
+                chain=chain,
+                draws=draws,
+                tune=tune,
+                target_accept=target_accept,
+                seed=int(child_seed(seed, "chain", str(chain)).generate_state(1)[0]),
+                store=None if store is None else store / f"chain_{chain}",
+            )
+            for chain in range(chains)
+        ]
+        shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
+        with shown as report, _watched(state, report):
+            try:
+                parts = joblib.Parallel(n_jobs=min(chains, joblib.cpu_count()), backend="loky")(tasks)
+            except TerminatedWorkerError:
+                raise FitError(
+                    "The process of a chain was ended from outside, most often because the memory was full: "
+                    "close other programs, or keep fewer draws (inference.draws)"
+                ) from None
+    return xr.DataTree.from_dict(
+        {name: xr.concat([part[name] for part in parts], dim="chain") for name in _GROUPS}
+    )
+
+
+def _sample_chain(
+    make_density: Callable[[], Density],
+    coords: dict[str, list[str]],
+    *,
+    state: Path,
+    chain: int,
+    draws: int,
+    tune: int,
+    target_accept: float,
+    seed: int,
+    store: Path | None,
+) -> dict[str, xr.Dataset]:
+    """Draws of one chain; how far it is stands in its row of the array `state`."""
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
     first = make_density()
     start = first.layout.start(np.random.default_rng(0))
-    # One evaluation before the chains start, so that numba compiles once and not in every thread.
+    # One evaluation before the limit on threads, which holds only for libraries that are loaded: sums over
+    # other numbers of threads round differently, and the same seed would give other draws.
     first(start)
     example = first.report(start)
 
@@ -69,11 +127,19 @@ def sample(
         dims={name: KEPT_DIMS[name] for name in example},
         make_initial_point_fn=lambda chain_seed: first.layout.start(np.random.default_rng(chain_seed)),
     )
-    target = {} if store is None else {"zarr_store": nutpie.zarr_store.LocalStore(str(store))}
-    with sampling_progress(total=chains * (tune + draws)) if progress else nullcontext() as report:
+    target = {}
+    if store is not None:
+        store.mkdir(parents=True)
+        target["zarr_store"] = nutpie.zarr_store.LocalStore(str(store))
+    row = np.load(state, mmap_mode="r+")[chain]
+
+    def report(states: list[ChainState]) -> None:
+        row[:] = states[0].finished_draws, states[0].divergences, states[0].tuning
+
+    with threadpool_limits(1):
         sampler = nutpie.sample(
             compiled,
-            chains=chains,
+            chains=1,
             draws=draws,
             tune=tune,
             seed=seed,
@@ -94,17 +160,41 @@ def sample(
             raise FitError(f"The sampler stopped: {error}") from error
     if tree.posterior.sizes["draw"] < draws:
         raise KeyboardInterrupt
-    return _with_plain_text(tree)
+    row[0] = tune + draws
+    return {name: _with_plain_text(tree[name].to_dataset().load()) for name in _GROUPS}
 
 
-def _with_plain_text(tree: xr.DataTree) -> xr.DataTree:
+@contextmanager
+def _watched(state: Path, report: Report | None) -> Iterator[None]:
+    """Tell `report` every half second how far the chains are."""
+    if report is None:
+        yield
+        return
+    rows = np.load(state, mmap_mode="r")
+    done = threading.Event()
+
+    def tell() -> None:
+        report([ChainState(int(draws), int(apart), bool(tuning)) for draws, apart, tuning in rows])
+
+    def watch() -> None:
+        while not done.wait(0.5):
+            tell()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+        tell()
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _with_plain_text(group: xr.Dataset) -> xr.Dataset:
     """Streamed draws come back with labels as NumPy's variable-length strings, which netCDF cannot hold."""
-    groups = {name: tree[name].to_dataset() for name in ("posterior", "sample_stats")}
-    for name, group in groups.items():
-        texts = {
-            label: (values.dims, values.to_numpy().astype(object).astype(str))
-            for label, values in group.variables.items()
-            if isinstance(values.dtype, np.dtypes.StringDType)
-        }
-        groups[name] = group.assign(texts)
-    return xr.DataTree.from_dict(groups)
+    texts = {
+        label: (values.dims, values.to_numpy().astype(object).astype(str))
+        for label, values in group.variables.items()
+        if isinstance(values.dtype, np.dtypes.StringDType)
+    }
+    return group.assign(texts)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-Report = Callable[[Sequence[Any]], None]
-"""Takes the state of each chain: `finished_draws, divergences, tuning`. Called from another thread."""
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """How far a chain is."""
+
+    finished_draws: int
+    divergences: int
+    tuning: bool
+
+
+Report = Callable[[Sequence[ChainState]], None]
+"""Takes the state of each chain. Called from another thread."""
 
 
 @contextmanager
@@ -33,7 +44,7 @@ def sampling_progress(*, total: int, console: Console | None = None) -> Iterator
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=total, divergences="")
 
-        def report(chains: Sequence[Any]) -> None:
+        def report(chains: Sequence[ChainState]) -> None:
             done, divergences, tuning = _state(chains)
             progress.update(
                 task,
@@ -52,7 +63,7 @@ class _Lines:
         self.console, self.total, self.tenths = console, total, 0
         self.began = time.monotonic()
 
-    def __call__(self, chains: Sequence[Any]) -> None:
+    def __call__(self, chains: Sequence[ChainState]) -> None:
         done, divergences, _ = _state(chains)
         tenths = 10 * done // self.total
         if tenths <= self.tenths:
@@ -66,6 +77,6 @@ class _Lines:
         )
 
 
-def _state(chains: Sequence[Any]) -> tuple[int, int, bool]:
+def _state(chains: Sequence[ChainState]) -> tuple[int, int, bool]:
     done = sum(chain.finished_draws for chain in chains)
     return done, sum(chain.divergences for chain in chains), any(chain.tuning for chain in chains)

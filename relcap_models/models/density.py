@@ -11,6 +11,7 @@ from scipy.special import logit, ndtri
 
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import GroupedEffects, Location, UnitEffects, Values
+from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
 from relcap_models.models.parameters import Layout, Parameter
@@ -156,9 +157,9 @@ class Density:
         self.blocks = [Location(frame, priors, scale), UnitEffects(frame, structure, priors, scale)]
         if structure.relation != "none":
             self.blocks.append(RelationEffects(frame, structure, priors, scale, family))
-        self.blocks += [
-            GroupedEffects(g, frame, priors, scale) for g in (*structure.respondents, *structure.districts)
-        ]
+        for groupings in (*structure.nested, *((district,) for district in structure.districts)):
+            effects = GroupedEffects if len(groupings) == 1 else NestedEffects
+            self.blocks.append(effects(*groupings, frame, priors, scale))
         self.layout = Layout(tuple(p for part in (*self.blocks, self.responses) for p in part.parameters))
         size = self.layout.size
         self._values, self._gradient, self._slope, self._d_values = np.empty((4, size))

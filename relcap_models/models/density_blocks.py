@@ -8,11 +8,12 @@ reader may want). η is (N, D). `values` and `d_values` are named views into one
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import helmert
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.frame import Frame
-from relcap_models.models.information import expected_information
+from relcap_models.models.information import expected_information, rough_unit_effects
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping, Structure
@@ -131,8 +132,16 @@ class Location:
         return named | {name: values[name].copy() for name in ("mu_own", "beta") if name in values}
 
 
+def unit_contrasts(n_units: int) -> np.ndarray:
+    """(U, U − 1) orthonormal contrasts between units."""
+    return helmert(n_units).T if n_units > 1 else np.zeros((1, 0))
+
+
 class UnitEffects:
-    """Perceiver, target and self effects: one covariance, sampled at the width of their posterior."""
+    """Perceiver, target and self effects: one covariance, sampled close to their posterior given it.
+
+    Only what differs between units is sampled: U − 1 contrasts that are orthogonal to the units' mean.
+    """
 
     def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
@@ -141,71 +150,65 @@ class UnitEffects:
         size = self.shape[2]
         self.covariance = Scaled("corr_unit", size)
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
+        self.contrasts = unit_contrasts(self.shape[0])
         self.information = (
             expected_information(frame, structure).repeat(self.n_dimensions, axis=1).ravel() / scale**2
         )
+        rough = rough_unit_effects(frame, structure).reshape(self.shape[0], -1) * scale
+        self.pull = self.contrasts.T @ (rough * self.information)
         self.parameters = (
             Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
             *correlation_parameter("corr_unit", size, priors.correlation),
             *self.waves.parameters,
-            Parameter("unit_z", (self.shape[0], self.shape[1] * size), "normal"),
+            Parameter("unit_z", (self.shape[0] - 1, self.shape[1] * size), "normal"),
         )
         row = (frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles)
         other = (frame.target_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles) + 1
         self.indices = [row]
         if "target" in self.roles:
             self.indices.append(np.where(frame.own, row + 2, other) if "self" in self.roles else other)
-        self.stratum, self.count = np.zeros(self.shape[0], dtype=np.int64), np.array([self.shape[0]])
 
-    def _factors(self, values: Values) -> None:
+    def effects(self, values: Values) -> np.ndarray:
+        """(U, W, P) effects, with mean zero over units."""
         self.factor = self.covariance.forward(values, values["sd_unit"])
         self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
         self.adapted, self.whole, self.inner = cov.adapted_factor(
             self.wave_factor, self.factor, self.information
         )
-
-    def effects(self, values: Values) -> np.ndarray:
-        """(U, W, P) effects before centring."""
-        self._factors(values)
-        return (values["unit_z"] @ self.adapted.T).reshape(self.shape)
-
-    def _centred(self, effects: np.ndarray) -> np.ndarray:
-        flat = effects.reshape(self.shape[0], -1).copy()
-        kernels.centre(flat, self.stratum, self.count)
-        return flat
+        self.moved = values["unit_z"] + self.pull @ self.adapted
+        self.raw = self.moved @ self.adapted.T
+        return (self.contrasts @ self.raw).reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        self._factors(values)
-        self.raw = values["unit_z"] @ self.adapted.T
-        by_role = self._centred(self.raw).reshape(-1, self.n_dimensions)
+        by_role = self.effects(values).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
-        # N(effects | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds.
-        log_jacobian = -self.shape[0] * np.log(np.diag(self.inner)).sum()
-        return float(log_jacobian + 0.5 * np.sum(self.raw**2 * self.information))
+        # N(raw | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds.
+        log_jacobian = -len(self.raw) * np.log(np.diag(self.inner)).sum()
+        standard = np.sum(values["unit_z"] ** 2) - np.sum(self.moved**2)
+        return float(log_jacobian + 0.5 * (standard + np.sum(self.raw**2 * self.information)))
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_by_role = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
             kernels.scatter_add(d_eta, index, d_by_role)
-        d_raw = self._centred(d_by_role.reshape(self.shape)) + self.raw * self.information
-        d_values["unit_z"] += d_raw @ self.adapted
+        d_raw = self.contrasts.T @ d_by_role.reshape(self.shape[0], -1) + self.raw * self.information
+        d_moved = d_raw @ self.adapted - self.moved
+        d_values["unit_z"] += d_moved + values["unit_z"]
         d_wave_factor, d_factor = cov.adapted_factor_adjoint(
             self.wave_factor,
             self.factor,
             self.information,
             self.whole,
             self.inner,
-            d_raw.T @ values["unit_z"],
-            self.shape[0],
+            d_raw.T @ self.moved + self.pull.T @ d_moved,
+            len(self.raw),
         )
         d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
         self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
 
     def report(self, values: Values) -> Values:
-        effects = self._centred(self.effects(values)).reshape(
-            *self.shape[:2], len(self.roles), self.n_dimensions
-        )
+        effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
         correlation = self.covariance.correlation @ self.covariance.correlation.T
         named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
         named |= {f"{role}_effect": effects[:, :, k] for k, role in enumerate(self.roles)}

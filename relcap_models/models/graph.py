@@ -16,6 +16,8 @@ import pytensor.tensor as pt
 
 from relcap_models.models import blocks
 from relcap_models.models.density import starting_thresholds
+from relcap_models.models.density_blocks import unit_contrasts
+from relcap_models.models.density_nested import find_nesting
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
 from relcap_models.models.structure import Grouping, Structure
@@ -50,8 +52,9 @@ def build_graph(
         if structure.relation != "none":
             residual = RESIDUAL_SD[family] if residual_sd is None else residual_sd[_only_item(frame)]
             eta += _relation_effects(frame, structure, priors, scale, residual)
-        for grouping in (*structure.respondents, *structure.districts):
-            eta += _grouped_effects(grouping, frame, priors, scale)
+        for groupings in (*structure.nested, *((district,) for district in structure.districts)):
+            effects = _grouped_effects if len(groupings) == 1 else _nested_effects
+            eta += effects(*groupings, frame, priors, scale)
         location = (
             _loadings(frame, loadings, priors)[frame.item_of_response]
             * eta[frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
@@ -95,7 +98,10 @@ def _between_waves(name: str, n_waves: int, priors: Priors) -> pt.TensorVariable
 
 
 def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: float) -> pt.TensorVariable:
-    """Perceiver, target and self effects: centred parameterisation, one covariance. Returns (N, D)."""
+    """Perceiver, target and self effects, one covariance. Returns (N, D).
+
+    U − 1 contrasts between units: their sum over units is zero, their covariance is that of the units.
+    """
     n_units, n_waves, n_dimensions = len(frame.units), len(frame.waves), len(frame.dimensions)
     roles = structure.roles
     size = len(roles) * n_dimensions
@@ -106,8 +112,8 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     chol = sd[:, None] * factor
     if n_waves > 1:
         chol = pt.linalg.kron(_between_waves("unit", n_waves, priors), chol)
-    raw = pm.MvNormal("unit_effects", 0.0, chol=chol, shape=(n_units, n_waves * size))
-    effects = blocks.centred(raw).reshape((n_units, n_waves, len(roles), n_dimensions))
+    raw = pm.MvNormal("unit_effects", 0.0, chol=chol, shape=(n_units - 1, n_waves * size))
+    effects = pt.dot(unit_contrasts(n_units), raw).reshape((n_units, n_waves, len(roles), n_dimensions))
     for position, role in enumerate(roles):
         pm.Deterministic(f"{role}_effect", effects[:, :, position], dims=("unit", "wave", "dimension"))
     if "target" in roles:
@@ -199,19 +205,50 @@ def _only_item(frame: Frame) -> np.ndarray:
     return np.array([np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(len(frame.dimensions))])
 
 
-def _grouped_effects(grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
-    """Independent effects of respondents, ratings or district shocks: non-centred. Returns (N, D)."""
-    name, n_dimensions = grouping.name, len(frame.dimensions)
+def _grouped_covariance(name: str, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Cholesky factor of the covariance of an effect over dimensions."""
     spread = priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
     sd = pm.HalfNormal(f"sd_{name}", spread * scale, dims="dimension")
-    factor = blocks.correlation_cholesky(f"corr_{name}", n_dimensions, priors.correlation)
+    factor = blocks.correlation_cholesky(f"corr_{name}", len(frame.dimensions), priors.correlation)
     chol = sd[:, None] * factor
     pm.Deterministic(f"cov_{name}", chol @ chol.T, dims=("dimension", "dimension_b"))
-    z = pm.Normal(f"{name}_z", shape=(grouping.n_groups, n_dimensions))
+    return chol
+
+
+def _grouped_effects(grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Independent effects of respondents, ratings or district shocks: non-centred. Returns (N, D)."""
+    n_dimensions = len(frame.dimensions)
+    chol = _grouped_covariance(grouping.name, frame, priors, scale)
+    z = pm.Normal(f"{grouping.name}_z", shape=(grouping.n_groups, n_dimensions))
     effects = blocks.centred(pt.dot(z, chol.T), grouping.stratum_of_group)
     if (grouping.group_of_rating < 0).any():
         effects = pt.concatenate([effects, pt.zeros((1, n_dimensions))])
     return effects[grouping.group_of_rating]
+
+
+def _nested_effects(
+    outer: Grouping, inner: Grouping, frame: Frame, priors: Priors, scale: float
+) -> pt.TensorVariable:
+    """Effects of two levels: the mean of an outer group and contrasts within it, non-centred. Returns (N, D).
+
+    The mean over m inner groups has covariance outer + inner/m, the contrasts have that of the inner level.
+    """
+    nesting, n_dimensions = find_nesting(outer, inner), len(frame.dimensions)
+    above, within = (_grouped_covariance(g.name, frame, priors, scale) for g in (outer, inner))
+    means = [pt.linalg.cholesky(above @ above.T + within @ within.T / m) for m in nesting.sizes]
+    z = pm.Normal(f"{inner.name}_z", shape=(inner.n_groups, n_dimensions))
+    parts = pt.einsum("nde,ne->nd", pt.stack([within, *means])[nesting.kind], z)
+    # Row o of `member` lists the rows of outer group o, padded with a row of zeros.
+    first = np.flatnonzero(nesting.position == 0)
+    size = np.diff(np.append(first, inner.n_groups))
+    column = np.arange(size.max())
+    member = np.where(column < size[:, None], first[:, None] + column, inner.n_groups)
+    weights = np.zeros((len(first), size.max(), size.max()))
+    for o, m in enumerate(size):
+        weights[o, :m, :m] = np.column_stack([np.ones(m), unit_contrasts(m)])
+    padded = pt.concatenate([parts, pt.zeros((1, n_dimensions))])[member]
+    effects = pt.einsum("oij,ojd->oid", weights, padded)[member < inner.n_groups]
+    return blocks.centred(effects)[nesting.row_of_group[inner.group_of_rating]]
 
 
 def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:

@@ -11,6 +11,8 @@ from relcap_models.models.frame import Frame
 
 Role = Literal["perceiver", "target", "self"]
 
+_NESTED = (("respondent", "respondent_wave"), ("respondent_target", "rating"))
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -48,6 +50,14 @@ class Structure:
     districts: tuple[Grouping, ...]
     reciprocal: bool
     left_out: tuple[str, ...]
+
+    @property
+    def nested(self) -> tuple[tuple[Grouping, ...], ...]:
+        """Groupings below the unit, those of which one lies within the other together."""
+        named = {grouping.name: grouping for grouping in self.respondents}
+        pairs = [pair for pair in _NESTED if set(pair) <= set(named)]
+        alone = [(name,) for name in named if not any(name in pair for pair in pairs)]
+        return tuple(tuple(named[name] for name in names) for names in (*pairs, *alone))
 
     @property
     def within(self) -> tuple[str, ...]:

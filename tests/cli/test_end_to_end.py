@@ -71,7 +71,7 @@ def test_ctrl_c_while_sampling_exits_130_and_marks_the_run(tiny, tmp_path):
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
         stream = out / "incomplete" / "restricted" / "posteriors" / "relations" / "stream.zarr"
         # Sampling has begun once there are draws on disk.
-        while run.poll() is None and not any(stream.glob("posterior/*/c")):
+        while run.poll() is None and not any(stream.glob("chain_*/posterior/*/c")):
             time.sleep(0.2)
         run.send_signal(signal.SIGINT)
         run.wait(timeout=60)

@@ -4,11 +4,10 @@ import io
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 from rich.console import Console
 
-from relcap_models.inference.progress import sampling_progress
+from relcap_models.inference.progress import ChainState, sampling_progress
 
 STOPPED = """
 import sys, threading, time
@@ -34,11 +33,9 @@ class Slow:
     told = False
 
     def report(self, x):
-        return {"mu_later": np.zeros(())}
+        return {"stability_unit": np.zeros(())}
 
 
-import relcap_models.inference.nuts as nuts
-nuts.KEPT_DIMS = {"mu_later": ()}
 try:
     sample(Slow, {}, chains=2, draws=100000, tune=100, target_accept=0.8, seed=1, progress=False)
 except KeyboardInterrupt:
@@ -48,7 +45,7 @@ except KeyboardInterrupt:
 
 
 def chain(done, divergences=0, tuning=False):
-    return SimpleNamespace(finished_draws=done, total_draws=100, divergences=divergences, tuning=tuning)
+    return ChainState(finished_draws=done, divergences=divergences, tuning=tuning)
 
 
 def test_without_a_terminal_every_tenth_is_one_line():

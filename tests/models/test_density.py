@@ -5,7 +5,7 @@ import pymc as pm
 import pytensor
 import pytest
 
-from relcap_models.models.density_blocks import UnitEffects
+from relcap_models.models.density_blocks import UnitEffects, unit_contrasts
 
 
 def graph_log_density(model: pm.Model):
@@ -15,19 +15,24 @@ def graph_log_density(model: pm.Model):
 
 
 def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit effects (unit, wave × variable) before centring, and the matrix that makes a unit's `unit_z` into
-    its effects. The matrix depends on the spreads, and is the same for every unit.
+    """Contrasts of unit effects (U − 1, wave × variable), and the matrix that turns a row of `unit_z` into a
+    row of them, but for a shift. The matrix depends on the spreads.
     """
     block = next(b for b in density.blocks if isinstance(b, UnitEffects))
     values = {name: value.copy() for name, value in density.values(x).items()}
-    effects = block.effects(values).reshape(len(density.frame.units), -1).copy()
-    n = effects.shape[1]
+
+    def contrasts(z):
+        effects = block.effects(values | {"unit_z": z}).reshape(len(density.frame.units), -1)
+        return unit_contrasts(len(effects)).T @ effects
+
+    z = values["unit_z"]
+    n = z.shape[1]
     matrix = np.empty((n, n))
     for j in range(n):
-        values["unit_z"] = np.zeros_like(values["unit_z"])
-        values["unit_z"].reshape(len(effects), n)[0, j] = 1.0
-        matrix[:, j] = block.effects(values).reshape(len(effects), n)[0]
-    return effects, matrix
+        moved = z.copy()
+        moved[0, j] += 1.0
+        matrix[:, j] = (contrasts(moved) - contrasts(z))[0]
+    return contrasts(z), matrix
 
 
 def test_density_equals_that_of_the_graph_up_to_a_constant(case):
@@ -89,8 +94,8 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     target[:, 1] = 1.0
     moved = x.copy()
     unit = int(np.flatnonzero(np.bincount(case.frame.target_of_relation))[0])
-    z = moved[case.density.layout.slices["unit_z"]].reshape(len(case.frame.units), -1)
-    z[unit] += np.linalg.solve(matrix, target.ravel())
+    z = moved[case.density.layout.slices["unit_z"]].reshape(len(case.frame.units) - 1, -1)
+    z += np.outer(unit_contrasts(len(case.frame.units))[unit], np.linalg.solve(matrix, target.ravel()))
     case.density(moved)
     change = case.density._eta - before
     seen = ~case.frame.own & (case.frame.target_of_rating == unit)

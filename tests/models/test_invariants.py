@@ -5,6 +5,7 @@ import pytest
 
 from relcap_models.data import read_survey
 from relcap_models.models import Relation, families
+from relcap_models.models.density_blocks import UnitEffects, unit_contrasts
 
 RELATION = Relation(instrument="scale")
 RATINGS = [
@@ -20,8 +21,16 @@ def with_responses(survey, responses, instruments=None):
     return read_survey(tables, instruments=tuple((instruments or survey.instruments).values()))
 
 
+def density_of(survey):
+    """Without the shift of `unit_z` towards the answers, so that x means the same for other answers."""
+    density = RELATION.density(RELATION.frame(survey))
+    block = next(block for block in density.blocks if isinstance(block, UnitEffects))
+    block.pull = np.zeros_like(block.pull)
+    return density
+
+
 def value_at(survey, x):
-    return RELATION.density(RELATION.frame(survey))(x)[0]
+    return density_of(survey)(x)[0]
 
 
 @pytest.fixture
@@ -52,7 +61,7 @@ def test_reversing_an_item_and_its_key_changes_nothing(survey, x):
 
 def test_a_missing_item_takes_away_its_own_likelihood_and_no_more(survey, x):
     frame = RELATION.frame(survey)
-    density = RELATION.density(frame)
+    density = density_of(survey)
     full = density(x)[0]
     m = 7
     item = frame.item_of_response[m]
@@ -92,7 +101,8 @@ def test_names_of_units_do_not_matter(survey, survey_of, x):
         names = [[rename.get(frame.units[u], frame.units[u]) for u in end] for end in ends]
         return list(zip(frame.respondent_of_rating, *names))
 
-    theirs["unit_z"][:] = ours["unit_z"][::-1]
+    contrasts = unit_contrasts(len(old.units))
+    theirs["unit_z"][:] = contrasts.T @ (contrasts @ ours["unit_z"])[::-1]
     place = {rating: n for n, rating in enumerate(ratings(old, new_name))}
     theirs["rating_z"][:] = ours["rating_z"][[place[rating] for rating in ratings(new, {})]]
 

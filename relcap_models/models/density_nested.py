@@ -1,0 +1,178 @@
+"""Effects of two levels of which one lies within the other, in the log density.
+
+A respondent's effect and its deviation in each wave are seen only as their sum. Sampled apart they would
+pull against each other, most where a respondent answered once. Here the mean over the m inner groups of an
+outer group has variance outer + inner/m, and the m − 1 contrasts between them have variance inner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from relcap_models.models import covariance as cov
+from relcap_models.models import kernels
+from relcap_models.models.density_blocks import Scaled, Values, correlation_parameter
+from relcap_models.models.frame import Frame
+from relcap_models.models.parameters import Parameter
+from relcap_models.models.priors import Priors
+from relcap_models.models.structure import Grouping
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """Inner groups in the order of their outer group.
+
+    row_of_group : (G,) row of each inner group
+    position : (G,) of each row, 0 … m − 1 within its outer group
+    sizes : distinct numbers m of inner groups · kind : (G,) of each row, 0 for a contrast, else 1 + the
+    place of its m in `sizes`
+    """
+
+    row_of_group: np.ndarray
+    position: np.ndarray
+    sizes: np.ndarray
+    kind: np.ndarray
+
+
+def find_nesting(outer: Grouping, inner: Grouping) -> Nesting:
+    """How the groups of `inner` lie within those of `outer`."""
+    outer_of_group = np.zeros(inner.n_groups, dtype=np.int64)
+    outer_of_group[inner.group_of_rating] = outer.group_of_rating
+    order = np.argsort(outer_of_group, kind="stable")
+    ids, first, count = np.unique(outer_of_group[order], return_index=True, return_counts=True)
+    position = np.arange(inner.n_groups) - np.repeat(first, count)
+    sizes = np.unique(count)
+    kind = np.where(position == 0, 1 + np.searchsorted(sizes, np.repeat(count, count)), 0)
+    return Nesting(np.argsort(order), position, sizes, kind)
+
+
+class NestedEffects:
+    """Effects of an outer and an inner grouping, sampled as standard normals of means and contrasts."""
+
+    def __init__(self, outer: Grouping, inner: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
+        self.names, self.n_dimensions = (outer.name, inner.name), len(frame.dimensions)
+        self.nesting = find_nesting(outer, inner)
+        self.covariances = [Scaled(f"corr_{name}", self.n_dimensions) for name in self.names]
+        parameters: list[Parameter] = []
+        for name in self.names:
+            spread = getattr(priors, f"sd_{name}") * scale
+            start = np.log(0.5 * spread)
+            parameters.append(
+                Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=start)
+            )
+            parameters += correlation_parameter(f"corr_{name}", self.n_dimensions, priors.correlation)
+        parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
+        self.parameters = tuple(parameters)
+        self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
+        self.stratum = np.zeros(inner.n_groups, dtype=np.int64)
+        self.count = np.array([inner.n_groups])
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        self.z = values[f"{self.names[1]}_z"]
+        self.outer, self.inner = (
+            c.forward(values, values[f"sd_{name}"]) for c, name in zip(self.covariances, self.names)
+        )
+        covariance = self.outer @ self.outer.T
+        within = self.inner @ self.inner.T
+        means = [np.linalg.cholesky(covariance + within / m) for m in self.nesting.sizes]
+        self.factors = np.stack([self.inner, *means])
+        effects = _combine(self.z, self.nesting.kind, self.nesting.position, self.factors)
+        kernels.centre(effects, self.stratum, self.count)
+        kernels.gather_add(eta, effects, self.row_of_rating)
+        return 0.0
+
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
+        d_effects = np.zeros_like(self.z)
+        kernels.scatter_add(d_eta, self.row_of_rating, d_effects)
+        kernels.centre(d_effects, self.stratum, self.count)
+        d_factors = np.zeros_like(self.factors)
+        _combine_adjoint(
+            d_effects,
+            self.z,
+            self.nesting.kind,
+            self.nesting.position,
+            self.factors,
+            d_values[f"{self.names[1]}_z"],
+            d_factors,
+        )
+        d_inner, d_outer = np.tril(d_factors[0]), np.zeros_like(self.outer)
+        for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], d_factors[1:]):
+            d_total = cov.cholesky_adjoint(factor, np.tril(d_factor))
+            d_outer += np.tril(2.0 * d_total @ self.outer)
+            d_inner += np.tril(2.0 / m * d_total @ self.inner)
+        for c, name, d_factor in zip(self.covariances, self.names, (d_outer, d_inner)):
+            d_values[f"sd_{name}"] += c.backward(d_factor, d_values)
+
+    def report(self, values: Values) -> Values:
+        named: Values = {}
+        for c, name in zip(self.covariances, self.names):
+            factor = c.forward(values, values[f"sd_{name}"])
+            named |= {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
+        return named
+
+
+@njit(cache=True, error_model="numpy")
+def _combine(z, kind, position, factors):
+    """Effects of the inner groups: the mean of their outer group plus Helmert contrasts. (G, D)"""
+    n, size = z.shape
+    effects = np.zeros((n, size))
+    mean, later = np.zeros(size), np.zeros(size)
+    part = np.empty(size)
+    # From the last group of an outer group to its first, which holds the mean.
+    stop = n
+    for row in range(n - 1, -1, -1):
+        factor = factors[kind[row]]
+        for i in range(size):
+            part[i] = 0.0
+            for j in range(i + 1):
+                part[i] += factor[i, j] * z[row, j]
+        j = position[row]
+        if j > 0:
+            root = np.sqrt(j * (j + 1.0))
+            for i in range(size):
+                effects[row, i] = later[i] - j * part[i] / root
+                later[i] += part[i] / root
+        else:
+            for i in range(size):
+                effects[row, i] = later[i]
+                mean[i] = part[i]
+                later[i] = 0.0
+            for other in range(row, stop):
+                for i in range(size):
+                    effects[other, i] += mean[i]
+            stop = row
+    return effects
+
+
+@njit(cache=True, error_model="numpy")
+def _combine_adjoint(d_effects, z, kind, position, factors, d_z, d_factors):
+    """Reverse of `_combine`: adds to `d_z` and `d_factors`."""
+    n, size = z.shape
+    before, part = np.zeros(size), np.empty(size)
+    row = 0
+    while row < n:
+        stop = row + 1
+        while stop < n and position[stop] > 0:
+            stop += 1
+        for i in range(size):
+            before[i] = d_effects[row, i]
+        for other in range(row + 1, stop + 1):
+            # Contrasts first; the mean, whose derivative is the sum over the group, at the end.
+            here = other if other < stop else row
+            j = position[here]
+            root = np.sqrt(j * (j + 1.0))
+            for i in range(size):
+                if j > 0:
+                    part[i] = (before[i] - j * d_effects[here, i]) / root
+                    before[i] += d_effects[here, i]
+                else:
+                    part[i] = before[i]
+            factor, d_factor = factors[kind[here]], d_factors[kind[here]]
+            for i in range(size):
+                for k in range(i + 1):
+                    d_z[here, k] += factor[i, k] * part[i]
+                    d_factor[i, k] += part[i] * z[here, k]
+        row = stop
