@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-
 @dataclass(frozen=True)
 class ChainState:
     """How far a chain is."""

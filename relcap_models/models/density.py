@@ -113,8 +113,8 @@ class Responses:
             )
             d_values["threshold"] += d_location
         else:
-            total = kernels.cumulative(
-                kernels.FAMILY_CODES[self.family],
+            cumulative = kernels.cumulative_probit if self.family == "probit" else kernels.cumulative_logit
+            total = cumulative(
                 flat,
                 *index,
                 location,

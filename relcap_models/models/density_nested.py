@@ -42,7 +42,7 @@ def find_nesting(outer: Grouping, inner: Grouping) -> Nesting:
     outer_of_group = np.zeros(inner.n_groups, dtype=np.int64)
     outer_of_group[inner.group_of_rating] = outer.group_of_rating
     order = np.argsort(outer_of_group, kind="stable")
-    ids, first, count = np.unique(outer_of_group[order], return_index=True, return_counts=True)
+    _, first, count = np.unique(outer_of_group[order], return_index=True, return_counts=True)
     position = np.arange(inner.n_groups) - np.repeat(first, count)
     sizes = np.unique(count)
     kind = np.where(position == 0, 1 + np.searchsorted(sizes, np.repeat(count, count)), 0)
