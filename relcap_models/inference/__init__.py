@@ -2,7 +2,17 @@
 
 from relcap_models.inference.checks import checks
 from relcap_models.inference.fit import Fit, fit
-from relcap_models.inference.loo import LooResult, loo
+from relcap_models.inference.loo import LooResult, loo, refit_left_out
 from relcap_models.inference.predictive import Replicates, item_distributions, replicate
 
-__all__ = ["Fit", "LooResult", "Replicates", "checks", "fit", "item_distributions", "loo", "replicate"]
+__all__ = [
+    "Fit",
+    "LooResult",
+    "Replicates",
+    "checks",
+    "fit",
+    "item_distributions",
+    "loo",
+    "refit_left_out",
+    "replicate",
+]

@@ -195,7 +195,9 @@ def _influence(found: LooResult) -> tuple:
         f"{found.good_k:.2f} (at most {_MAX_BAD_SHARE:.0%}); the largest is {float(k[worst]):.2f}."
     )
     if found.n_bad and passed:
-        message += " Do not compare models by leave-one-out where it hangs on them."
+        message += (
+            " Before comparing models, fit again without them: --set inference.kfold=10 (ten more fits)."
+        )
     if not passed:
         message += (
             " The estimates hang on single people more than the model foresees: look at how they answered, "

@@ -20,6 +20,7 @@ from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
+from relcap_models.seeds import child_seed
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,8 @@ def fit(
     """
     if engine != "nuts":
         raise FitError(f"The engine '{engine}' is not built yet; use 'nuts'")
-    from relcap_models.inference.nuts import sample
-
     frame = model.frame(survey)
     check_design(model, frame)
-    structure = model.structure(frame)
     settings = {
         "engine": engine,
         "chains": chains,
@@ -126,14 +124,26 @@ def fit(
         "target_accept": target_accept,
         "seed": seed,
     }
+    return _sampled(model, frame, settings, progress=progress, store=store)
+
+
+def refit(fit: Fit, frame: Frame, *, stage: str, progress: bool = True) -> Fit:
+    """The same model and settings on a frame of the same design, with the random numbers of `stage`."""
+    seed = int(child_seed(int(fit.settings["seed"]), stage).generate_state(1)[0])
+    return _sampled(fit.model, frame, {**fit.settings, "seed": seed}, progress=progress, store=None)
+
+
+def _sampled(
+    model: RatingModel, frame: Frame, settings: Mapping[str, Any], *, progress: bool, store: Path | None
+) -> Fit:
+    from relcap_models.inference.nuts import sample
+
+    structure = model.structure(frame)
+    options = {name: settings[name] for name in ("chains", "draws", "tune", "target_accept", "seed")}
     tree = sample(
         partial(model.density, frame),
         coordinates(frame, structure),
-        chains=chains,
-        draws=draws,
-        tune=tune,
-        target_accept=target_accept,
-        seed=seed,
+        **options,
         progress=progress,
         store=store,
     )

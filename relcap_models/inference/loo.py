@@ -7,16 +7,16 @@ Rabe-Hesketh 2019).
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import joblib
 import numpy as np
 import xarray as xr
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
 from relcap_models.errors import FitError
-from relcap_models.inference.fit import Fit
+from relcap_models.inference.fit import Fit, refit
 from relcap_models.inference.locations import rating_location, thinned
 from relcap_models.models.frame import Frame
 
@@ -24,7 +24,7 @@ MIN_DRAWS = 25
 """Fewer leave no tail that a Pareto distribution could be fitted to."""
 _GRID = {1: 5, 2: 3, 3: 3}
 _LOG2_POINTS = 6
-_WORKERS = 2
+_DRAWS_OF_A_PART = 20
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,45 @@ def loo(fit: Fit, *, n_draws: int = 200) -> LooResult:
     )
 
 
+def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 10, progress: bool = True) -> LooResult:
+    """K-fold cross-validation of the respondents for whom leave-one-out cannot be trusted.
+
+    Those with a large Pareto k are shared out over the folds; for each fold the model is fitted again
+    without their answers, as long as the first time, and their part of the elpd comes from there.
+
+    Parameters
+    ----------
+    found : of `loo` · folds : how many fits are made at most
+
+    Returns
+    -------
+    LooResult in which the Pareto k of those respondents is 0: nothing is weighted any more.
+    """
+    people = fit.frame.respondents
+    bad = np.array([people.index(name) for name in found.bad], dtype=np.int64)
+    pointwise, k = found.elpd_respondent.to_numpy().copy(), found.pareto_k.to_numpy().copy()
+    in_sample = pointwise.sum() + found.p_loo
+    # In the order of units, so that a fold takes few people from each.
+    unit = np.zeros(len(people), dtype=np.int64)
+    unit[fit.frame.respondent_of_rating] = fit.frame.rater_of_rating
+    bad = bad[np.argsort(unit[bad], kind="stable")]
+    n_folds = min(folds, len(bad))
+    for fold in range(n_folds):
+        left_out = bad[fold::n_folds]
+        again = refit(fit, fit.frame.without_answers_of(left_out), stage=f"fold {fold}", progress=progress)
+        density = respondent_log_density(replace(again, frame=fit.frame), n_draws=found.n_draws)
+        pointwise[left_out] = logsumexp(density[:, left_out], axis=0) - np.log(len(density))
+        k[left_out] = 0.0
+    return replace(
+        found,
+        elpd=float(pointwise.sum()),
+        se=float(np.sqrt(len(pointwise) * pointwise.var())),
+        p_loo=float(in_sample - pointwise.sum()),
+        elpd_respondent=found.elpd_respondent.copy(data=pointwise),
+        pareto_k=found.pareto_k.copy(data=k),
+    )
+
+
 def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
     """(S, P) log probability of all answers of each respondent, their own effects integrated out.
 
@@ -133,36 +172,34 @@ def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
     residual_sd = draws("residual_sd") if gaussian else np.ones_like(loading)
     alike = [(np.flatnonzero(n_slots == n), *_nodes(n * n_dimensions)) for n in np.unique(n_slots)]
 
-    def of_draw(s: int) -> np.ndarray:
-        parameters = (
-            family,
-            loading[s],
-            offset[s],
-            residual_sd[s],
-            frame.first_threshold,
-            frame.n_categories,
-        )
-        result = np.empty(n_people)
-        for chosen, outer_nodes, outer_weights in alike:
-            result[chosen] = log_marginals(
-                chosen,
-                begin,
-                order,
-                np.ascontiguousarray(location[s]),
-                slots,
-                factors[s],
-                inner[s],
-                outer_nodes,
-                outer_weights,
-                nodes,
-                weights,
-                responses,
-                parameters,
-            )
+    first_threshold, n_categories = frame.first_threshold, frame.n_categories
+
+    def of_draws(chosen_draws: np.ndarray) -> np.ndarray:
+        result = np.empty((len(chosen_draws), n_people))
+        for row, s in enumerate(chosen_draws):
+            parameters = (family, loading[s], offset[s], residual_sd[s], first_threshold, n_categories)
+            for chosen, outer_nodes, outer_weights in alike:
+                result[row, chosen] = log_marginals(
+                    chosen,
+                    begin,
+                    order,
+                    np.ascontiguousarray(location[s]),
+                    slots,
+                    factors[s],
+                    inner[s],
+                    outer_nodes,
+                    outer_weights,
+                    nodes,
+                    weights,
+                    responses,
+                    parameters,
+                )
         return result
 
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return np.stack(list(pool.map(of_draw, range(len(location)))))
+    # Processes, because the small linear algebra inside holds the interpreter's lock.
+    n_parts = min(joblib.cpu_count(), -(-len(location) // _DRAWS_OF_A_PART))
+    parts = np.array_split(np.arange(len(location)), n_parts)
+    return np.concatenate(joblib.Parallel(n_jobs=n_parts)(joblib.delayed(of_draws)(part) for part in parts))
 
 
 def _slots(frame: Frame, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

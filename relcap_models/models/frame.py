@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -112,6 +112,16 @@ class Frame:
         counts = np.maximum(np.bincount(self.item_of_response, minlength=len(self.items)), 1)
         mean = np.bincount(self.item_of_response, self.answer, minlength=len(self.items)) / counts
         return float(np.sqrt(np.mean((self.answer - mean[self.item_of_response]) ** 2)) or 1.0)
+
+    def without_answers_of(self, respondents: np.ndarray) -> Frame:
+        """The same design in which these respondents (positions) have answered nothing."""
+        kept = ~np.isin(self.respondent_of_rating[self.rating_of_response], respondents)
+        return replace(
+            self,
+            rating_of_response=self.rating_of_response[kept],
+            item_of_response=self.item_of_response[kept],
+            answer=self.answer[kept],
+        )
 
 
 def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] = ()) -> Frame:

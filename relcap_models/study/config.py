@@ -64,6 +64,12 @@ class Inference(Declaration):
     min_ess: float = Field(
         400, gt=0, description="a reported figure with less bulk or tail ESS fails the checks"
     )
+    kfold: int = Field(
+        0,
+        ge=0,
+        description="how many times the model is fitted again without some of the respondents for whom "
+        "leave-one-out fails (large Pareto k); 0 leaves them as they are",
+    )
 
 
 class Targets(Declaration):

@@ -152,10 +152,11 @@ def _analyse(
         stream = place / "stream.zarr"
         stream.mkdir(parents=True)
         began = time.perf_counter()
-        fit = _fit(study, analysis, material, stream=stream, progress=not log.console.quiet)
+        progress = not log.console.quiet
+        fit = _fit(study, analysis, material, stream=stream, progress=progress)
         seconds = time.perf_counter() - began
         fit.save(place)
-        tables.append(_tables(study, material, fit))
+        tables.append(_tables(study, material, fit, progress=progress))
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
@@ -164,7 +165,9 @@ def _analyse(
     return {**stack_tables(tables), "intake": intake}, contexts
 
 
-def _tables(study: Study, material: Material, fit: inference.Fit) -> dict[str, pd.DataFrame]:
+def _tables(
+    study: Study, material: Material, fit: inference.Fit, *, progress: bool
+) -> dict[str, pd.DataFrame]:
     """Estimates, predictive distributions and checks of one fit."""
     targets, limits, ci_prob = study.config.targets, study.config.inference, study.config.report.ci_prob
     estimates = estimands.tables(
@@ -172,12 +175,16 @@ def _tables(study: Study, material: Material, fit: inference.Fit) -> dict[str, p
     )
     seed = int(fit.settings["seed"])
     replicates = inference.replicate(fit, seed=seed)
+    left_out = inference.loo(fit)
+    if limits.kfold and left_out.n_bad:
+        left_out = inference.refit_left_out(fit, left_out, folds=limits.kfold, progress=progress)
     checks = inference.checks(
         fit,
         estimates=estimates,
         max_rhat=limits.max_rhat,
         min_ess=limits.min_ess,
         replicates=replicates,
+        left_out=left_out,
     )
     predicted = inference.item_distributions(fit, ci_prob=ci_prob, seed=seed, replicates=replicates)
     return {**estimates, "item_distributions": predicted, "checks": checks}

@@ -1,5 +1,7 @@
 """The integral over a person's own effects, against closed form and brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -11,7 +13,7 @@ from relcap_models.data.survey import Survey, Wave
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.kept import KEPT_DIMS, coordinates
 from relcap_models.inference.locations import rating_location, thinned
-from relcap_models.inference.loo import loo, respondent_log_density
+from relcap_models.inference.loo import loo, refit_left_out, respondent_log_density
 from relcap_models.models.families import log_likelihood
 from relcap_models.models.relation import Relation
 from relcap_models.schema import load_instrument
@@ -134,3 +136,23 @@ def test_the_sum_and_its_parts_belong_together(small_fit):
     in_sample = logsumexp(respondent_log_density(small_fit, n_draws=100), axis=0).sum()
     assert result.elpd < in_sample - len(small_fit.frame.respondents) * np.log(100)
     assert result.p_loo > 0
+
+
+def test_refitting_without_a_respondent_replaces_what_weighting_cannot_give(small_fit):
+    """Where weighting can be trusted, a fit without the respondents predicts them as leave-one-out says."""
+    found = loo(small_fit)
+    order = np.argsort(found.pareto_k.to_numpy())
+    trusted = sorted(order[:6])
+    doubted = found.pareto_k.copy(data=np.where(np.isin(np.arange(len(order)), trusted), 2.0, 0.0))
+    again = refit_left_out(small_fit, replace(found, pareto_k=doubted), folds=2, progress=False)
+    assert again.n_bad == 0
+    others = np.setdiff1d(np.arange(len(order)), trusted)
+    ours, theirs = again.elpd_respondent.to_numpy(), found.elpd_respondent.to_numpy()
+    np.testing.assert_array_equal(ours[others], theirs[others])
+    assert np.all(ours[trusted] != theirs[trusted])
+    # Two other people are missing from a fold, and 200 draws of either fit have errors of their own.
+    spread = respondent_log_density(small_fit, n_draws=200).std(axis=0)[trusted]
+    assert np.all(np.abs(ours[trusted] - theirs[trusted]) < 0.3 + spread)
+    assert again.elpd == pytest.approx(ours.sum())
+    in_sample = found.elpd + found.p_loo
+    assert again.elpd + again.p_loo == pytest.approx(in_sample)
