@@ -50,18 +50,28 @@ def correlation_factor_adjoint(partial, factor, d_factor):
 
 
 @_compiled
+def scaled_factor_adjoint(sd, partial, factor, d_scaled):
+    """Derivatives with respect to sd and `partial` from that with respect to diag(sd)·factor."""
+    d_sd, d_factor = np.zeros_like(sd), np.zeros_like(factor)
+    for i in range(factor.shape[0]):
+        for j in range(i + 1):
+            d_sd[i] += d_scaled[i, j] * factor[i, j]
+            d_factor[i, j] = d_scaled[i, j] * sd[i]
+    return d_sd, correlation_factor_adjoint(partial, factor, d_factor)
+
+
+@_compiled
 def cholesky_adjoint(factor, d_factor):
     """Derivative with respect to a symmetric matrix A from that with respect to its Cholesky factor.
 
     Returned as the symmetric matrix S with dL = Σ S∘dA over all entries. Murray (2016), arXiv:1602.07527.
     """
-    inner = factor.T @ np.tril(d_factor)
-    inner = np.tril(inner)
+    inner = np.tril(np.ascontiguousarray(factor.T) @ np.tril(d_factor))
     for i in range(inner.shape[0]):
         inner[i, i] *= 0.5
     symmetric = inner + inner.T
     inverse = np.linalg.inv(factor)
-    return 0.5 * inverse.T @ symmetric @ inverse
+    return 0.5 * np.ascontiguousarray(inverse.T) @ symmetric @ inverse
 
 
 @_compiled
@@ -90,35 +100,72 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 
 @_compiled
-def adapted_factor(wave_factor, factor, information):
-    """Square root B of (K⁻¹ + diag(information))⁻¹, K = L·Lᵀ, L = wave_factor ⊗ factor.
+def adapted_effects(between, factor, information, pull, contrasts, z):
+    """Effects of units with covariance K = L·Lᵀ per unit, from z that is close to standard normal given data.
 
-    Effects B·z have z close to standard normal in the posterior if `information` is what the data say about
-    them: with none this is the non-centred, with much the centred parameterisation. Nothing is inverted that
-    a small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·diag(information)·L.
+    Contrasts between units are B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If `information`
+    is what the data say about an effect and pull = information × its estimate, z is standard normal in the
+    posterior, whatever K. Nothing is inverted that a small variance makes singular: B = L·D⁻ᵀ with
+    D·Dᵀ = I + Lᵀ·information·L.
 
     Parameters
     ----------
-    wave_factor : (W, W) · factor : (P, P) Cholesky factors · information : (W·P,) precision, ≥ 0
+    between : (W, W) correlation between waves · factor : (P, P) Cholesky factor within a wave
+    information : (W·P,) precision, ≥ 0 · pull, z : (U − 1, W·P) · contrasts : (U, U − 1)
 
     Returns
     -------
-    B (WP, WP), L, D
+    Cholesky factor of `between`, L, D, B (each W·P square), z + Bᵀ·pull, the contrasts, the effects (U, W·P)
     """
+    wave_factor = np.linalg.cholesky(between)
     whole = np.kron(wave_factor, factor)
     inner = np.linalg.cholesky(np.eye(whole.shape[0]) + (whole.T * information) @ whole)
-    return whole @ np.linalg.inv(inner).T, whole, inner
+    adapted = whole @ np.ascontiguousarray(np.linalg.inv(inner).T)
+    moved = z + pull @ adapted
+    raw = moved @ np.ascontiguousarray(adapted.T)
+    return wave_factor, whole, inner, adapted, moved, raw, contrasts @ raw
 
 
 @_compiled
-def adapted_factor_adjoint(wave_factor, factor, information, whole, inner, d_adapted, n_units):
-    """Derivatives of f(B) − n_units·log|D| with respect to `wave_factor` and `factor`, from df/dB."""
-    inverse = np.linalg.inv(inner).T
-    d_inner = -np.tril(inverse @ (d_adapted.T @ whole) @ inverse)
+def adapted_log_density(information, z, wave_factor, whole, inner, adapted, moved, raw, effects):
+    """N(contrasts | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds."""
+    total = 0.0
     for i in range(inner.shape[0]):
-        d_inner[i, i] -= n_units / inner[i, i]
+        total -= raw.shape[0] * np.log(inner[i, i])
+    for u in range(raw.shape[0]):
+        for i in range(raw.shape[1]):
+            total += 0.5 * (z[u, i] ** 2 - moved[u, i] ** 2 + information[i] * raw[u, i] ** 2)
+    return total
+
+
+@_compiled
+def adapted_effects_adjoint(
+    d_effects,
+    factor,
+    information,
+    pull,
+    contrasts,
+    z,
+    wave_factor,
+    whole,
+    inner,
+    adapted,
+    moved,
+    raw,
+    effects,
+):
+    """Derivatives of f(effects) + `adapted_log_density` with respect to z, `between` and `factor`."""
+    d_raw = np.ascontiguousarray(contrasts.T) @ d_effects + raw * information
+    d_moved = d_raw @ adapted - moved
+    d_adapted = np.ascontiguousarray(d_raw.T) @ moved + np.ascontiguousarray(pull.T) @ d_moved
+    inverse = np.ascontiguousarray(np.linalg.inv(inner).T)
+    d_inner = -np.tril(inverse @ (np.ascontiguousarray(d_adapted.T) @ whole) @ inverse)
+    for i in range(inner.shape[0]):
+        d_inner[i, i] -= raw.shape[0] / inner[i, i]
     d_gram = cholesky_adjoint(inner, d_inner)
-    d_whole = d_adapted @ inverse.T + 2.0 * information.reshape(-1, 1) * (whole @ d_gram)
+    d_whole = d_adapted @ np.ascontiguousarray(inverse.T) + 2.0 * information.reshape(-1, 1) * (
+        whole @ d_gram
+    )
     n_waves, size = wave_factor.shape[0], factor.shape[0]
     d_wave_factor = np.zeros((n_waves, n_waves))
     d_factor = np.zeros((size, size))
@@ -127,4 +174,4 @@ def adapted_factor_adjoint(wave_factor, factor, information, whole, inner, d_ada
             block = d_whole[v * size : (v + 1) * size, w * size : (w + 1) * size]
             d_wave_factor[v, w] = np.sum(block * factor)
             d_factor += wave_factor[v, w] * block
-    return d_wave_factor, np.tril(d_factor)
+    return d_moved + z, cholesky_adjoint(wave_factor, d_wave_factor), d_factor

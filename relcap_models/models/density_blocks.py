@@ -43,12 +43,11 @@ class Scaled:
         return sd[:, None] * self.correlation
 
     def backward(self, d_factor: np.ndarray, d_values: Values) -> np.ndarray:
+        """Derivative with respect to `sd`; what stands above the diagonal of `d_factor` does not count."""
+        d_sd, d_partial = cov.scaled_factor_adjoint(self.sd, self.partial, self.correlation, d_factor)
         if self.size > 1:
-            d_correlation = self.sd[:, None] * d_factor
-            d_values[self.name] += 2.0 * cov.correlation_factor_adjoint(
-                self.partial, self.correlation, d_correlation
-            )
-        return (d_factor * self.correlation).sum(axis=1)
+            d_values[self.name] += 2.0 * d_partial
+        return d_sd
 
 
 class BetweenWaves:
@@ -171,41 +170,34 @@ class UnitEffects:
     def effects(self, values: Values) -> np.ndarray:
         """(U, W, P) effects, with mean zero over units."""
         self.factor = self.covariance.forward(values, values["sd_unit"])
-        self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
-        self.adapted, self.whole, self.inner = cov.adapted_factor(
-            self.wave_factor, self.factor, self.information
+        self.between = self.waves.forward(values)
+        self.parts = cov.adapted_effects(
+            self.between, self.factor, self.information, self.pull, self.contrasts, values["unit_z"]
         )
-        self.moved = values["unit_z"] + self.pull @ self.adapted
-        self.raw = self.moved @ self.adapted.T
-        return (self.contrasts @ self.raw).reshape(self.shape)
+        return self.parts[-1].reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         by_role = self.effects(values).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
-        # N(raw | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds.
-        log_jacobian = -len(self.raw) * np.log(np.diag(self.inner)).sum()
-        standard = np.sum(values["unit_z"] ** 2) - np.sum(self.moved**2)
-        return float(log_jacobian + 0.5 * (standard + np.sum(self.raw**2 * self.information)))
+        return cov.adapted_log_density(self.information, values["unit_z"], *self.parts)
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
-        d_by_role = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
+        d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
-            kernels.scatter_add(d_eta, index, d_by_role)
-        d_raw = self.contrasts.T @ d_by_role.reshape(self.shape[0], -1) + self.raw * self.information
-        d_moved = d_raw @ self.adapted - self.moved
-        d_values["unit_z"] += d_moved + values["unit_z"]
-        d_wave_factor, d_factor = cov.adapted_factor_adjoint(
-            self.wave_factor,
+            kernels.scatter_add(d_eta, index, d_effects)
+        d_z, d_between, d_factor = cov.adapted_effects_adjoint(
+            d_effects.reshape(self.shape[0], -1),
             self.factor,
             self.information,
-            self.whole,
-            self.inner,
-            d_raw.T @ self.moved + self.pull.T @ d_moved,
-            len(self.raw),
+            self.pull,
+            self.contrasts,
+            values["unit_z"],
+            *self.parts,
         )
+        d_values["unit_z"] += d_z
         d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
-        self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
+        self.waves.backward(d_between, d_values)
 
     def report(self, values: Values) -> Values:
         effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
@@ -251,7 +243,7 @@ class GroupedEffects:
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
         kernels.centre(d_effects, self.stratum, self.count)
         d_values[f"{name}_z"] += d_effects @ self.factor
-        d_values[f"sd_{name}"] += self.covariance.backward(np.tril(d_effects.T @ self.z), d_values)
+        d_values[f"sd_{name}"] += self.covariance.backward(d_effects.T @ self.z, d_values)
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name

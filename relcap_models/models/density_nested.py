@@ -98,11 +98,11 @@ class NestedEffects:
             d_values[f"{self.names[1]}_z"],
             d_factors,
         )
-        d_inner, d_outer = np.tril(d_factors[0]), np.zeros_like(self.outer)
+        d_inner, d_outer = d_factors[0], np.zeros_like(self.outer)
         for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], d_factors[1:]):
-            d_total = cov.cholesky_adjoint(factor, np.tril(d_factor))
-            d_outer += np.tril(2.0 * d_total @ self.outer)
-            d_inner += np.tril(2.0 / m * d_total @ self.inner)
+            d_total = cov.cholesky_adjoint(factor, d_factor)
+            d_outer += 2.0 * d_total @ self.outer
+            d_inner += 2.0 / m * d_total @ self.inner
         for c, name, d_factor in zip(self.covariances, self.names, (d_outer, d_inner)):
             d_values[f"sd_{name}"] += c.backward(d_factor, d_values)
 

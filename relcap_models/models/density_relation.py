@@ -99,7 +99,8 @@ class RelationEffects:
         self.alone_factor = (
             np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
         )
-        self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
+        if self.n_z_waves > 1:
+            self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
         self.z = {
             name: values[f"{name}_z"]
             for name in ("pair_sum", "pair_difference", "one_sided")
@@ -123,7 +124,8 @@ class RelationEffects:
         return effects
 
     def _correlated(self, name: str, factor: np.ndarray) -> np.ndarray:
-        scaled = self.z[name] @ factor.T
+        z = self.z[name]
+        scaled = (z.reshape(-1, self.n_dimensions) @ factor.T).reshape(z.shape)
         return scaled if self.n_z_waves == 1 else np.matmul(self.wave_factor, scaled)
 
     def _centred(self, effects: np.ndarray) -> np.ndarray:
@@ -172,12 +174,12 @@ class RelationEffects:
             if self.reciprocal:
                 d_total = cov.cholesky_adjoint(self.alone_factor, d_alone)
                 for d, c in zip(d_cholesky, self.cholesky):
-                    d += np.tril(2.0 * d_total @ c)
+                    d += 2.0 * d_total @ c
             else:
                 d_cholesky[0] += d_alone
         if self.n_z_waves > 1:
             self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
-        d_spreads = [f.backward(np.tril(d), d_values) for f, d in zip(self.factors, d_cholesky)]
+        d_spreads = [f.backward(d, d_values) for f, d in zip(self.factors, d_cholesky)]
         self._pull_scales(d_spreads, d_values)
 
     def _pull(
@@ -194,7 +196,7 @@ class RelationEffects:
         if self.n_z_waves > 1:
             d_wave_factor += np.einsum("nvd,nwd->vw", d_part, z @ factor.T)
             d_part = np.matmul(self.wave_factor.T, d_part)
-        d_values[f"{name}_z"] += d_part @ factor
+        d_values[f"{name}_z"] += (d_part.reshape(-1, self.n_dimensions) @ factor).reshape(z.shape)
         d_factor += d_part.reshape(-1, self.n_dimensions).T @ z.reshape(-1, self.n_dimensions)
 
     def _pull_scales(self, d_spreads: list[np.ndarray], d_values: Values) -> None:

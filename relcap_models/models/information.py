@@ -52,7 +52,7 @@ def _distinct(unit: np.ndarray, other: np.ndarray, n_units: int) -> np.ndarray:
 
 
 def rough_unit_effects(frame: Frame, structure: Structure) -> np.ndarray:
-    """(U, W, roles, D) unit effects by least squares on normal scores, in probit units, mean zero over units."""
+    """(U, W, roles, D) effects by least squares on normal scores, in probit units, with mean 0 over units."""
     n_units, n_waves, n_roles = len(frame.units), len(frame.waves), len(structure.roles)
     n_dimensions = len(frame.dimensions)
     score = _rating_scores(frame)
