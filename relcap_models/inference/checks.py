@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.inference.fit import Fit
-from relcap_models.inference.loo import LooResult, loo
+from relcap_models.inference.loo import LooResult, loo, refit_left_out
 from relcap_models.inference.predictive import Replicates, replicate
 from relcap_models.inference.predictive_checks import item_check, unit_check
 
@@ -28,8 +28,10 @@ def checks(
     estimates: Mapping[str, pd.DataFrame],
     max_rhat: float = 1.01,
     min_ess: float = 400,
+    kfold: int = 0,
     replicates: Replicates | None = None,
     left_out: LooResult | None = None,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """Check a fit and the tables made from it.
 
@@ -38,6 +40,7 @@ def checks(
     estimates : the uncontrolled tables, by name; those with columns `rhat`, `ess` and `ess_tail` are checked,
         every row
     max_rhat, min_ess : limits for every quantity that is kept and every row that is reported
+    kfold : how often the model is fitted again without respondents for whom leave-one-out fails
     replicates, left_out : results of `replicate` and `loo`, where they are at hand; made here otherwise
 
     Returns
@@ -46,11 +49,14 @@ def checks(
     quantities that are constant (a mean fixed at 0, a correlation with itself) are not checked.
     """
     seed = int(fit.settings["seed"])
+    left_out = left_out or loo(fit)
+    if kfold and left_out.n_bad:
+        left_out = refit_left_out(fit, left_out, folds=kfold, progress=progress)
     rows = [
         *_convergence(fit, estimates, max_rhat=max_rhat, min_ess=min_ess),
         *_sampler(fit),
         *_predictive(fit, replicates or replicate(fit, seed=seed)),
-        _influence(left_out or loo(fit)),
+        _influence(left_out),
     ]
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "analysis", fit.model.id)

@@ -101,12 +101,11 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 @_compiled
 def adapted_effects(between, factor, information, pull, contrasts, z):
-    """Effects of units with covariance K = L·Lᵀ per unit, from z that is close to standard normal given data.
+    """Effects of units with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
 
-    Contrasts between units are B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If `information`
-    is what the data say about an effect and pull = information × its estimate, z is standard normal in the
-    posterior, whatever K. Nothing is inverted that a small variance makes singular: B = L·D⁻ᵀ with
-    D·Dᵀ = I + Lᵀ·information·L.
+    Contrasts between units are B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If the data say
+    `information` about an effect and pull = information × its estimate, that holds whatever K. Nothing is
+    inverted that a small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
 
     Parameters
     ----------

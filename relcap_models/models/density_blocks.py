@@ -202,6 +202,7 @@ class UnitEffects:
     def report(self, values: Values) -> Values:
         effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
         correlation = self.covariance.correlation @ self.covariance.correlation.T
+        np.fill_diagonal(correlation, 1.0)
         named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
         named |= {f"{role}_effect": effects[:, :, k] for k, role in enumerate(self.roles)}
         if "target" in self.roles:

@@ -175,16 +175,14 @@ def _tables(
     )
     seed = int(fit.settings["seed"])
     replicates = inference.replicate(fit, seed=seed)
-    left_out = inference.loo(fit)
-    if limits.kfold and left_out.n_bad:
-        left_out = inference.refit_left_out(fit, left_out, folds=limits.kfold, progress=progress)
     checks = inference.checks(
         fit,
         estimates=estimates,
         max_rhat=limits.max_rhat,
         min_ess=limits.min_ess,
+        kfold=limits.kfold,
         replicates=replicates,
-        left_out=left_out,
+        progress=progress,
     )
     predicted = inference.item_distributions(fit, ci_prob=ci_prob, seed=seed, replicates=replicates)
     return {**estimates, "item_distributions": predicted, "checks": checks}

@@ -54,7 +54,7 @@ def sampling(monkeypatch):
         diagnostics = {"ci_kind": "eti", "median": 0.24, "mcse": 0.001, "ess": 900.0, "rhat": 1.0}
         return {"variance_shares": pd.DataFrame([shares | figures | diagnostics])}
 
-    def checks(fit, *, estimates, max_rhat, min_ess, replicates):
+    def checks(fit, *, estimates, max_rhat, min_ess, kfold, replicates, progress):
         check = {"analysis": "relations", "check": "rhat", "subject": "everything reported"}
         figures = {"value": 1.2, "threshold": max_rhat, "passed": choices.passed, "message": "R-hat is 1.2."}
         return pd.DataFrame([check | figures])
