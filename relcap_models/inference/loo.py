@@ -55,7 +55,7 @@ class LooResult:
         return len(self.bad)
 
 
-def loo(fit: Fit, *, n_draws: int = 200) -> LooResult:
+def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
     """Leave-one-respondent-out by Pareto-smoothed importance sampling.
 
     Parameters

@@ -54,7 +54,7 @@ def sample(
     FitError
         If the sampler fails, for instance because no starting point has a finite density.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state.npy"
         np.save(state, np.zeros((chains, 3), dtype=np.int64))
         tasks = [

@@ -76,14 +76,14 @@ def _needed(
     sentences = []
     for target in _TARGETS:
         quantity = f"respondents_for_{target}"
-        if quantity not in rows.index or math.isnan(rows.loc[quantity, "mean"]):
+        if quantity not in rows.index or math.isnan(rows.loc[quantity, "median"]):
             continue
         row = rows.loc[quantity]
         sentences.append(
             texts(
                 "reliability.needed",
                 target=texts.number(float(target)),
-                n=_respondents(analysis, row["mean"]),
+                n=_respondents(analysis, row["median"]),
                 low=_respondents(analysis, row["lower"]),
                 high=_respondents(analysis, row["upper"]),
                 ci=analysis.ci(table),
@@ -107,7 +107,7 @@ def _table(analysis: Analysis, needed: pd.DataFrame) -> Table:
             text_cell(analysis.dimension(row["dimension"])),
             text_cell(texts.known(f"scales.{row['scale']}", row["scale"])),
             text_cell(texts.number(float(row["quantity"].removeprefix("respondents_for_")))),
-            persons(row["mean"]),
+            persons(row["median"]),
             persons(row["lower"]),
             persons(row["upper"]),
         )

@@ -46,9 +46,9 @@ def level_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
         return [texts("summary.all_hidden", n=texts.whole(len(scores)))]
     middle = float(shown["mean"].median())
     sentences = [
-        texts(
+        texts.count(
             "summary.level",
-            n=texts.whole(len(shown)),
+            len(shown),
             wave=analysis.material.wave(str(shown["wave"].iloc[0])),
             middle=texts.number(middle),
             low=texts.number(float(shown["mean"].quantile(0.25))),
@@ -146,9 +146,9 @@ def unit_level_sentences(analysis: Analysis, units: pd.DataFrame) -> list[str]:
     if shown.empty:
         return [texts("summary.units_all_hidden", n=texts.whole(len(units)))]
     hidden = len(units) - len(shown)
-    sentence = texts(
+    sentence = texts.count(
         "summary.unit_level",
-        n=texts.whole(len(shown)),
+        len(shown),
         wave=analysis.material.wave(str(shown["wave"].iloc[0])),
         middle=texts.number(float(shown["mean"].median())),
         low=texts.number(float(shown["mean"].min())),
