@@ -192,11 +192,28 @@ class Density:
         return self._views
 
     def report(self, x: np.ndarray) -> Values:
-        """Quantities kept from each draw: see `posterior.kept_dims`."""
-        values = self.values(x)
+        """Quantities kept from each draw: see `kept.KEPT_DIMS`.
+
+        Locations are those of a respondent drawn from the population. While sampling, effects of respondents
+        are less their sample mean, which each draw holds like any other number: here it is given back.
+        """
+        values, frame = self.values(x), self.frame
         named: Values = {}
         for part in (*self.blocks, self.responses):
             named |= part.report(values)
+        n_waves = len(frame.waves)
+        mean = sum(
+            (b.mean(values, n_waves) for b in self.blocks if isinstance(b, (GroupedEffects, NestedEffects))),
+            np.zeros((n_waves, len(frame.dimensions))),
+        )
+        for name in ("mu", "mu_own"):
+            if name in named:
+                named[name] = named[name] - mean + mean[0]
+        shift = named["loading"] * mean[0, frame.dimension_of_item]
+        if "threshold" in named:
+            named["threshold"] = named["threshold"] + shift[frame.item_of_threshold]
+        else:
+            named["intercept"] = named["intercept"] - shift
         return named
 
 

@@ -246,6 +246,16 @@ class GroupedEffects:
         d_values[f"{name}_z"] += d_effects @ self.factor
         d_values[f"sd_{name}"] += self.covariance.backward(d_effects.T @ self.z, d_values)
 
+    def mean(self, values: Values, n_waves: int) -> np.ndarray:
+        """(W, D) sample mean of respondents' effects, which the location has taken up; 0 for districts."""
+        name = self.grouping.name
+        if name.startswith("district"):
+            return np.zeros((n_waves, self.n_dimensions))
+        factor = self.covariance.forward(values, values[f"sd_{name}"])
+        total = np.zeros((len(self.count), self.n_dimensions))
+        np.add.at(total, self.stratum, values[f"{name}_z"] @ factor.T)
+        return np.broadcast_to(total / self.count[:, None], (n_waves, self.n_dimensions))
+
     def report(self, values: Values) -> Values:
         name = self.grouping.name
         factor = Scaled(f"corr_{name}", self.n_dimensions).forward(values, values[f"sd_{name}"])

@@ -70,7 +70,8 @@ class NestedEffects:
         self.stratum = np.zeros(inner.n_groups, dtype=np.int64)
         self.count = np.array([inner.n_groups])
 
-    def forward(self, values: Values, eta: np.ndarray) -> float:
+    def _effects(self, values: Values) -> np.ndarray:
+        """(G, D) effects of the inner groups, before centring."""
         self.z = values[f"{self.names[1]}_z"]
         self.outer, self.inner = (
             c.forward(values, values[f"sd_{name}"]) for c, name in zip(self.covariances, self.names)
@@ -79,7 +80,10 @@ class NestedEffects:
         within = self.inner @ self.inner.T
         means = [np.linalg.cholesky(covariance + within / m) for m in self.nesting.sizes]
         self.factors = np.stack([self.inner, *means])
-        effects = _combine(self.z, self.nesting.kind, self.nesting.position, self.factors)
+        return _combine(self.z, self.nesting.kind, self.nesting.position, self.factors)
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        effects = self._effects(values)
         kernels.centre(effects, self.stratum, self.count)
         kernels.gather_add(eta, effects, self.row_of_rating)
         return 0.0
@@ -105,6 +109,10 @@ class NestedEffects:
             d_inner += 2.0 / m * d_total @ self.inner
         for c, name, d_factor in zip(self.covariances, self.names, (d_outer, d_inner)):
             d_values[f"sd_{name}"] += c.backward(d_factor, d_values)
+
+    def mean(self, values: Values, n_waves: int) -> np.ndarray:
+        """(W, D) sample mean of the effects, which the location has taken up."""
+        return np.broadcast_to(self._effects(values).mean(axis=0), (n_waves, self.n_dimensions))
 
     def report(self, values: Values) -> Values:
         named: Values = {}

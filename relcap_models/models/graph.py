@@ -2,7 +2,8 @@
 
 The parameterisation is the one that sampled best: effects centred at their sample mean, unit effects centred
 (their covariance stands in the prior), everything with few answers per effect non-centred, and the two
-directions of a relation as sum and difference of independent parts.
+directions of a relation as sum and difference of independent parts. Its `mu` and `threshold` are those of the
+respondents at hand; `Density.report` turns them into those of the population of respondents.
 """
 
 from __future__ import annotations

@@ -57,6 +57,8 @@ def tell(
         eta = eta + other * effects["relation_effect"][frame.relation_of_rating, wave]
     for grouping in (*structure.respondents, *structure.districts):
         drawn = _grouped_effects(grouping, parameters, rng)
+        if grouping in structure.districts:
+            drawn = _centred(drawn, grouping.stratum_of_group)
         eta = eta + np.where((grouping.group_of_rating >= 0)[:, None], drawn[grouping.group_of_rating], 0.0)
         if grouping in structure.districts:
             effects[f"{grouping.name}_effect"] = drawn
@@ -124,12 +126,17 @@ def _relation_effects(
 
 
 def _grouped_effects(grouping: Grouping, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
-    """(G, D) centred within strata."""
+    """(G, D) a draw for each group."""
     sd = parameters[f"sd_{grouping.name}"]
     covariance = parameters[f"corr_{grouping.name}"] * np.outer(sd, sd)
-    drawn = rng.multivariate_normal(np.zeros(len(sd)), covariance, size=grouping.n_groups)
-    for stratum in np.unique(grouping.stratum_of_group):
-        where = grouping.stratum_of_group == stratum
+    return rng.multivariate_normal(np.zeros(len(sd)), covariance, size=grouping.n_groups)
+
+
+def _centred(drawn: np.ndarray, stratum_of_group: np.ndarray) -> np.ndarray:
+    """Districts are a finite population: their shocks of a wave have the mean 0."""
+    drawn = drawn.copy()
+    for stratum in np.unique(stratum_of_group):
+        where = stratum_of_group == stratum
         drawn[where] -= drawn[where].mean(axis=0)
     return drawn
 

@@ -5,7 +5,8 @@ import pymc as pm
 import pytensor
 import pytest
 
-from relcap_models.models.density_blocks import UnitEffects, unit_contrasts
+from relcap_models.models.density_blocks import GroupedEffects, UnitEffects, unit_contrasts
+from relcap_models.models.density_nested import NestedEffects
 
 
 def graph_log_density(model: pm.Model):
@@ -79,6 +80,43 @@ def test_gradient_equals_central_differences(case):
     direction = np.random.default_rng(3).normal(size=len(x))
     slope = (case.density(x + step * direction)[0] - case.density(x - step * direction)[0]) / (2 * step)
     np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6)
+
+
+def test_what_is_kept_is_about_respondents_of_the_population(case):
+    """With kept locations and effects of respondents as drawn, answers are as probable as when sampling."""
+    frame, density, x = case.frame, case.density, case.point(4)
+    density(x)
+    centred = density._eta.copy()
+    values = {name: value.copy() for name, value in density.values(x).items()}
+    loading, location = (part.copy() for part in density.responses.item_parameters(values))
+    kept = density.report(x)
+
+    whole = case.model.density(frame)
+    for block in whole.blocks:
+        if isinstance(block, NestedEffects) or (
+            isinstance(block, GroupedEffects) and not block.grouping.name.startswith("district")
+        ):
+            block.count = np.full(block.count.shape, 10**15)  # What is taken off becomes nothing.
+    whole(x)
+    uncentred = whole._eta.copy()
+    later = np.vstack([np.zeros((1, len(frame.dimensions))), values.get("mu_later", kept["mu"][1:] * 0)])
+    moved = (kept["mu"] - later)[frame.wave_of_rating]
+    if "mu_own" in values:
+        moved[frame.own] = (kept["mu_own"] - values["mu_own"])[frame.wave_of_rating[frame.own]]
+    item, dimension = frame.item_of_response, frame.dimension_of_item[frame.item_of_response]
+
+    def latent(eta):
+        return loading[item] * eta[frame.rating_of_response, dimension]
+
+    if case.model.family == "gaussian":
+        ours, theirs = latent(uncentred + moved) + kept["intercept"][item], latent(centred) + location[item]
+    else:
+        first = frame.first_threshold[item]
+        ours = kept["threshold"][first] - latent(uncentred + moved)
+        theirs = location[first] - latent(centred)
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    if case.structure.respondents:
+        assert np.abs(uncentred - centred).max() > 1e-3
 
 
 def test_own_unit_ratings_do_not_inform_target_effects(case):

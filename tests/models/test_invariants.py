@@ -65,10 +65,11 @@ def test_a_missing_item_takes_away_its_own_likelihood_and_no_more(survey, x):
     full = density(x)[0]
     m = 7
     item = frame.item_of_response[m]
-    values, eta = density.report(x), density._eta[frame.rating_of_response[m]]
+    eta = density._eta[frame.rating_of_response[m]]
+    loading, thresholds = density.responses.item_parameters(density.values(x))
     start = frame.first_threshold[item]
-    cuts = values["threshold"][start : start + 4]
-    location = values["loading"][item] * eta[frame.dimension_of_item[item]]
+    cuts = thresholds[start : start + 4]
+    location = loading[item] * eta[frame.dimension_of_item[item]]
     lost = families.log_likelihood("probit", frame.answer[m], location, cuts)
     n = frame.rating_of_response[m]
     row = (

@@ -123,8 +123,8 @@ def test_likelihood_of_kernels_equals_the_numpy_oracle(case):
     frame, density = case.frame, case.density
     x = case.point(5)
     density(x)
-    eta, values = density._eta.copy(), density.report(x)
-    loading, thresholds = values["loading"], values["threshold"]
+    eta = density._eta.copy()
+    loading, thresholds = density.responses.item_parameters(density.values(x))
     expected = 0.0
     for m, i in enumerate(frame.item_of_response):
         start = frame.first_threshold[i]
