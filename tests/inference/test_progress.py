@@ -76,5 +76,6 @@ def test_control_c_interrupts_the_sampler():
         said, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert said == "interrupted\n"
+    # Either chain may have said that it samples in the meantime.
+    assert said.splitlines()[-1] == "interrupted"
     assert process.returncode == 130
