@@ -156,3 +156,16 @@ def test_refitting_without_a_respondent_replaces_what_weighting_cannot_give(smal
     assert again.elpd == pytest.approx(ours.sum())
     in_sample = found.elpd + found.p_loo
     assert again.elpd + again.p_loo == pytest.approx(in_sample)
+
+
+def test_a_refit_has_not_seen_whom_it_predicts(small_fit):
+    """The respondents who pull hardest are predicted worse by a fit without them than by one with them."""
+    found = loo(small_fit)
+    seen = respondent_log_density(small_fit, n_draws=found.n_draws)
+    in_sample = logsumexp(seen, axis=0) - np.log(len(seen))
+    gain = in_sample - found.elpd_respondent.to_numpy()
+    hardest = np.argsort(gain)[-6:]
+    doubted = found.pareto_k.copy(data=np.where(np.isin(np.arange(len(gain)), hardest), 2.0, 0.0))
+    again = refit_left_out(small_fit, replace(found, pareto_k=doubted), folds=1, progress=False)
+    lost = (in_sample - again.elpd_respondent.to_numpy())[hardest].sum()
+    assert lost > gain[hardest].sum() / 2

@@ -79,3 +79,8 @@ def test_control_c_interrupts_the_sampler():
     # Either chain may have said that it samples in the meantime.
     assert said.splitlines()[-1] == "interrupted"
     assert process.returncode == 130
+
+
+def test_chains_have_random_numbers_of_their_own(small_fit):
+    draws = small_fit.posterior["sd_unit"].transpose("chain", "draw", ...).to_numpy()
+    assert not (draws[0] == draws[1]).any()
