@@ -12,12 +12,14 @@ from pymc.distributions.dist_math import normal_lcdf
 Tensor = pt.TensorVariable
 
 
-def correlation_cholesky(name: str, size: int, eta: float) -> Tensor:
-    """Cholesky factor (size, size) of an LKJ(eta) correlation matrix.
+def correlation_cholesky(name: str, root: np.ndarray, eta: float) -> Tensor:
+    """Cholesky factor of a correlation matrix: root·LKJ(eta)·root, scaled back to a unit diagonal.
 
-    Built from partial correlations with Beta priors along a C-vine, which is exactly LKJ
-    (Lewandowski, Kurowicka & Joe 2009, J. Multivariate Analysis 100, 1989–2001).
+    root : symmetric square root of the reference around which the matrix lies. The LKJ matrix is built from
+    partial correlations with Beta priors along a C-vine (Lewandowski, Kurowicka & Joe 2009, J. Multivariate
+    Analysis 100, 1989–2001).
     """
+    size = len(root)
     if size == 1:
         return pt.ones((1, 1))
     row, column = np.tril_indices(size, k=-1)
@@ -26,7 +28,9 @@ def correlation_cholesky(name: str, size: int, eta: float) -> Tensor:
     strict = pt.zeros((size, size))[row, column].set(partial)
     left = pt.sqrt(1 - strict**2)
     before = pt.concatenate([pt.ones((size, 1)), pt.cumprod(left, axis=1)[:, :-1]], axis=1)
-    return (strict + pt.eye(size)) * pt.tril(before)
+    rows = pt.dot(root, (strict + pt.eye(size)) * pt.tril(before))
+    rows = rows / pt.sqrt((rows**2).sum(axis=1, keepdims=True))
+    return pt.linalg.cholesky(rows @ rows.T)
 
 
 def wave_correlation_cholesky(stability: Tensor, memory: Tensor | None, n_waves: int) -> Tensor:

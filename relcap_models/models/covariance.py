@@ -49,15 +49,47 @@ def correlation_factor_adjoint(partial, factor, d_factor):
     return d_partial
 
 
+def reference_root(n_roles, n_dimensions, correlation):
+    """Symmetric square root of a reference correlation matrix over role × dimension.
+
+    Dimensions of one role correlate by `correlation`, effects of different roles do not.
+    """
+    alike = np.full((n_dimensions, n_dimensions), float(correlation))
+    np.fill_diagonal(alike, 1.0)
+    size, vectors = np.linalg.eigh(alike)
+    return np.kron(np.eye(n_roles), (vectors * np.sqrt(size)) @ vectors.T)
+
+
 @_compiled
-def scaled_factor_adjoint(sd, partial, factor, d_scaled):
+def centred_correlation(root, lkj):
+    """Correlation matrix R = N·root·(lkj·lkjᵀ)·root·N around the reference root², N diagonal.
+
+    The symmetric root keeps R exchangeable in its dimensions as an LKJ matrix is.
+
+    Returns
+    -------
+    Row lengths of root·lkj, its rows at length one, the Cholesky factor of R
+    """
+    rows = root @ lkj
+    length = np.sqrt(np.sum(rows * rows, axis=1))
+    rows = rows / length.reshape(-1, 1)
+    return length, rows, np.linalg.cholesky(rows @ np.ascontiguousarray(rows.T))
+
+
+@_compiled
+def scaled_factor_adjoint(sd, partial, root, lkj, length, rows, factor, d_scaled):
     """Derivatives with respect to sd and `partial` from that with respect to diag(sd)·factor."""
     d_sd, d_factor = np.zeros_like(sd), np.zeros_like(factor)
     for i in range(factor.shape[0]):
         for j in range(i + 1):
             d_sd[i] += d_scaled[i, j] * factor[i, j]
             d_factor[i, j] = d_scaled[i, j] * sd[i]
-    return d_sd, correlation_factor_adjoint(partial, factor, d_factor)
+    if sd.shape[0] == 1:
+        return d_sd, np.zeros(0)
+    d_rows = 2.0 * cholesky_adjoint(factor, d_factor) @ rows
+    along = np.sum(d_rows * rows, axis=1).reshape(-1, 1)
+    d_lkj = root @ ((d_rows - along * rows) / length.reshape(-1, 1))
+    return d_sd, correlation_factor_adjoint(partial, lkj, d_lkj)
 
 
 @_compiled

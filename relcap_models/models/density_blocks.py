@@ -21,30 +21,41 @@ from relcap_models.models.structure import Grouping, Structure
 Values = dict[str, np.ndarray]
 
 
-def correlation_parameter(name: str, size: int, eta: float) -> tuple[Parameter, ...]:
-    """Partial correlations (on 0…1) of an LKJ(eta) correlation matrix; none for a single variable."""
-    if size == 1:
-        return ()
-    column = np.tril_indices(size, k=-1)[1]
-    shape = eta + (size - 2 - column) / 2
-    return (Parameter(f"{name}_partial", (len(column),), "beta", shape, shape),)
-
-
 class Scaled:
-    """Cholesky factor diag(sd)·F of a covariance, with its reverse."""
+    """Cholesky factor diag(sd)·F of a covariance over role × dimension, with its reverse.
 
-    def __init__(self, name: str, size: int) -> None:
-        self.name, self.size = f"{name}_partial", size
+    Its correlations are LKJ around the reference of `Priors.dimension_correlation`; its parameters are partial
+    correlations (on 0…1), none for a single variable.
+    """
+
+    def __init__(self, name: str, n_dimensions: int, priors: Priors, *, n_roles: int = 1) -> None:
+        self.name, self.size = f"{name}_partial", n_roles * n_dimensions
+        self.root = cov.reference_root(n_roles, n_dimensions, priors.dimension_correlation)
+        self.parameters: tuple[Parameter, ...] = ()
+        if self.size > 1:
+            column = np.tril_indices(self.size, k=-1)[1]
+            shape = priors.correlation + (self.size - 2 - column) / 2
+            self.parameters += (Parameter(self.name, (len(column),), "beta", shape, shape),)
 
     def forward(self, values: Values, sd: np.ndarray) -> np.ndarray:
         self.sd = sd
         self.partial = 2.0 * values[self.name] - 1.0 if self.size > 1 else np.zeros(0)
-        self.correlation = cov.correlation_factor(self.partial, self.size)
+        self.lkj = cov.correlation_factor(self.partial, self.size)
+        self.length, self.rows, self.correlation = cov.centred_correlation(self.root, self.lkj)
         return sd[:, None] * self.correlation
 
     def backward(self, d_factor: np.ndarray, d_values: Values) -> np.ndarray:
         """Derivative with respect to `sd`; what stands above the diagonal of `d_factor` does not count."""
-        d_sd, d_partial = cov.scaled_factor_adjoint(self.sd, self.partial, self.correlation, d_factor)
+        d_sd, d_partial = cov.scaled_factor_adjoint(
+            self.sd,
+            self.partial,
+            self.root,
+            self.lkj,
+            self.length,
+            self.rows,
+            self.correlation,
+            d_factor,
+        )
         if self.size > 1:
             d_values[self.name] += 2.0 * d_partial
         return d_sd
@@ -147,7 +158,7 @@ class UnitEffects:
         self.shape = (len(frame.units), len(frame.waves), len(self.roles) * self.n_dimensions)
         spread = np.repeat([getattr(priors, f"sd_{role}") for role in self.roles], self.n_dimensions) * scale
         size = self.shape[2]
-        self.covariance = Scaled("corr_unit", size)
+        self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
         self.contrasts = unit_contrasts(self.shape[0])
         self.information = (
@@ -157,7 +168,7 @@ class UnitEffects:
         self.pull = self.contrasts.T @ (rough * self.information)
         self.parameters = (
             Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
-            *correlation_parameter("corr_unit", size, priors.correlation),
+            *self.covariance.parameters,
             *self.waves.parameters,
             Parameter("unit_z", (self.shape[0] - 1, self.shape[1] * size), "normal"),
         )
@@ -220,10 +231,10 @@ class GroupedEffects:
         spread = (
             priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
         ) * scale
-        self.covariance = Scaled(f"corr_{name}", self.n_dimensions)
+        self.covariance = Scaled(f"corr_{name}", self.n_dimensions, priors)
         self.parameters = (
             Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=np.log(0.5 * spread)),
-            *correlation_parameter(f"corr_{name}", self.n_dimensions, priors.correlation),
+            *self.covariance.parameters,
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )
         self.stratum = grouping.stratum_of_group
@@ -258,7 +269,7 @@ class GroupedEffects:
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name
-        factor = Scaled(f"corr_{name}", self.n_dimensions).forward(values, values[f"sd_{name}"])
+        factor = self.covariance.forward(values, values[f"sd_{name}"])
         named = {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
         if name.startswith("district"):
             effects = values[f"{name}_z"] @ factor.T

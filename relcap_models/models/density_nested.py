@@ -14,7 +14,7 @@ from numba import njit
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
-from relcap_models.models.density_blocks import Scaled, Values, correlation_parameter
+from relcap_models.models.density_blocks import Scaled, Values
 from relcap_models.models.frame import Frame
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
@@ -55,15 +55,15 @@ class NestedEffects:
     def __init__(self, outer: Grouping, inner: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
         self.names, self.n_dimensions = (outer.name, inner.name), len(frame.dimensions)
         self.nesting = find_nesting(outer, inner)
-        self.covariances = [Scaled(f"corr_{name}", self.n_dimensions) for name in self.names]
+        self.covariances = [Scaled(f"corr_{name}", self.n_dimensions, priors) for name in self.names]
         parameters: list[Parameter] = []
-        for name in self.names:
+        for name, covariance in zip(self.names, self.covariances):
             spread = getattr(priors, f"sd_{name}") * scale
             start = np.log(0.5 * spread)
             parameters.append(
                 Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=start)
             )
-            parameters += correlation_parameter(f"corr_{name}", self.n_dimensions, priors.correlation)
+            parameters += covariance.parameters
         parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
         self.parameters = tuple(parameters)
         self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]

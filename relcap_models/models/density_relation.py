@@ -6,7 +6,7 @@ import numpy as np
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
-from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values, correlation_parameter
+from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
 from relcap_models.models.parameters import Parameter
@@ -53,9 +53,9 @@ class RelationEffects:
                     start=np.log(0.5 * priors.sd_relation * scale),
                 )
             )
-        for name in names:
-            parameters += correlation_parameter(name, n_dimensions, priors.correlation)
-        self.factors = [Scaled(name, n_dimensions) for name in names]
+        self.factors = [Scaled(name, n_dimensions, priors) for name in names]
+        for factor in self.factors:
+            parameters += factor.parameters
         for name, n in (
             ("pair_sum", self.n_pairs),
             ("pair_difference", self.n_pairs),

@@ -16,6 +16,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from relcap_models.models import blocks
+from relcap_models.models.covariance import reference_root
 from relcap_models.models.density import starting_thresholds
 from relcap_models.models.density_blocks import unit_contrasts
 from relcap_models.models.density_nested import find_nesting
@@ -91,6 +92,11 @@ def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
     return location
 
 
+def _correlation(name: str, n_dimensions: int, priors: Priors, *, n_roles: int = 1) -> pt.TensorVariable:
+    root = reference_root(n_roles, n_dimensions, priors.dimension_correlation)
+    return blocks.correlation_cholesky(name, root, priors.correlation)
+
+
 def _between_waves(name: str, n_waves: int, priors: Priors) -> pt.TensorVariable:
     """Cholesky factor of the correlation of an effect between waves."""
     stability = pm.Beta(f"stability_{name}", priors.stability, priors.stability)
@@ -108,7 +114,7 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     size = len(roles) * n_dimensions
     spread = np.repeat([getattr(priors, f"sd_{role}") for role in roles], n_dimensions) * scale
     sd = pm.HalfNormal("sd_unit", spread, dims="unit_effect")
-    factor = blocks.correlation_cholesky("corr_unit", size, priors.correlation)
+    factor = _correlation("corr_unit", n_dimensions, priors, n_roles=len(roles))
     corr = pm.Deterministic("corr_unit", factor @ factor.T, dims=("unit_effect", "unit_effect_b"))
     chol = sd[:, None] * factor
     if n_waves > 1:
@@ -165,14 +171,12 @@ def _relation_effects(
         return pt.einsum("vw,nwd->nvd", between, pt.dot(z, chol.T))
 
     if share is None:
-        factor = sd[:, None] * blocks.correlation_cholesky("corr_relation", n_dimensions, priors.correlation)
+        factor = sd[:, None] * _correlation("corr_relation", n_dimensions, priors)
         cov_alone = None
     else:
-        sum_factor = (sd * pt.sqrt(share))[:, None] * blocks.correlation_cholesky(
-            "corr_pair_sum", n_dimensions, priors.correlation
-        )
-        difference_factor = (sd * pt.sqrt(1 - share))[:, None] * blocks.correlation_cholesky(
-            "corr_pair_difference", n_dimensions, priors.correlation
+        sum_factor = (sd * pt.sqrt(share))[:, None] * _correlation("corr_pair_sum", n_dimensions, priors)
+        difference_factor = (sd * pt.sqrt(1 - share))[:, None] * _correlation(
+            "corr_pair_difference", n_dimensions, priors
         )
         cov_alone = sum_factor @ sum_factor.T + difference_factor @ difference_factor.T
     parts, order = [], []
@@ -210,7 +214,7 @@ def _grouped_covariance(name: str, frame: Frame, priors: Priors, scale: float) -
     """Cholesky factor of the covariance of an effect over dimensions."""
     spread = priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
     sd = pm.HalfNormal(f"sd_{name}", spread * scale, dims="dimension")
-    factor = blocks.correlation_cholesky(f"corr_{name}", len(frame.dimensions), priors.correlation)
+    factor = _correlation(f"corr_{name}", len(frame.dimensions), priors)
     chol = sd[:, None] * factor
     pm.Deterministic(f"cov_{name}", chol @ chol.T, dims=("dimension", "dimension_b"))
     return chol

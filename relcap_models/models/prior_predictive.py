@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import sqrtm
 
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
 from relcap_models.models.latent import item_expectation, own_location, relation_location
+from relcap_models.models.priors import Priors
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.story import Told, tell
 from relcap_models.models.structure import Structure
@@ -59,20 +61,23 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
     if frame.covariates:
         drawn["beta"] = rng.normal(0.0, priors.covariate * scale, (len(frame.covariates), n_dimensions))
     drawn["sd_unit"] = np.concatenate([half_normal(f"sd_{r}", n_dimensions) for r in structure.roles])
-    correlations = {"unit": len(drawn["sd_unit"])}
+    roles = {"unit": len(structure.roles)}
     changing = ["unit", "relation"] if structure.relation == "full" else ["unit"]
     if structure.relation in ("full", "stable"):
         drawn["sd_relation"] = half_normal("sd_relation", n_dimensions)
     if structure.relation != "none":
         names = ("pair_sum", "pair_difference") if structure.reciprocal else ("relation",)
-        correlations |= dict.fromkeys(names, n_dimensions)
+        roles |= dict.fromkeys(names, 1)
         if structure.reciprocal:
             drawn["dyadic_reciprocity"] = 2 * rng.beta(*2 * [priors.reciprocity], n_dimensions) - 1
     for grouping in (*structure.respondents, *structure.districts):
         prior = "sd_district" if grouping in structure.districts else f"sd_{grouping.name}"
         drawn[f"sd_{grouping.name}"] = half_normal(prior, n_dimensions)
-        correlations[grouping.name] = n_dimensions
-    drawn |= {f"corr_{name}": _lkj(size, priors.correlation, rng) for name, size in correlations.items()}
+        roles[grouping.name] = 1
+    drawn |= {
+        f"corr_{name}": draw_correlation(n_roles, n_dimensions, priors, rng)
+        for name, n_roles in roles.items()
+    }
     for name in changing:
         if n_waves > 1:
             drawn[f"stability_{name}"] = np.asarray(rng.beta(priors.stability, priors.stability))
@@ -89,6 +94,18 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
     # Normals conditioned on their order are sorted normals; partial credit steps have no order.
     drawn["threshold"] = np.concatenate([c if model.family == "partial_credit" else np.sort(c) for c in cuts])
     return drawn
+
+
+def draw_correlation(
+    n_roles: int, n_dimensions: int, priors: Priors, rng: np.random.Generator
+) -> np.ndarray:
+    """A correlation matrix over role × dimension from its prior: LKJ around the reference."""
+    reference = np.full((n_dimensions, n_dimensions), priors.dimension_correlation)
+    np.fill_diagonal(reference, 1.0)
+    root = np.kron(np.eye(n_roles), np.real(sqrtm(reference)))
+    moved = root @ _lkj(n_roles * n_dimensions, priors.correlation, rng) @ root
+    sd = np.sqrt(np.diag(moved))
+    return moved / np.outer(sd, sd)
 
 
 def _lkj(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:

@@ -17,7 +17,10 @@ class Priors(Declaration):
     Logit and partial-credit models multiply every scale by 1.8, gaussian models by the pooled standard
     deviation of the answers. `sd_*`: scale of a half-normal prior on a standard deviation. `mean`,
     `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
-    2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors. `stability`: a in
+    2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors.
+    `dimension_correlation`: the correlation of two dimensions of one effect around which those priors lie (0
+    for dimensions that are thought to have nothing in common); effects of different roles, such as how a unit
+    rates and how it is rated, lie around 0. `stability`: a in
     Beta(a, a), the prior of the share of a variance that stays over waves.
 
     What the defaults imply before any answer, with 15 units of 6 respondents, 5 categories and probit (median
@@ -43,4 +46,5 @@ class Priors(Declaration):
     sd_district: Positive = 0.3
     reciprocity: Positive = 2.0
     correlation: Positive = 2.0
+    dimension_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stability: Positive = 2.0

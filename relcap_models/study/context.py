@@ -19,6 +19,7 @@ _PRIORS = {
     "covariate": ("normal, sd {:g}", "effect of a covariate"),
     "reciprocity": ("2·Beta(a, a) − 1, a = {:g}", "dyadic reciprocity"),
     "correlation": ("LKJ, η = {:g}", "correlations of effects"),
+    "dimension_correlation": ("{:g}", "correlation of two dimensions around which that prior lies"),
     "stability": ("Beta(a, a), a = {:g}", "share of a variance that stays over waves"),
 }
 _UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from relcap_models.report.disclosure.cells import FIGURES, OVERALL, Cells, Family, Key
+from relcap_models.report.disclosure.favourable import favourable_range
 from relcap_models.report.disclosure.rules import Group
 from relcap_models.schema.instrument import Instrument
 
@@ -61,6 +62,7 @@ def build_cells(
     )
     people.sum_duplicates()
     respondents_of = tuple(np.split(people.indices, people.indptr[1:-1]))
+    members_of = answers.groupby("rater_unit")["respondent_id"].nunique()
 
     members = _rows(cells, instrument)
     keys = tuple(members)
@@ -81,14 +83,20 @@ def build_cells(
     for number, family in enumerate(families):
         for child in family.children:
             families_of.setdefault(int(child), []).append(number)
+    scales, scale_of = np.unique(
+        base[["minimum", "maximum", "favourable_from"]].to_numpy(float), axis=0, return_inverse=True
+    )
     return Cells(
         keys=keys,
         index=index,
         incidence=incidence,
-        groups=_row_groups(incidence, people, base, leaders_of),
+        groups=_row_groups(incidence, people, base, leaders_of, scales, scale_of),
         base=base,
         figures={name: base[name].to_numpy(float) for name in FIGURES},
+        scales=scales,
+        scale_of=scale_of,
         respondents_of=respondents_of,
+        lone=(base["rater_unit"].map(members_of) == 1).to_numpy(),
         leaders_of=leaders_of,
         families=families,
         families_of={row: tuple(numbers) for row, numbers in families_of.items()},
@@ -124,6 +132,7 @@ def _base_cells(
     base["lowest"] = by_column["score"].min().reindex(base.index).fillna(np.inf)
     base["highest"] = by_column["score"].max().reindex(base.index).fillna(-np.inf)
     scales = [instrument.scale_of(item) for item in instrument.items]
+    base["favourable_from"] = [float(scale.favourable_from) for scale in scales] * len(cells)
     base["minimum"] = [float(scale.minimum) for scale in scales] * len(cells)
     base["maximum"] = [float(scale.maximum) for scale in scales] * len(cells)
     return base
@@ -205,7 +214,12 @@ def _families(
 
 
 def _row_groups(
-    incidence: sparse.csr_array, people: sparse.csr_array, base: pd.DataFrame, leaders_of: np.ndarray | None
+    incidence: sparse.csr_array,
+    people: sparse.csr_array,
+    base: pd.DataFrame,
+    leaders_of: np.ndarray | None,
+    scales: np.ndarray,
+    scale_of: np.ndarray,
 ) -> Group:
     starts, columns = incidence.indptr[:-1], incidence.indices
     lowest, highest = base["lowest"].to_numpy(), base["highest"].to_numpy()
@@ -218,12 +232,20 @@ def _row_groups(
         )
         leaders = base.groupby("target_unit")["n_leaders"].first().reindex(names).to_numpy()
         n_leaders = ((incidence @ of_unit) > 0).astype(float) @ leaders
+    n_answers = base["n_answers"].to_numpy()
+    fewest, most = favourable_range(
+        incidence @ (n_answers[:, None] * (scale_of[:, None] == np.arange(len(scales)))),
+        incidence @ base["total"].to_numpy(),
+        *scales.T,
+    )
     return Group(
         n_respondents=np.diff(_nonzero(incidence @ people).indptr),
         lowest=np.minimum.reduceat(lowest[columns], starts) if len(starts) else np.empty(0),
         highest=np.maximum.reduceat(highest[columns], starts) if len(starts) else np.empty(0),
-        n_answers=incidence @ base["n_answers"].to_numpy(),
+        n_answers=incidence @ n_answers,
         n_favourable=incidence @ base["n_favourable"].to_numpy(),
+        fewest_favourable=fewest,
+        most_favourable=most,
         n_leaders=n_leaders,
     )
 

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from relcap_models.report.disclosure.favourable import favourable_range
 from relcap_models.report.disclosure.rules import Group
 
 OVERALL = "overall"
 LEAVES = ("relation", "within", "item")
 
-FIGURES = ("n_answers", "total", "n_favourable", "lowest", "highest", "minimum", "maximum")
+FIGURES = ("n_answers", "total", "n_favourable", "lowest", "highest", "minimum", "maximum", "favourable_from")
 
 Key = tuple[str, str, str, str]
 """(kind, rater unit, target unit, dimension or item). Kinds: `relation`, `within` (own unit, own staff),
@@ -46,8 +47,10 @@ class Cells:
     keys : (row,) and `index` its inverse. incidence : (row, base), 0/1.
     groups : the facts that decide whether each row is reportable, fields of shape (row,).
     base : `rater_unit, target_unit, item` of each base cell. figures : (base,) each of `FIGURES`; `total` is
-    the sum of answers, `minimum` and `maximum` are the ends of the response scale. respondents_of : (base,)
-    arrays of respondent codes. leaders_of : (base,) leaders of the unit, if the instrument is about leaders.
+    the sum of answers, `minimum` and `maximum` are the ends of the response scale, `favourable_from` its
+    lowest favourable answer. scales : (scale, 3) the different ends and favourable answers, scale_of : (base,)
+    which of them. respondents_of : (base,) arrays of respondent codes. lone : (base,) the rater unit has one
+    respondent in all. leaders_of : (base,) leaders of the unit, if the instrument is about leaders.
     families_of : row → families it is a child of.
     """
 
@@ -57,7 +60,10 @@ class Cells:
     groups: Group
     base: pd.DataFrame
     figures: Mapping[str, np.ndarray]
+    scales: np.ndarray
+    scale_of: np.ndarray
     respondents_of: tuple[np.ndarray, ...]
+    lone: np.ndarray
     leaders_of: np.ndarray | None
     families: tuple[Family, ...]
     families_of: Mapping[int, tuple[int, ...]]
@@ -79,11 +85,18 @@ class Cells:
             leaders = float(
                 self.leaders_of[columns][n_answers > 0][np.unique(units, return_index=True)[1]].sum()
             )
+        scale = self.scale_of[columns]
+        of_scale = np.bincount(scale, n_answers, minlength=len(self.scales))
+        fewest, most = favourable_range(
+            of_scale[None], self.figures["total"][columns].sum()[None], *self.scales.T
+        )
         return Group(
             n_respondents=int(np.unique(people).size),
             lowest=float(self.figures["lowest"][columns].min()),
             highest=float(self.figures["highest"][columns].max()),
             n_answers=float(n_answers.sum()),
             n_favourable=float(self.figures["n_favourable"][columns].sum()),
+            fewest_favourable=float(fewest[0]),
+            most_favourable=float(most[0]),
             n_leaders=leaders,
         )

@@ -17,6 +17,7 @@ attacker who also simulates the order in which rows were hidden is not modelled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -99,7 +100,12 @@ class Suppression:
             return False
         if np.all(self.state[rest] == ABSENT) and not self.cells.groups.n_answers[rest].any():
             return True
-        return bool(self.reportable(self.cells.group(self.cells.columns(rest))))
+        columns = self.cells.columns(rest)
+        group = self.cells.group(columns)
+        if rest.size > 1 and self.cells.lone[columns].any():
+            # Whoever is a unit of their own knows its answers and takes them out of the rest.
+            group = replace(group, n_respondents=group.n_respondents - 1)
+        return bool(self.reportable(group))
 
 
 def protect(

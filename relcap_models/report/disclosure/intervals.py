@@ -18,18 +18,27 @@ from relcap_models.report.disclosure.linear import functionals, reduce_system
 STEP = 1.0 - 1e-6
 """An interval at least this long holds two whole numbers if its ends are attained."""
 
+WIDTH = 1 / 8
+"""The least part of a hidden sum's possible range that must stay open: half a point of a mean on a scale from
+1 to 5. How near an attacker may come is a choice of policy, and no source states it for surveys."""
+
 PROBES = 6
 
 
 def interval_lengths(
-    matrix: np.ndarray, truth: np.ndarray, lower: np.ndarray, upper: np.ndarray, weights: np.ndarray
+    matrix: np.ndarray,
+    truth: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    weights: np.ndarray,
+    enough: np.ndarray,
 ) -> np.ndarray:
-    """Lengths, or lower bounds of at least one, of the feasible intervals of several sums of unknowns.
+    """Lengths, or lower bounds that are enough, of the feasible intervals of several sums of unknowns.
 
     Parameters
     ----------
     matrix : (equation, unknown). truth : (unknown,), a feasible point; it sets the margins.
-    lower, upper : (unknown,) bounds. weights : (sum, unknown), 0/1.
+    lower, upper : (unknown,) bounds. weights : (sum, unknown), 0/1. enough : (sum,) a length that will do.
 
     Notes
     -----
@@ -47,14 +56,14 @@ def interval_lengths(
     least = most = weights @ truth
     random = np.random.default_rng(0)
     for _ in range(PROBES):
-        short = most - least < STEP
+        short = most - least < enough
         if not short.any():
             break
         direction = random.normal(size=short.sum()) @ weights[short]
         for objective in (direction, -direction):
             reached = weights @ vertex(objective)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
-    for position in np.flatnonzero(most - least < STEP):
+    for position in np.flatnonzero(most - least < enough):
         for objective in (weights[position], -weights[position]):
             reached = weights @ vertex(objective)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
@@ -69,31 +78,32 @@ def pinned_sums(
     total: np.ndarray,
     highest: np.ndarray,
 ) -> list[int]:
-    """Hidden rows whose sum of answers has one possible value if the attacker knows every count.
+    """Hidden rows whose sum of answers is known but for `WIDTH` of its range to who knows every count.
 
     Parameters
     ----------
     published, hidden : (row,) bool. lowest, total, highest : (base,) least, actual and greatest possible sum.
     """
     empty = highest == lowest
-    reduced = reduce_system(cells, published, empty=empty)
-    answered = hidden & (cells.groups.n_answers > 0)
-    rows, weights = functionals(cells, reduced, np.flatnonzero(answered))
+    asked = np.flatnonzero(hidden & (cells.groups.n_answers > 0))
+    reduced = reduce_system(cells, published, asked, empty=empty)
+    rows, weights = functionals(cells, reduced, asked)
     inside = reduced.unknown_of >= 0
     lower, truth, upper = (
         np.bincount(reduced.unknown_of[inside], weights=figure[inside], minlength=len(reduced.sizes))
         for figure in (lowest, total, highest)
     )
+    enough = np.maximum(STEP, WIDTH * (cells.incidence[rows] @ (highest - lowest)))
     length = np.zeros(len(rows))
     for component in reduced.components:
         part = weights[:, component.unknowns].toarray()
-        concerned = np.flatnonzero(part.any(axis=1) & (length < STEP))
+        concerned = np.flatnonzero(part.any(axis=1) & (length < enough))
         if concerned.size:
             at = component.unknowns
             length[concerned] += interval_lengths(
-                component.matrix, truth[at], lower[at], upper[at], part[concerned]
+                component.matrix, truth[at], lower[at], upper[at], part[concerned], enough[concerned]
             )
-    return rows[length < STEP].tolist()
+    return rows[length < enough].tolist()
 
 
 def pinned_counts(cells: Cells, published: np.ndarray, hidden: np.ndarray) -> list[int]:
@@ -143,7 +153,8 @@ def _pinned_in(
     weights = np.eye(len(unknown))[wanted]
     matrix = np.array(equations, dtype=float)
     free = ~matrix.any(axis=0)[wanted]
-    length = interval_lengths(matrix, truth, np.minimum(1.0, truth), upper, weights)
+    enough = np.full(len(wanted), STEP)
+    length = interval_lengths(matrix, truth, np.minimum(1.0, truth), upper, weights, enough)
     return [
         unknown[position] for position, short in zip(wanted, (length < STEP) & ~free, strict=True) if short
     ]

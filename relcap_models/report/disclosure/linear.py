@@ -38,8 +38,8 @@ class Component:
 class Reduced:
     """What is left to solve after everything that is published cell by cell has been moved to the known side.
 
-    An unknown is a group of base cells that occur in exactly the same equations: their sum is all that any
-    combination of equations can ever say about them. unknown_of : (base,) its unknown, −1 if known, −2 if it
+    An unknown is a group of base cells that occur in exactly the same equations and the same questions: their
+    sum is all that is asked about them. unknown_of : (base,) its unknown, −1 if known, −2 if it
     occurs in no equation. sizes : (unknown,) base cells in it.
     """
 
@@ -48,26 +48,31 @@ class Reduced:
     sizes: np.ndarray
 
 
-def reduce_system(cells: Cells, published: np.ndarray, *, empty: np.ndarray) -> Reduced:
+def reduce_system(
+    cells: Cells, published: np.ndarray, asked: np.ndarray, *, empty: np.ndarray
+) -> Reduced:
     """Set up the attacker's equations for one wave.
 
     Parameters
     ----------
-    published : (row,) bool. empty : (base,) bool, base cells whose sum is known to be zero.
+    published : (row,) bool. asked : rows whose figure is in question. empty : (base,) bool, base cells whose
+    sum is known to be zero.
     """
     leaf_item = np.array([key[0] == "item" for key in cells.keys], dtype=bool)
     known = empty.copy()
     known[cells.columns(np.flatnonzero(published & leaf_item))] = True
     needed = np.flatnonzero(published & ~leaf_item & ~_redundant(cells, published))
     equations = sparse.csr_array(cells.incidence[needed])[:, ~known]
-    # Cells that occur in the same equations get the same sum of random row marks; 2^-60 is the chance of a
-    # mistake.
-    marks = np.random.default_rng(0).integers(1, 2**62, size=len(needed))
+    # Cells that occur in the same rows get the same sum of random row marks; 2^-60 is the chance of a mistake.
+    random = np.random.default_rng(0)
+    marks = random.integers(1, 2**62, size=len(needed))
+    questions = sparse.csr_array(cells.incidence[asked])[:, ~known]
     signature = sparse.csr_array(equations.astype(np.int64)).T @ marks
+    finer = sparse.csr_array(questions.astype(np.int64)).T @ random.integers(1, 2**62, size=len(asked))
     values, first, group, sizes = np.unique(
-        signature, return_index=True, return_inverse=True, return_counts=True
+        signature + finer, return_index=True, return_inverse=True, return_counts=True
     )
-    loose = values == 0
+    loose = signature[first] == 0
     unknown_of = np.full(len(known), -1)
     unknown_of[~known] = np.where(loose[group], -2, group)
     matrix = sparse.csr_array(equations[:, first])
@@ -109,7 +114,7 @@ def _components(matrix: sparse.csr_array, rows: np.ndarray) -> tuple[Component, 
 def functionals(cells: Cells, reduced: Reduced, rows: np.ndarray) -> tuple[np.ndarray, sparse.csr_array]:
     """Rows as sums of unknowns: those that can be written so, and their 0/1 weights (row, unknown).
 
-    A row that touches a cell in no equation, or part of an unknown only, follows from no combination at all.
+    A row that touches a cell in no equation follows from no combination at all.
     """
     touched = sparse.csr_array(cells.incidence[rows])
     loose = (touched @ (reduced.unknown_of == -2).astype(float)) > 0
@@ -120,10 +125,7 @@ def functionals(cells: Cells, reduced: Reduced, rows: np.ndarray) -> tuple[np.nd
     )
     counts = sparse.csr_array(touched @ membership)
     counts.data = counts.data / reduced.sizes[counts.indices]
-    partial = counts.copy()
-    partial.data = (partial.data < 1 - 1e-9).astype(float)
-    whole = ~loose & (partial @ np.ones(len(reduced.sizes)) == 0)
-    return rows[whole], sparse.csr_array(counts[np.flatnonzero(whole)])
+    return rows[~loose], sparse.csr_array(counts[np.flatnonzero(~loose)])
 
 
 def determined(
@@ -137,8 +139,9 @@ def determined(
     gaps : look for differences between the two sides of a relation too. A gap can follow where neither side
     does.
     """
-    reduced = reduce_system(cells, published, empty=empty)
-    rows, weights = functionals(cells, reduced, np.flatnonzero(hidden))
+    asked = np.flatnonzero(hidden)
+    reduced = reduce_system(cells, published, asked, empty=empty)
+    rows, weights = functionals(cells, reduced, asked)
     first, second = _both_sides(cells, rows) if gaps else (np.empty(0, dtype=int),) * 2
     distance, product = np.zeros(len(rows)), np.zeros(len(first))
     for component in reduced.components:

@@ -49,7 +49,8 @@ class Group:
     """What decides whether a group of answers may be reported; every field a scalar or an array over groups.
 
     n_respondents : distinct people. lowest, highest : smallest and largest answer after reverse scoring.
-    n_answers, n_favourable : responses. n_leaders : leaders the answers are about; infinite where the
+    n_answers, n_favourable : responses. fewest_favourable, most_favourable : what their mean leaves possible.
+    n_leaders : leaders the answers are about; infinite where the
     instrument is not about leaders.
     """
 
@@ -58,18 +59,22 @@ class Group:
     highest: np.ndarray | float
     n_answers: np.ndarray | float
     n_favourable: np.ndarray | float
+    fewest_favourable: np.ndarray | float
+    most_favourable: np.ndarray | float
     n_leaders: np.ndarray | float
 
 
 def mean_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | bool:
     """True where a mean may be shown: enough people, enough leaders, and not all answers the same.
 
-    A unanimous group's mean is every member's answer (attribute disclosure without identification).
+    A unanimous group's mean is every member's answer (attribute disclosure without identification). A mean so
+    close to an end of the scale that it says how many answers are favourable is held to the rule of shares.
     """
     return (
         (group.n_respondents >= rules.min_respondents_mean)
         & (group.n_leaders >= rules.min_leaders)
         & (group.lowest < group.highest)
+        & ((group.fewest_favourable < group.most_favourable) | _share_is_reportable(group, rules))
     )
 
 
@@ -79,9 +84,12 @@ def distribution_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | 
     Beside the number of people: neither all nor none are favourable, because a share of 0 or 1 says of every
     member on which side they stand.
     """
+    return mean_is_reportable(group, rules) & _share_is_reportable(group, rules)
+
+
+def _share_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | bool:
     return (
-        mean_is_reportable(group, rules)
-        & (group.n_respondents >= rules.min_respondents_distribution)
+        (group.n_respondents >= rules.min_respondents_distribution)
         & (group.n_favourable > 0)
         & (group.n_favourable < group.n_answers)
     )
