@@ -167,7 +167,7 @@ class UnitEffects:
         rough = rough_unit_effects(frame, structure).reshape(self.shape[0], -1) * scale
         self.pull = self.contrasts.T @ (rough * self.information)
         self.parameters = (
-            Parameter("sd_unit", (size,), "half_normal", spread, start=np.log(0.5 * spread)),
+            Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
             *self.covariance.parameters,
             *self.waves.parameters,
             Parameter("unit_z", (self.shape[0] - 1, self.shape[1] * size), "normal"),

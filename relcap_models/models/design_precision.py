@@ -13,6 +13,7 @@ from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 
 _HALF_NORMAL_MEDIAN = 0.6745
+_GAMMA_MEDIAN = 0.8392
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def expected_precision(
     scale = model.latent_scale(frame)
 
     def variance(name: str) -> float:
-        return float((_HALF_NORMAL_MEDIAN * scale * getattr(model.priors, f"sd_{name}")) ** 2)
+        median = _GAMMA_MEDIAN if name in structure.roles else _HALF_NORMAL_MEDIAN
+        return float((median * scale * getattr(model.priors, f"sd_{name}")) ** 2)
 
     ends = ("perceiver", "target") if "target" in structure.roles else ("perceiver",)
     relation = variance("relation") if structure.relation in ("full", "stable") else 0.0

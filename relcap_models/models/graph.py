@@ -113,7 +113,7 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     roles = structure.roles
     size = len(roles) * n_dimensions
     spread = np.repeat([getattr(priors, f"sd_{role}") for role in roles], n_dimensions) * scale
-    sd = pm.HalfNormal("sd_unit", spread, dims="unit_effect")
+    sd = pm.Gamma("sd_unit", 2, 2 / spread, dims="unit_effect")
     factor = _correlation("corr_unit", n_dimensions, priors, n_roles=len(roles))
     corr = pm.Deterministic("corr_unit", factor @ factor.T, dims=("unit_effect", "unit_effect_b"))
     chol = sd[:, None] * factor

@@ -9,15 +9,22 @@ from typing import Literal
 import numpy as np
 from numba import njit
 
-NORMAL, HALF_NORMAL, BETA, ORDERED = 0, 1, 2, 3
-_KINDS = {"normal": NORMAL, "half_normal": HALF_NORMAL, "beta": BETA, "ordered": ORDERED}
+NORMAL, HALF_NORMAL, BETA, ORDERED, GAMMA = 0, 1, 2, 3, 4
+_KINDS = {
+    "normal": NORMAL,
+    "half_normal": HALF_NORMAL,
+    "gamma": GAMMA,
+    "beta": BETA,
+    "ordered": ORDERED,
+}
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A block of the parameter vector.
 
-    prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)`, sampled as a logarithm;
+    prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)` and
+    `gamma(first = mean)` of shape 2, sampled as logarithms;
     `beta(first, second)`, sampled as log odds; `ordered`: rows of normals with sd `first` in rising order,
     sampled as the value at column `second` of the row and log gaps away from it. A well-known value to start
     from keeps a poorly known outer one from moving the others.
@@ -26,7 +33,7 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...]
-    prior: Literal["normal", "half_normal", "beta", "ordered"]
+    prior: Literal["normal", "half_normal", "gamma", "beta", "ordered"]
     first: float | np.ndarray = 1.0
     second: float | np.ndarray = 0.0
     start: np.ndarray | float | None = None
@@ -100,6 +107,13 @@ def _constrain(x, kind, first, second, width, values, gradient, slope):
             values[j] = value
             total += x[j] - 0.5 * z * z
             gradient[j] = 1.0 - z * z
+            slope[j] = value
+        elif kind[j] == GAMMA:
+            value = math.exp(x[j])
+            rate = 2.0 / first[j]
+            values[j] = value
+            total += 2.0 * x[j] - rate * value
+            gradient[j] = 2.0 - rate * value
             slope[j] = value
         elif kind[j] == BETA:
             value = 1.0 / (1.0 + math.exp(-x[j]))

@@ -60,7 +60,8 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
         drawn["mu_own"] = rng.normal(0.0, priors.mean * scale, (n_waves, n_dimensions))
     if frame.covariates:
         drawn["beta"] = rng.normal(0.0, priors.covariate * scale, (len(frame.covariates), n_dimensions))
-    drawn["sd_unit"] = np.concatenate([half_normal(f"sd_{r}", n_dimensions) for r in structure.roles])
+    means = np.repeat([getattr(priors, f"sd_{role}") for role in structure.roles], n_dimensions)
+    drawn["sd_unit"] = rng.gamma(2.0, means * scale / 2)
     roles = {"unit": len(structure.roles)}
     changing = ["unit", "relation"] if structure.relation == "full" else ["unit"]
     if structure.relation in ("full", "stable"):

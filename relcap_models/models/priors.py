@@ -15,7 +15,10 @@ class Priors(Declaration):
     """Priors of a rating model, on the latent scale in probit units.
 
     Logit and partial-credit models multiply every scale by 1.8, gaussian models by the pooled standard
-    deviation of the answers. `sd_*`: scale of a half-normal prior on a standard deviation. `mean`,
+    deviation of the answers. `sd_perceiver`, `sd_target`, `sd_self`: mean of a gamma prior
+    with shape 2 on a standard deviation; with few units it keeps the posterior away from a variance of 0,
+    which the data seldom rule out (Chung et al. 2013, Psychometrika 78, 685–709). Other `sd_*`: scale of a
+    half-normal prior on a standard deviation. `mean`,
     `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
     2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors.
     `dimension_correlation`: the correlation of two dimensions of one effect around which those priors lie (0
@@ -35,9 +38,9 @@ class Priors(Declaration):
     log_loading: Positive = 0.4
     mean: Positive = 1.0
     covariate: Positive = 0.5
-    sd_perceiver: Positive = 0.75
-    sd_target: Positive = 0.75
-    sd_self: Positive = 0.75
+    sd_perceiver: Positive = 0.6
+    sd_target: Positive = 0.6
+    sd_self: Positive = 0.6
     sd_relation: Positive = 0.75
     sd_respondent: Positive = 1.0
     sd_respondent_wave: Positive = 0.5

@@ -22,6 +22,7 @@ _PRIORS = {
     "dimension_correlation": ("{:g}", "correlation of two dimensions around which that prior lies"),
     "stability": ("Beta(a, a), a = {:g}", "share of a variance that stays over waves"),
 }
+_UNIT_EFFECTS = ("perceiver", "target", "self")
 _UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")
 
 
@@ -82,7 +83,7 @@ def _priors(analysis: Analysis) -> list[dict[str, str]]:
     for name, value in analysis.priors:
         if name.startswith("sd_"):
             form, meaning = (
-                "half-normal, scale {:g}",
+                "gamma, shape 2, mean {:g}" if name[3:] in _UNIT_EFFECTS else "half-normal, scale {:g}",
                 f"standard deviation of {name[3:].replace('_', ' × ')} effects",
             )
         else:

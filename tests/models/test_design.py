@@ -41,9 +41,10 @@ def test_numbers_of_a_design_counted_by_hand(survey_of):
 
 def test_expected_reliability_follows_its_formula(survey_of):
     table = describe_design(RELATION, survey_of(everyone())).table.set_index("quantity")["value"]
-    # Median of a half-normal is 0.6745 of its scale. Between: 3 × (0.6745 × 0.75)²; within: 2 × 0.6745²,
-    # residual 1 over 2 items; 3 respondents.
-    between, noise = 3 * (0.6745 * 0.75) ** 2, 2 * 0.6745**2 + 1 / 2
+    # Median of a half-normal is 0.6745 of its scale, of a gamma of shape 2 it is 0.8392 of its mean.
+    # Between: two ends of a relation, and the relation; within: 2 × 0.6745², residual 1 over 2 items;
+    # 3 respondents.
+    between, noise = 2 * (0.8392 * 0.6) ** 2 + (0.6745 * 0.75) ** 2, 2 * 0.6745**2 + 1 / 2
     assert table["reliability:a"] == pytest.approx(between / (between + noise / 3))
     needed = 0.7 / 0.3 * noise / between
     assert needed <= table["respondents_for_0.70:a"] < needed + 1

@@ -130,7 +130,7 @@ def amen_over_ours(
 ) -> np.ndarray:
     """Log ratio of amen's prior density to ours at each draw, in amen's coordinates (dyadic variance 1).
 
-    Ours: half-normal spreads, uniform correlations, normal thresholds, in units of the residual sd. amen's:
+    Ours: gamma spreads, uniform correlations, normal thresholds, in units of the residual sd. amen's:
     inverse Wishart covariance, reciprocity ∝ (1 − ρ²)^(−1/2), flat thresholds.
     """
     left = 1 - correlation**2
@@ -144,7 +144,7 @@ def amen_over_ours(
     thresholds = fitted.draws("threshold")
     jacobian = jacobian + 0.5 * thresholds.shape[1] * np.log(dyadic)
     ours = (
-        -0.5 * (own**2 / WIDE.sd_perceiver**2).sum(axis=1)
+        (np.log(own) - 2 * own / WIDE.sd_perceiver).sum(axis=1)
         - 0.5 * (thresholds**2).sum(axis=1) / WIDE.threshold**2
     )
     return theirs - ours - jacobian
