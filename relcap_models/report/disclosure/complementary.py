@@ -113,6 +113,7 @@ def protect(
     *,
     means: bool,
     few: np.ndarray,
+    secret: np.ndarray,
     lowest: np.ndarray,
     total: np.ndarray,
     highest: np.ndarray,
@@ -124,6 +125,7 @@ def protect(
     means : the figures are means, so numbers of respondents and perception gaps stand beside them.
     few : (row,) rows with so few respondents that their number is a secret too. Larger numbers are none:
         where everybody answers every item, each follows from the row above, and all would be hidden.
+    secret : (row,) rows that may not be shown for what they are, and not to protect others.
     lowest, total, highest : (base,) least, actual and greatest possible sum of the figure over the
     respondents of
         a base cell (answers, or favourable answers).
@@ -143,7 +145,9 @@ def protect(
             _stop_leaks(suppression, leaks)
             continue
         pinned = pinned_counts(cells, published, hidden & few) if means else []
-        pinned = pinned or pinned_sums(cells, published, hidden, lowest, total, highest)
+        pinned = pinned or pinned_sums(
+            cells, published, hidden, secret, lowest, total, highest
+        )
         if not pinned:
             return
         # An item that everybody answered alike is pinned in every relation by the other items' distributions.
@@ -151,8 +155,12 @@ def protect(
         if 0 < len(distributions) < len(pinned):
             suppression.hide(min(distributions))
             continue
+        opened: set[int] = set()
         for row in pinned:
-            _widen(suppression, row)
+            # What was hidden for another row of the same sum may have widened this one: look again first.
+            if opened.isdisjoint(cells.families_of.get(row, ())):
+                opened |= set(cells.families_of.get(row, ()))
+                _widen(suppression, row)
 
 
 def _stop_leaks(suppression: Suppression, leaks: list[Leak]) -> None:

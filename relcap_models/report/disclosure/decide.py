@@ -103,14 +103,23 @@ def _organisation(
 def _hide_means(
     cells: Cells, keys: set[Key], small: set[Key], verdict: Verdict, instrument: Instrument, rules: Disclosure
 ) -> np.ndarray:
-    state = _start(cells, keys, small, mean_is_reportable(cells.groups, rules))
+    reportable = mean_is_reportable(cells.groups, rules)
+    state = _start(cells, keys, small, reportable)
     by_item = any(key[0] == "item" for key in keys)
     given_up = _organisation_rows(cells, state, verdict.items, instrument, by_item=by_item)
     suppression = Suppression(cells, state, lambda group: bool(mean_is_reportable(group, rules)), given_up)
     n = cells.figures["n_answers"]
     lowest, highest = (n * cells.figures[end] for end in ("minimum", "maximum"))
     few = cells.groups.n_respondents < rules.min_respondents_mean
-    protect(suppression, means=True, few=few, lowest=lowest, total=cells.figures["total"], highest=highest)
+    protect(
+        suppression,
+        means=True,
+        few=few,
+        secret=~reportable,
+        lowest=lowest,
+        total=cells.figures["total"],
+        highest=highest,
+    )
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=by_item)
     return state
 
@@ -123,15 +132,17 @@ def _hide_shares(
     instrument: Instrument,
     rules: Disclosure,
 ) -> np.ndarray:
-    reportable = distribution_is_reportable(cells.groups, rules) & (means == PUBLISHED)
-    state = _start(cells, keys, set(), reportable)
+    reportable = distribution_is_reportable(cells.groups, rules)
+    state = _start(cells, keys, set(), reportable & (means == PUBLISHED))
     given_up = _organisation_rows(cells, state, verdict.items, instrument, by_item=False)
     suppression = Suppression(
         cells, state, lambda group: bool(distribution_is_reportable(group, rules)), given_up
     )
     n, favourable = (cells.figures[name] for name in ("n_answers", "n_favourable"))
     few = np.zeros(len(cells.keys), dtype=bool)
-    protect(suppression, means=False, few=few, lowest=0 * n, total=favourable, highest=n)
+    protect(
+        suppression, means=False, few=few, secret=~reportable, lowest=0 * n, total=favourable, highest=n
+    )
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=False)
     return state
 

@@ -74,15 +74,18 @@ def pinned_sums(
     cells: Cells,
     published: np.ndarray,
     hidden: np.ndarray,
+    secret: np.ndarray,
     lowest: np.ndarray,
     total: np.ndarray,
     highest: np.ndarray,
 ) -> list[int]:
-    """Hidden rows whose sum of answers is known but for `WIDTH` of its range to who knows every count.
+    """Hidden rows whose sum of answers is known too well to somebody who knows every count.
+
+    Too well is one possible value, or, of a row that is a secret itself, less than `WIDTH` of its range.
 
     Parameters
     ----------
-    published, hidden : (row,) bool. lowest, total, highest : (base,) least, actual and greatest possible sum.
+    published, hidden, secret : (row,) bool. lowest, total, highest : (base,) least, actual and greatest possible sum.
     """
     empty = highest == lowest
     asked = np.flatnonzero(hidden & (cells.groups.n_answers > 0))
@@ -93,7 +96,8 @@ def pinned_sums(
         np.bincount(reduced.unknown_of[inside], weights=figure[inside], minlength=len(reduced.sizes))
         for figure in (lowest, total, highest)
     )
-    enough = np.maximum(STEP, WIDTH * (cells.incidence[rows] @ (highest - lowest)))
+    wide = WIDTH * (cells.incidence[rows] @ (highest - lowest))
+    enough = np.where(secret[rows], np.maximum(STEP, wide), STEP)
     length = np.zeros(len(rows))
     for component in reduced.components:
         part = weights[:, component.unknowns].toarray()
