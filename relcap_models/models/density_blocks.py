@@ -24,8 +24,8 @@ Values = dict[str, np.ndarray]
 class Scaled:
     """Cholesky factor diag(sd)·F of a covariance over role × dimension, with its reverse.
 
-    Its correlations are LKJ around the reference of `Priors.dimension_correlation`; its parameters are partial
-    correlations (on 0…1), none for a single variable.
+    Its correlations are LKJ around the reference of `Priors.dimension_correlation`; its parameters are
+    partial correlations (on 0…1), none for a single variable.
     """
 
     def __init__(self, name: str, n_dimensions: int, priors: Priors, *, n_roles: int = 1) -> None:

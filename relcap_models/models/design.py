@@ -25,11 +25,13 @@ class Design:
 
     messages : sentences, the general before the particular: what there is, which variances and
         reciprocities are told apart and from how much, expected precision, what is left out, and what a
-        reader should beware of. They name no unit with few respondents.
+        reader should beware of.
+    public_messages : those of them, in words, that may stand in a public report.
     table : the numbers behind them, with columns `quantity, value, unit, meaning`.
     """
 
     messages: tuple[str, ...]
+    public_messages: tuple[str, ...]
     table: pd.DataFrame
 
 
@@ -54,9 +56,13 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
         *_reciprocities(structure, counts, precision),
         _precision(frame, counts, precision),
         *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in structure.left_out),
-        *find_warnings(model, frame, counts),
     ]
-    return Design(tuple(messages), _table(frame, counts, precision))
+    warnings = find_warnings(model, frame, counts)
+    return Design(
+        (*messages, *(w.text for w in warnings)),
+        (*messages, *(w.public for w in warnings if w.public)),
+        _table(frame, counts, precision),
+    )
 
 
 def check_design(model: RatingModel, frame: Frame) -> None:

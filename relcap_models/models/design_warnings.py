@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from relcap_models.models.design_counts import Counts
@@ -11,12 +13,29 @@ from relcap_models.models.rating_model import RatingModel
 _FEW_UNITS, _FEW_PAIRS, _NAMED = 5, 10, 5
 
 
-def find_warnings(model: RatingModel, frame: Frame, counts: Counts) -> list[str]:
-    """One sentence or two for each thing that weakens a claim.
+@dataclass(frozen=True)
+class DesignWarning:
+    """What to beware of, for the analyst, and what of it may stand in a public report ('' for nothing).
 
-    Units and relations with few respondents are counted, not named: messages stand in a public report.
+    How few people there are in a unit or relation, and how everybody or nobody answered, is not for everyone.
     """
-    found = [*_small(frame, counts), *_items(model, frame)]
+
+    text: str
+    public: str
+
+
+def find_warnings(model: RatingModel, frame: Frame, counts: Counts) -> list[DesignWarning]:
+    """One for each thing that weakens a claim."""
+    return [*_small(frame, counts), *_items(model, frame), *map(_open, _whole(frame, counts))]
+
+
+def _open(text: str) -> DesignWarning:
+    return DesignWarning(text, text)
+
+
+def _whole(frame: Frame, counts: Counts) -> list[str]:
+    """What is said of the whole design."""
+    found = []
     if len(frame.waves) == 1:
         found.append("There is one wave only: nothing is said about change.")
     elif counts.n_repeating == 0:
@@ -28,31 +47,43 @@ def find_warnings(model: RatingModel, frame: Frame, counts: Counts) -> list[str]
     return found
 
 
-def _small(frame: Frame, counts: Counts) -> list[str]:
+def _small(frame: Frame, counts: Counts) -> list[DesignWarning]:
     found = []
     if len(frame.units) < _FEW_UNITS:
         found.append(
-            f"There are {len(frame.units)} units: variances between units rest almost wholly on their priors."
+            _open(
+                f"There are {len(frame.units)} units: variances between units rest almost wholly on their "
+                "priors."
+            )
         )
     alone = int((counts.respondents_per_unit == 1).sum())
     if alone == len(counts.respondents_per_unit):
-        found.append("Every unit has one respondent: persons rate persons.")
+        found.append(_open("Every unit has one respondent: persons rate persons."))
         return found
     if alone:
         found.append(
-            f"{alone} of {len(counts.respondents_per_unit)} units have one respondent: what is the unit's "
-            "and what is that person's cannot be told apart there but for the variances of the other units."
+            DesignWarning(
+                f"{alone} of {len(counts.respondents_per_unit)} units have one respondent: what is the "
+                "unit's and what is that person's cannot be told apart there but for the variances of the "
+                "other units.",
+                "Some units have few respondents: what is the unit's and what is theirs can hardly be told "
+                "apart there but for the variances of the other units.",
+            )
         )
     single = int((counts.respondents_per_cell == 1).sum())
     if frame.n_relations and single:
         found.append(
-            f"{single} of {len(counts.respondents_per_cell)} relations (counted per wave) are seen by one "
-            "person: their scores lean on what the two units' other relations are like."
+            DesignWarning(
+                f"{single} of {len(counts.respondents_per_cell)} relations (counted per wave) are seen by "
+                "one person: their scores lean on what the two units' other relations are like.",
+                "Some relations are seen by few people: their scores lean on what the two units' other "
+                "relations are like.",
+            )
         )
     return found
 
 
-def _items(model: RatingModel, frame: Frame) -> list[str]:
+def _items(model: RatingModel, frame: Frame) -> list[DesignWarning]:
     found = []
     scales = {
         (scale.minimum, scale.maximum) for scale in map(frame.instrument.scale_of, frame.instrument.items)
@@ -60,31 +91,37 @@ def _items(model: RatingModel, frame: Frame) -> list[str]:
     if len(scales) > 1:
         named = ", ".join(f"{lowest} to {highest}" for lowest, highest in sorted(scales))
         found.append(
-            f"Items have different scales ({named}): scores in points average over them, so an item with a "
-            "longer scale weighs more. Compare units and relations by them, but do not read them as points "
-            "of one scale; item profiles are in each item's own points."
+            _open(
+                f"Items have different scales ({named}): scores in points average over them, so an item with "
+                "a longer scale weighs more. Compare units and relations by them, but do not read them as "
+                "points of one scale; item profiles are in each item's own points."
+            )
         )
     for i, item in enumerate(frame.items):
         answers = frame.answer[frame.item_of_response == i]
         if len(answers) == 0:
             found.append(
-                f"Item {item} has no answers: its parameters stay at their priors, and it enters scores as "
-                "if it were a typical item. Take it out of the instrument file if it was not asked."
+                _open(
+                    f"Item {item} has no answers: its parameters stay at their priors, and it enters scores "
+                    "as if it were a typical item. Take it out of the instrument file if it was not asked."
+                )
             )
             continue
         points = np.unique(answers)
         if len(points) == 1:
-            found.append(
+            text = (
                 f"Item {item} has the same answer everywhere ({_points(frame, i, points)}): it tells "
                 "relations and units apart as little as its prior lets it."
             )
+            found.append(DesignWarning(text, ""))
         elif model.family != "gaussian":
             empty = np.setdiff1d(np.arange(frame.n_categories[i]), points)
             if len(empty):
-                found.append(
+                text = (
                     f"Item {item}: nobody chose {_points(frame, i, empty)}; thresholds there rest on "
                     "their prior."
                 )
+                found.append(DesignWarning(text, ""))
     return found
 
 

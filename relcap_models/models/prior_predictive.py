@@ -97,9 +97,7 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
     return drawn
 
 
-def draw_correlation(
-    n_roles: int, n_dimensions: int, priors: Priors, rng: np.random.Generator
-) -> np.ndarray:
+def draw_correlation(n_roles: int, n_dimensions: int, priors: Priors, rng: np.random.Generator) -> np.ndarray:
     """A correlation matrix over role × dimension from its prior: LKJ around the reference."""
     reference = np.full((n_dimensions, n_dimensions), priors.dimension_correlation)
     np.fill_diagonal(reference, 1.0)

@@ -68,7 +68,7 @@ def analysis_context(
         "instrument": analysis.instrument,
         "model": options,
         "priors": _priors(analysis),
-        "design": list(design.messages),
+        "design": list(design.public_messages),
         "engine": {**settings, "name": fit.settings["engine"], "seconds": round(seconds, 1)},
         "n_responses": len(responses),
         "n_ratings": len(ratings),

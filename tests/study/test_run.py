@@ -61,7 +61,12 @@ def sampling(monkeypatch):
 
     from relcap_models import models
 
-    monkeypatch.setattr(models, "describe_design", lambda m, s: SimpleNamespace(messages=()), raising=False)
+    monkeypatch.setattr(
+        models,
+        "describe_design",
+        lambda m, s: SimpleNamespace(messages=(), public_messages=()),
+        raising=False,
+    )
     monkeypatch.setattr(inference, "replicate", lambda fit, *, seed: None, raising=False)
     monkeypatch.setattr(
         inference, "item_distributions", lambda *_, **__: pd.DataFrame(columns=DISTRIBUTION), raising=False

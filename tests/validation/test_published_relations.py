@@ -143,10 +143,9 @@ def amen_over_ours(
     jacobian = np.log(dyadic) - 2 * np.log(spread[:, 0] * spread[:, 1])
     thresholds = fitted.draws("threshold")
     jacobian = jacobian + 0.5 * thresholds.shape[1] * np.log(dyadic)
-    ours = (
-        (np.log(own) - 2 * own / WIDE.sd_perceiver).sum(axis=1)
-        - 0.5 * (thresholds**2).sum(axis=1) / WIDE.threshold**2
-    )
+    ours = (np.log(own) - 2 * own / WIDE.sd_perceiver).sum(axis=1) - 0.5 * (thresholds**2).sum(
+        axis=1
+    ) / WIDE.threshold**2
     return theirs - ours - jacobian
 
 

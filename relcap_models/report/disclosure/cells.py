@@ -44,14 +44,15 @@ class Family:
 class Cells:
     """One wave of one instrument: rows that may be published, and the base cells they sum.
 
-    keys : (row,) and `index` its inverse. incidence : (row, base), 0/1.
-    groups : the facts that decide whether each row is reportable, fields of shape (row,).
-    base : `rater_unit, target_unit, item` of each base cell. figures : (base,) each of `FIGURES`; `total` is
-    the sum of answers, `minimum` and `maximum` are the ends of the response scale, `favourable_from` its
-    lowest favourable answer. scales : (scale, 3) the different ends and favourable answers, scale_of : (base,)
-    which of them. respondents_of : (base,) arrays of respondent codes. lone : (base,) the rater unit has one
-    respondent in all. leaders_of : (base,) leaders of the unit, if the instrument is about leaders.
-    families_of : row → families it is a child of.
+    keys : (row,) and `index` its inverse · incidence : (row, base), 0/1
+    groups : the facts that decide whether each row is reportable, fields of shape (row,)
+    base : `rater_unit, target_unit, item` of each base cell
+    figures : (base,) each of `FIGURES`; `total` is the sum of answers, `minimum` and `maximum` are the ends
+        of the response scale, `favourable_from` its lowest favourable answer
+    scales : (scale, 3) the different minimum, maximum and favourable_from · scale_of : (base,) which of them
+    respondents_of : (base,) arrays of respondent codes · lone : (base,) the rater unit has one respondent
+    leaders_of : (base,) leaders of the unit, if the instrument is about leaders
+    families_of : row → families it is a child of
     """
 
     keys: tuple[Key, ...]

@@ -145,15 +145,14 @@ def protect(
             _stop_leaks(suppression, leaks)
             continue
         pinned = pinned_counts(cells, published, hidden & few) if means else []
-        pinned = pinned or pinned_sums(
-            cells, published, hidden, secret, lowest, total, highest
-        )
+        pinned = pinned or pinned_sums(cells, published, hidden, secret, lowest, total, highest)
         if not pinned:
             return
         # An item that everybody answered alike is pinned in every relation by the other items' distributions.
         distributions = [row for row in suppression.given_up if state[row] == PUBLISHED]
-        if 0 < len(distributions) < len(pinned):
-            suppression.hide(min(distributions))
+        if distributions and len(distributions) < len(pinned):
+            shared = cells.incidence[distributions] @ cells.incidence[pinned].T
+            suppression.hide(distributions[int(np.argmax(shared.count_nonzero(axis=1)))])
             continue
         opened: set[int] = set()
         for row in pinned:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.report.disclosure.decide import Shown, Verdict, decide
+from relcap_models.report.disclosure.headcounts import units_without_counts
 from relcap_models.report.disclosure.layout import (
     COUNTS,
     DISTRIBUTION,
@@ -20,6 +21,8 @@ from relcap_models.report.disclosure.layout import (
     row_places,
 )
 from relcap_models.report.disclosure.messages import scrub_checks
+from relcap_models.report.disclosure.ranks import COLUMNS as RANKS
+from relcap_models.report.disclosure.ranks import ranks_to_hide
 from relcap_models.report.disclosure.rules import Disclosure
 from relcap_models.schema.instrument import Instrument
 
@@ -34,8 +37,8 @@ def apply_disclosure(
     Analyses of one instrument share their decisions, because they show the same answers. The input is not
     changed.
 
-    Posterior intervals and ranks go with their mean. A hidden row's rank is not protected further: ranks in
-    the table are interval ends of a posterior over all units, not places, so the missing one does not follow.
+    Posterior intervals and ranks go with their mean. Counts of a unit beside a small one are blank in rows
+    that are not `suppressed` (`headcounts`), and so are some ranks beside a hidden one (`ranks`).
 
     Parameters
     ----------
@@ -59,13 +62,14 @@ def apply_disclosure(
     shown = _what_is_shown(tables, instruments, rules)
     verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
     answered = survey.responses["respondent_id"].astype(str).unique()
+    countless = units_without_counts(survey.responses, rules)
     by_analysis = {analysis: verdicts[instrument.id] for analysis, instrument in instruments.items()}
     public = {}
     for name, table in tables.items():
         if name in IDS:
-            public[name] = _blank(name, table, instruments, by_analysis, rules)
+            public[name] = _blank(name, table, instruments, by_analysis, rules, countless)
         elif name in ORGANISATION:
-            public[name] = _blank_organisation(table, by_analysis)
+            public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
             public[name] = scrub_checks(table, by_analysis, respondents=set(answered))
         else:
@@ -111,6 +115,7 @@ def _blank(
     instruments: Mapping[str, Instrument],
     verdicts: Mapping[str, Verdict],
     rules: Disclosure,
+    countless: set[str],
 ) -> pd.DataFrame:
     about = [verdicts[analysis] for analysis in table["analysis"].astype(str)]
     shares = np.zeros(len(table), dtype=bool)
@@ -125,19 +130,44 @@ def _blank(
             [not verdict.shares.isdisjoint(p) for verdict, p in zip(about, places, strict=True)]
         )
     suppressed = np.asarray(hidden, dtype=bool) | _few(table, rules)
+    ranks = ranks_to_hide(table, suppressed, rules) if "prob_lowest_k" in table else suppressed
     public = table.copy()
     public["suppressed"] = suppressed
     for column in public.columns:
         if column in COUNTS:
             public[column] = public[column].astype("Int64")
         if column not in IDS[name] and column != "suppressed":
-            blank = suppressed | shares if column in DISTRIBUTION else suppressed
+            blank = suppressed
+            if column in DISTRIBUTION:
+                blank = suppressed | shares
+            elif column in RANKS:
+                blank = ranks
+            elif column in COUNTS:
+                blank = suppressed | _counted_in(table, column, countless)
             public[column] = public[column].mask(blank)
     return public
 
 
-def _blank_organisation(table: pd.DataFrame, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
-    whole = table["analysis"].astype(str).map(lambda a: a in verdicts and verdicts[a].whole).astype(bool)
+def _counted_in(table: pd.DataFrame, column: str, units: set[str]) -> np.ndarray:
+    """(row,) bool: rows in which this column counts respondents of one of the units."""
+    whose = {"a": ("unit_a",), "b": ("unit_b",)}.get(column[-1], ("rater_unit", "unit", "target_unit"))
+    unit, *others = (table[name].astype(object) for name in whose if name in table)
+    for other in others:
+        unit = unit.where(unit.notna() & (unit != ""), other)
+    by = unit.astype(str).isin(units).to_numpy()
+    if "role" in table:
+        by = by & (table["role"] != "seen_by_others").to_numpy()
+    return by
+
+
+def _blank_organisation(name: str, table: pd.DataFrame, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:
+    analysis = table["analysis"].astype(str)
+    whole = analysis.map(lambda a: a in verdicts and verdicts[a].whole).to_numpy(bool)
+    if name == "item_parameters":
+        # Thresholds are little else than the distribution of an item's answers.
+        items = zip(analysis, table["item"].astype(str), strict=True)
+        hidden = [a in verdicts and item in verdicts[a].hidden_items for a, item in items]
+        whole = whole | np.array(hidden, dtype=bool)
     public = table.copy()
     for column in ESTIMATE:
         if column in public:

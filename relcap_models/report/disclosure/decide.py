@@ -38,13 +38,15 @@ class Verdict:
     """What must stay hidden of one instrument.
 
     means, shares : (wave, row of `Cells`) whose mean, or share of favourable answers, is hidden.
-    items : items whose organisation-wide distribution may be shown. whole : nothing at all may be shown.
+    items : items whose organisation-wide distribution may be shown; hidden_items : those of which it may not
+    be, or was given up. whole : nothing at all may be shown.
     small_units : units with a hidden or unreportable row of their own; hidden_pairs : such relations.
     """
 
     means: set[Place] = field(default_factory=set)
     shares: set[Place] = field(default_factory=set)
     items: set[str] = field(default_factory=set)
+    hidden_items: set[str] = field(default_factory=set)
     whole: bool = False
     small_units: set[str] = field(default_factory=set)
     hidden_pairs: set[tuple[str, str]] = field(default_factory=set)
@@ -78,6 +80,7 @@ def decide(survey: Survey, instrument: Instrument, shown: Shown, rules: Disclosu
         verdict.means |= {(wave, key) for key in _hidden(cells, means) | nobody}
         verdict.shares |= {(wave, key) for key in _hidden(cells, distributions) | nobody}
         _note_small(verdict, cells, means, rules)
+    verdict.hidden_items = (set(instrument.item_ids) - items) | (shown.items - verdict.items)
     return verdict
 
 
@@ -140,9 +143,7 @@ def _hide_shares(
     )
     n, favourable = (cells.figures[name] for name in ("n_answers", "n_favourable"))
     few = np.zeros(len(cells.keys), dtype=bool)
-    protect(
-        suppression, means=False, few=few, secret=~reportable, lowest=0 * n, total=favourable, highest=n
-    )
+    protect(suppression, means=False, few=few, secret=~reportable, lowest=0 * n, total=favourable, highest=n)
     verdict.items = _left(cells, state, verdict.items, instrument, by_item=False)
     return state
 

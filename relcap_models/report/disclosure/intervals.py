@@ -85,7 +85,8 @@ def pinned_sums(
 
     Parameters
     ----------
-    published, hidden, secret : (row,) bool. lowest, total, highest : (base,) least, actual and greatest possible sum.
+    published, hidden, secret : (row,) bool.
+    lowest, total, highest : (base,) least, actual and greatest possible sum.
     """
     empty = highest == lowest
     asked = np.flatnonzero(hidden & (cells.groups.n_answers > 0))

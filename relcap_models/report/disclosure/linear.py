@@ -48,9 +48,7 @@ class Reduced:
     sizes: np.ndarray
 
 
-def reduce_system(
-    cells: Cells, published: np.ndarray, asked: np.ndarray, *, empty: np.ndarray
-) -> Reduced:
+def reduce_system(cells: Cells, published: np.ndarray, asked: np.ndarray, *, empty: np.ndarray) -> Reduced:
     """Set up the attacker's equations for one wave.
 
     Parameters
@@ -63,7 +61,7 @@ def reduce_system(
     known[cells.columns(np.flatnonzero(published & leaf_item))] = True
     needed = np.flatnonzero(published & ~leaf_item & ~_redundant(cells, published))
     equations = sparse.csr_array(cells.incidence[needed])[:, ~known]
-    # Cells that occur in the same rows get the same sum of random row marks; 2^-60 is the chance of a mistake.
+    # Cells that occur in the same rows get the same sum of random row marks; 2^-60 is the chance of an error.
     random = np.random.default_rng(0)
     marks = random.integers(1, 2**62, size=len(needed))
     questions = sparse.csr_array(cells.incidence[asked])[:, ~known]

@@ -12,6 +12,7 @@ import pandas as pd
 class Small(Protocol):
     """What `scrub_checks` must know of one analysis."""
 
+    hidden_items: set[str]
     small_units: set[str]
     hidden_pairs: set[tuple[str, str]]
 
@@ -34,16 +35,19 @@ def scrub_checks(
     everything = list(small.values())
     of_respondent = _mentions(respondents)
     patterns = {
-        analysis: (_mentions(_units(about)), _both_ends(about))
-        for analysis, about in {**_split(small)}.items()
+        analysis: (_mentions(_units(about)), _both_ends(about)) for analysis, about in _split(small).items()
     }
+    items = {analysis: _mentions(about.hidden_items) for analysis, about in small.items()}
     anywhere = (_mentions(_units(everything)), _both_ends(everything))
     public["value"] = public["value"].astype(object)
     for row in public.index:
         subject, message = (_text(public.at[row, column]) for column in ("subject", "message"))
         units, pairs = patterns.get(_text(public.at[row, "analysis"]), anywhere)
+        about_item = public.at[row, "check"] == "posterior_predictive_items" and _found(
+            items.get(_text(public.at[row, "analysis"])), subject
+        )
         person = _found(of_respondent, subject) or _found(of_respondent, message)
-        if person or _found(units, subject) or _found(units, message) or pairs(subject):
+        if person or about_item or _found(units, subject) or _found(units, message) or pairs(subject):
             public.at[row, "value"] = None
             public.at[row, "message"] = "Withheld: about fewer people than the disclosure rules allow."
         if person:

@@ -35,6 +35,8 @@ def share_cell(texts: Texts, value: float) -> Cell:
 
 def count_cell(texts: Texts, count: object) -> Cell:
     """A count, or the band that disclosure control made of it."""
+    if pd.isna(count):
+        return Cell("–", muted=True)
     text = str(count)
     try:
         value = float(text)

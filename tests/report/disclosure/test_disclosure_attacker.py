@@ -178,7 +178,9 @@ def found_in_counts(world, public, *, truth: dict[str, pd.DataFrame]) -> list[tu
         upper = np.full(len(table), np.inf)
         matrix = list(np.eye(len(table))[~hidden])
         totals = true[~hidden].tolist()
-        here = units[(units["wave"] == wave) & (units["dimension"] == dimension) & ~units["suppressed"]]
+        here = units[(units["wave"] == wave) & (units["dimension"] == dimension)].dropna(
+            subset=["n_respondents", "n_ratings"]
+        )
         for unit, role, n, ratings in zip(
             here["unit"], here["role"], here["n_respondents"], here["n_ratings"]
         ):
@@ -202,6 +204,37 @@ def found_in_counts(world, public, *, truth: dict[str, pd.DataFrame]) -> list[tu
     return found
 
 
+def found_nearly(world, public) -> list[tuple]:
+    """Items of a relation that stay hidden for themselves, and that bounds leave less than half a point.
+
+    Answers lie on the scale, and published means of any row are sums of them.
+    """
+    attacker = Attacker(world, public, posterior=False)
+    published = [
+        (equation > 0, row["naive_mean"])
+        for name, row, equation in attacker.rows()
+        if name in ("relation_scores", "unit_scores", "item_profiles") and not row["suppressed"]
+    ]
+    matrix = np.array([inside for inside, _ in published], dtype=float)
+    totals = np.array([mean for _, mean in published]) * (matrix @ attacker.answers)
+    bounds = np.column_stack([attacker.answers, 5 * attacker.answers])
+    by_cell = dict(list(world.answers.groupby(["wave", "rater_unit", "target_unit", "item"])["score"]))
+    found = []
+    for row in public["item_profiles"].query("suppressed").to_dict("records"):
+        cell = (row["wave"], row["rater_unit"], row["target_unit"], row["item"])
+        scores = by_cell.get(cell, [])
+        if len(scores) == 0 or (len(scores) >= 5 and len(set(scores)) > 1):
+            continue
+        goal = np.zeros(len(attacker.answers))
+        goal[attacker.cells[cell]] = 1.0
+        least, most = (
+            end(linprog(sign * goal, A_eq=matrix, b_eq=totals, bounds=bounds), sign) for sign in (1.0, -1.0)
+        )
+        if most - least < 0.5 * len(scores) - 1e-6:
+            found.append((*cell, least, most, len(scores)))
+    return found
+
+
 def organisation(build, shape: str, seed: int):
     dimensions = ([("o", 3), ("b", 3)], [("o", 2), ("b", 1)], [("joint", 3)])[seed % 3]
     return build.random(seed, build.instrument(*dimensions), **SHAPES[shape])
@@ -216,6 +249,19 @@ def test_attacker_determines_no_suppressed_mean_share_or_count(build, shape, see
     assert found_in_means(world, public) == []
     assert found_in_shares(world, public) == []
     assert found_in_counts(world, public, truth=world.tables) == []
+
+
+@pytest.mark.parametrize(
+    "shape", ["one small unit in a row and a column", pytest.param("sparse", marks=pytest.mark.recovery)]
+)
+@pytest.mark.parametrize("top", [0.3, 0.8])
+def test_attacker_comes_no_closer_than_half_a_point_to_a_small_group(build, shape, top):
+    scale = build.instrument(("o", 3), ("b", 3))
+    world = build.random(7, scale, **{**SHAPES[shape], "top": top})
+    public = apply_disclosure(world.tables, world.survey, Disclosure())
+    assert public["item_profiles"]["suppressed"].any()
+    assert not public["item_profiles"]["suppressed"].all()
+    assert found_nearly(world, public) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ from pydantic import ValidationError
 
 from relcap_models.errors import DataError
 from relcap_models.report.disclosure import Disclosure, apply_disclosure, band, formula_like, safe_csv
+from relcap_models.report.disclosure.favourable import favourable_range
+from relcap_models.report.disclosure.headcounts import units_without_counts
 
 COLUMNS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
 IDS = {
@@ -128,9 +132,123 @@ def test_suppressed_rows_keep_ids_and_lose_every_figure_and_count(world):
         assert table.loc[table["suppressed"], figures].isna().all(axis=None), name
     shown = public["relation_scores"].query("not suppressed")
     original = world.tables["relation_scores"].loc[shown.index]
-    assert shown["n_respondents"].tolist() == original["n_respondents"].tolist()
+    counted = shown["n_respondents"].notna()
+    assert shown.loc[~counted, "rater_unit"].unique().tolist() == ["u1"], "the next smallest beside u0"
+    assert shown.loc[counted, "n_respondents"].tolist() == original.loc[counted, "n_respondents"].tolist()
     assert shown["mean"].tolist() == original["mean"].tolist()
-    assert shown["n_respondents"].min() >= 5
+    assert original["n_respondents"].min() >= 5
+
+
+def heads(**units: dict[str, int]) -> pd.DataFrame:
+    """Answers of so many respondents of each unit: `instrument_wave={unit: n}`."""
+    return pd.DataFrame(
+        [
+            (place.split("_")[1], place.split("_")[0], unit, f"{unit}{person}")
+            for place, sizes in units.items()
+            for unit, n in sizes.items()
+            for person in range(n)
+        ],
+        columns=["wave", "instrument", "rater_unit", "respondent_id"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("responses", "silent"),
+    [
+        (heads(rc_w1={"a": 9, "b": 7, "c": 12}), set()),
+        (heads(rc_w1={"a": 3, "b": 7, "c": 12}), {"b"}),
+        (heads(rc_w1={"a": 3, "b": 2, "c": 12}), set()),
+        (heads(rc_w1={"a": 2, "b": 2, "c": 12}), {"c"}),
+        # b is told by what it answered about its own team, so it stays silent there too
+        (heads(rc_w1={"a": 3, "b": 7, "c": 12}, ps_w1={"a": 6, "b": 6, "c": 11}), {"b"}),
+        (heads(rc_w1={"a": 3, "b": 30, "c": 12}, rc_w2={"a": 8, "b": 4, "c": 12}), {"c"}),
+    ],
+)
+def test_a_small_number_of_respondents_does_not_follow_from_the_whole(responses, silent):
+    assert units_without_counts(responses, Disclosure()) == silent
+
+
+def test_the_ranks_beside_a_hidden_one_do_not_add_up_to_it(build):
+    """Probabilities of being among the k lowest add up to k over the units that are ranked."""
+    world = build.random(3, build.instrument(("o", 2), ("b", 2)), sizes=[3, 9, 11, 14])
+    units = world.tables["unit_scores"].query("role == 'as_rater' and dimension == 'overall'")
+    units = units.reset_index(drop=True).assign(prob_lowest_k=[0.4, 0.3, 0.2, 0.1])
+    public = apply_disclosure({"unit_scores": units}, world.survey, Disclosure())["unit_scores"]
+    assert public["suppressed"].tolist() == [True, False, False, False]
+    assert public["prob_lowest_k"].isna().tolist() == [True, True, False, False]
+    assert public["rank_lower"].isna().tolist() == [True, True, False, False]
+    large = build.random(3, build.instrument(("o", 2)), sizes=[9, 11, 14], p_respond=1.0)
+    kept = apply_disclosure({"unit_scores": large.tables["unit_scores"]}, large.survey, Disclosure())
+    assert kept["unit_scores"]["prob_lowest_k"].notna().all()
+
+
+def test_whoever_is_a_unit_of_their_own_does_not_learn_the_rest(build, two_items):
+    """One person of a and four of b are five hidden respondents: that person would know the mean of b."""
+    cells = {("a", "t"): mixed(1), ("b", "t"): mixed(4, 1), ("c", "t"): mixed(9, 2), ("d", "t"): mixed(12, 3)}
+    world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
+    tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
+    tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
+    public = apply_disclosure(tables, world.survey, Disclosure())
+    hidden = public["relation_scores"].query("suppressed and dimension == 'overall'")["rater_unit"]
+    assert hidden.tolist() == ["a", "b", "c"]
+
+
+def test_a_mean_that_says_how_many_are_favourable_needs_as_many_people_as_a_share(build, two_items):
+    """Six people, one answer of 4 and eleven of 5: no other answers have that sum."""
+    people = [[5, 1]] * 5 + [[4, 1]]  # the last item is reversed
+    tables, world = one_cell(build, two_items, people)
+    assert apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]["suppressed"].all()
+    tables, world = one_cell(build, two_items, [[5, 1]] * 4 + [[4, 1], [3, 1]])
+    assert not apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]["suppressed"].any()
+
+
+@pytest.mark.parametrize("scales", [[(1, 5, 4)], [(0, 1, 1)], [(1, 7, 5)], [(1, 5, 4), (0, 2, 1)]])
+def test_favourable_answers_that_a_sum_allows(scales):
+    """Held against every possible set of five answers."""
+    n = [5] if len(scales) == 1 else [3, 2]
+    kinds = [scale for scale, count in zip(scales, n, strict=True) for _ in range(count)]
+    allowed: dict[int, set[int]] = {}
+    for values in product(*(range(low, high + 1) for low, high, _ in kinds)):
+        favourable = sum(v >= cut for v, (_, _, cut) in zip(values, kinds, strict=True))
+        allowed.setdefault(sum(values), set()).add(favourable)
+    totals = np.array(sorted(allowed), dtype=float)
+    fewest, most = favourable_range(
+        np.tile(np.array(n, dtype=float), (len(totals), 1)), totals, *np.array(scales, dtype=float).T
+    )
+    assert fewest.tolist() == [min(allowed[total]) for total in totals]
+    assert most.tolist() == [max(allowed[total]) for total in totals]
+
+
+def test_parameters_and_checks_of_a_hidden_item_go_with_its_distribution(build):
+    scale = build.instrument(("o", 2), ("b", 2))
+    responses = build.random_responses(4, scale, sizes=[9, 11, 14], p_target=1, p_respond=1, p_item=1)
+    responses.loc[responses["item"] == "o1", "value"] = 5.0
+    world = build.world_of(build.survey_of(responses, scale), scale)
+    parameters = pd.DataFrame(
+        {
+            "analysis": "relations",
+            "item": ["o1", "o2"],
+            "dimension": "o",
+            "parameter": "threshold",
+            "category": 4,
+            "mean": [-3.1, 0.2],
+        }
+    )
+    checks = pd.DataFrame(
+        [
+            ("relations", "posterior_predictive_items", "o1, answer 5", 0.1, 0.02, False, "100 % answered 5"),
+            ("relations", "rhat", "threshold of o1", 1.0, 1.01, True, "All R-hat at most 1.01."),
+        ],
+        columns=["analysis", "check", "subject", "value", "threshold", "passed", "message"],
+    )
+    tables = world.tables | {"item_parameters": parameters, "checks": checks}
+    public = apply_disclosure(tables, world.survey, Disclosure())
+    hidden = public["item_distributions"].query("suppressed")["item"].unique()
+    assert "o1" in hidden and "b1" not in hidden
+    expected = parameters["item"].isin(hidden).tolist()
+    assert public["item_parameters"]["mean"].isna().tolist() == expected
+    assert public["checks"]["value"].isna().tolist() == [True, False]
+    assert "100" not in public["checks"]["message"][0]
 
 
 def test_gaps_and_changes_go_with_either_side(world):
