@@ -15,23 +15,24 @@ class Priors(Declaration):
     """Priors of a rating model, on the latent scale in probit units.
 
     Logit and partial-credit models multiply every scale by 1.8, gaussian models by the pooled standard
-    deviation of the answers. `sd_perceiver`, `sd_target`, `sd_self`: mean of a gamma prior
-    with shape 2 on a standard deviation; with few units it keeps the posterior away from a variance of 0,
-    which the data seldom rule out (Chung et al. 2013, Psychometrika 78, 685–709). Other `sd_*`: scale of a
-    half-normal prior on a standard deviation. `mean`,
-    `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
+    deviation of the answers.
+
+    `sd_perceiver`, `sd_target`, `sd_self`: mean of a gamma prior with shape 2 on a standard deviation. With
+    few units it keeps the posterior away from a variance of 0, which their answers seldom rule out (Chung et
+    al. 2013, Psychometrika 78, 685–709). Other `sd_*`: scale of a half-normal prior on a standard deviation.
+    `mean`, `covariate`, `threshold`, `log_loading`: standard deviation of a normal prior. `reciprocity`: a in
     2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors.
     `dimension_correlation`: the correlation of two dimensions of one effect around which those priors lie (0
     for dimensions that are thought to have nothing in common); effects of different roles, such as how a unit
-    rates and how it is rated, lie around 0. `stability`: a in
-    Beta(a, a), the prior of the share of a variance that stays over waves.
+    rates and how it is rated, lie around 0. `stability`: a in Beta(a, a), the prior of the share of a variance
+    that stays over waves.
 
-    What the defaults imply before any answer, with 15 units of 6 respondents, 5 categories and probit (median
-    and 90 % range of 200 worlds from `prior_predictive`): sd of the units' mean answers 0.32 points
-    (0.19–0.58), sd of relation scores 0.51 points (0.29–0.79), share of latent variance between relations
-    36 % (14–60 %), share of answers in the top category 24 % (15–36 %). Logit implies the same; partial
-    credit is wider (sd of relation scores 0.63) and gaussian widest (1.22). Thresholds are free for each
-    item, so a common skew to the top, which the prior does not expect, is learnt from the answers.
+    What the defaults imply before any answer, with 15 units of 6 respondents who rate 5 others, 5 categories
+    and probit (median and 90 % range of 200 worlds from `prior_predictive`): sd of the units' mean answers
+    0.44 points (0.23–0.71), sd of relation scores 0.57 points (0.31–0.85), share of latent variance between
+    relations 34 % (10–60 %), share of answers in the top category 26 % (15–36 %). Logit implies the same;
+    partial credit is wider (sd of relation scores 0.69) and gaussian widest (0.88). Thresholds are free for
+    each item, so a common skew to the top, which the prior does not expect, is learnt from the answers.
     """
 
     threshold: Positive = 1.5

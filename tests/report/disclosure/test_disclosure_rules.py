@@ -244,7 +244,8 @@ def test_parameters_and_checks_of_a_hidden_item_go_with_its_distribution(build):
     tables = world.tables | {"item_parameters": parameters, "checks": checks}
     public = apply_disclosure(tables, world.survey, Disclosure())
     hidden = public["item_distributions"].query("suppressed")["item"].unique()
-    assert "o1" in hidden and "b1" not in hidden
+    assert "o1" in hidden
+    assert "b1" not in hidden
     expected = parameters["item"].isin(hidden).tolist()
     assert public["item_parameters"]["mean"].isna().tolist() == expected
     assert public["checks"]["value"].isna().tolist() == [True, False]
