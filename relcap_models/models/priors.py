@@ -24,8 +24,8 @@ class Priors(Declaration):
     2·Beta(a, a) − 1, the prior of dyadic reciprocity. `correlation`: η of LKJ priors.
     `dimension_correlation`: the correlation of two dimensions of one effect around which those priors lie (0
     for dimensions that are thought to have nothing in common); effects of different roles, such as how a unit
-    rates and how it is rated, lie around 0. `stability`: a in Beta(a, a), the prior of the share of a variance
-    that stays over waves.
+    rates and how it is rated, lie around 0. `stability`: a in Beta(a, a), the prior of the share of a
+    variance that stays over waves.
 
     What the defaults imply before any answer, with 15 units of 6 respondents who rate 5 others, 5 categories
     and probit (median and 90 % range of 200 worlds from `prior_predictive`): sd of the units' mean answers
