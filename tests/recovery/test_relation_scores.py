@@ -14,22 +14,22 @@ from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 
 SAMPLES = [
-    pytest.param((6, 0.08), marks=pytest.mark.recovery, id="6 organisations"),
-    pytest.param((20, 0.03), marks=pytest.mark.validation, id="20 organisations"),
+    pytest.param((6, 10, 0.08), marks=pytest.mark.recovery, id="6 organisations of 10 units"),
+    pytest.param((20, 20, 0.03), marks=pytest.mark.validation, id="20 organisations of 20 units"),
 ]
-"""How many organisations, and the tolerance of their coverage.
+"""How many organisations, units in each, and the tolerance of their coverage.
 
-Coverage of single organisations, whose scores share hyperparameters, spreads with an sd of about .065: a
-standard error of .027 with six and .015 with twenty.
+Scores of one organisation share its hyperparameters. Coverage of single organisations of 10 units spreads
+with an sd of about .065 (standard error .027 with six), of 20 units with .035 (.008 with twenty).
 """
 CELL = ["instrument", "wave", "rater_unit", "target_unit", "dimension"]
 
 
-def estimated_and_true(seed: int) -> pd.DataFrame:
+def estimated_and_true(seed: int, n_units: int) -> pd.DataFrame:
     """One organisation: a row per relation and dimension with estimate, naive mean and truth."""
     options = Simulation.model_validate(
         {
-            "organisation": {"n_respondents": 110, "n_units": 10, "n_districts": 1},
+            "organisation": {"n_respondents": 11 * n_units, "n_units": n_units, "n_districts": 1},
             "nominations": {"partners": 5},
         }
     )
@@ -46,9 +46,9 @@ def estimated_and_true(seed: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=SAMPLES)
 def pooled(request) -> tuple[pd.DataFrame, float]:
-    n, tolerance = request.param
-    seeds = range(100, 100 + n)
-    tables = [estimated_and_true(seed).assign(organisation=seed) for seed in seeds]
+    n, n_units, tolerance = request.param
+    seeds = range(200, 200 + n)
+    tables = [estimated_and_true(seed, n_units).assign(organisation=seed) for seed in seeds]
     return pd.concat(tables, ignore_index=True), tolerance
 
 
