@@ -26,7 +26,8 @@ class Design:
     messages : sentences, the general before the particular: what there is, which variances and
         reciprocities are told apart and from how much, expected precision, what is left out, and what a
         reader should beware of.
-    public_messages : those of them, in words, that may stand in a public report.
+    public_messages : those that may stand in a public report: without how many respondents, ratings and
+        answers there are in all, and without what is about few people.
     table : the numbers behind them, with columns `quantity, value, unit, meaning`.
     """
 
@@ -50,17 +51,17 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
     structure = model.structure(frame)
     counts = count(frame)
     precision = expected_precision(model, frame, structure, counts)
+    size = _size(frame, counts)
+    identified, uncounted = (_identified(frame, structure, counts, heads=heads) for heads in (True, False))
     messages = [
-        _size(frame, counts),
-        _identified(frame, structure, counts),
         *_reciprocities(structure, counts, precision),
         _precision(frame, counts, precision),
         *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in structure.left_out),
     ]
     warnings = find_warnings(model, frame, counts)
     return Design(
-        (*messages, *(w.text for w in warnings)),
-        (*messages, *(w.public for w in warnings if w.public)),
+        (size, identified, *messages, *(w.text for w in warnings)),
+        (uncounted, *messages, *(w.public for w in warnings if w.public)),
         _table(frame, counts, precision),
     )
 
@@ -112,7 +113,8 @@ def _size(frame: Frame, counts: Counts) -> str:
     return text + "."
 
 
-def _identified(frame: Frame, structure: Structure, counts: Counts) -> str:
+def _identified(frame: Frame, structure: Structure, counts: Counts, *, heads: bool) -> str:
+    """heads : say how many respondents and ratings there are."""
     units = len(frame.units)
     sources = {
         "perceiver": f"perceiver ({len(counts.respondents_per_unit)} units that rate)",
@@ -125,7 +127,8 @@ def _identified(frame: Frame, structure: Structure, counts: Counts) -> str:
     for grouping in (*structure.respondents, *structure.districts):
         plain = grouping.name.replace("_", " × ") if grouping in structure.respondents else "district × wave"
         end = {"district_perceiver": " as raters", "district_target": " as targets"}.get(grouping.name, "")
-        parts.append(f"{plain} ({grouping.n_groups:,}{end})")
+        number = f" ({grouping.n_groups:,}{end})" if heads or end else ""
+        parts.append(plain + number)
     return f"Variances that are told apart: {', '.join(parts)}; the rest is residual."
 
 

@@ -66,8 +66,7 @@ def _small(frame: Frame, counts: Counts) -> list[DesignWarning]:
                 f"{alone} of {len(counts.respondents_per_unit)} units have one respondent: what is the "
                 "unit's and what is that person's cannot be told apart there but for the variances of the "
                 "other units.",
-                "Some units have few respondents: what is the unit's and what is theirs can hardly be told "
-                "apart there but for the variances of the other units.",
+                "",
             )
         )
     single = int((counts.respondents_per_cell == 1).sum())
@@ -76,8 +75,7 @@ def _small(frame: Frame, counts: Counts) -> list[DesignWarning]:
             DesignWarning(
                 f"{single} of {len(counts.respondents_per_cell)} relations (counted per wave) are seen by "
                 "one person: their scores lean on what the two units' other relations are like.",
-                "Some relations are seen by few people: their scores lean on what the two units' other "
-                "relations are like.",
+                "",
             )
         )
     return found

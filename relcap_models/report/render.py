@@ -146,6 +146,9 @@ def _facts(material: Material) -> list[tuple[str, str]]:
         if known:
             largest = max(known, key=lambda count: count_cell(texts, count).sort or 0.0)
             facts.append((texts(f"methods.{name}"), count_cell(texts, largest).text))
+    if any(a.declared.get("small_units_not_counted") for a in material.analyses):
+        least = str(material.study.get("disclosure", {}).get("min_respondents_mean", 5))
+        facts.append((texts("methods.counted"), texts("methods.counted_units", threshold=least)))
     return facts
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 import relcap_models
 from relcap_models import inference, models
 from relcap_models.data import Survey
+from relcap_models.report.disclosure import Disclosure, small_rater_units
 from relcap_models.schema import Instrument
 from relcap_models.study.config import Analysis
 from relcap_models.study.read import Study
@@ -54,12 +57,24 @@ def report_context(
 
 
 def analysis_context(
-    analysis: Analysis, survey: Survey, design: models.Design, fit: inference.Fit, *, seconds: float
+    analysis: Analysis,
+    survey: Survey,
+    design: models.Design,
+    fit: inference.Fit,
+    *,
+    rules: Disclosure,
+    seconds: float,
 ) -> dict[str, Any]:
-    """One analysis: its options, its priors, what its design can carry, and how it was computed."""
+    """One analysis: its options, its priors, what its design can carry, and how it was computed.
+
+    Respondents of small units are not counted: the report is public.
+    """
     responses = survey.of_instrument(analysis.instrument)
+    n_units = int(responses["rater_unit"].nunique())
+    n_relations = _n_relations(responses)
+    small = small_rater_units(survey.responses, rules)
+    responses = responses[~responses["rater_unit"].astype(str).isin(small)]
     ratings = responses[["wave", "respondent_id", "rater_unit", "target_unit"]].drop_duplicates()
-    between = ratings[ratings["rater_unit"].astype(str) != ratings["target_unit"].astype(str)]
     options = analysis.model_dump(mode="json", exclude={"kind", "id", "instrument", "priors"})
     settings = {key: fit.settings[key] for key in ("chains", "draws", "tune", "target_accept")}
     return {
@@ -69,13 +84,20 @@ def analysis_context(
         "model": options,
         "priors": _priors(analysis),
         "design": list(design.public_messages),
+        "design_for_analysts": list(design.messages),
         "engine": {**settings, "name": fit.settings["engine"], "seconds": round(seconds, 1)},
         "n_responses": len(responses),
         "n_ratings": len(ratings),
         "n_respondents": int(ratings["respondent_id"].nunique()),
-        "n_units": int(ratings["rater_unit"].nunique()),
-        "n_relations": len(between[["rater_unit", "target_unit"]].drop_duplicates()),
+        "small_units_not_counted": bool(small),
+        "n_units": n_units,
+        "n_relations": n_relations,
     }
+
+
+def _n_relations(responses: pd.DataFrame) -> int:
+    ends = responses[["rater_unit", "target_unit"]].astype(str).drop_duplicates()
+    return int((ends["rater_unit"] != ends["target_unit"]).sum())
 
 
 def _priors(analysis: Analysis) -> list[dict[str, str]]:

@@ -159,7 +159,14 @@ def _analyse(
         tables.append(_tables(study, material, fit, progress=progress))
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
-            analysis_context(analysis, material.survey, designs[analysis.id], fit, seconds=seconds)
+            analysis_context(
+                analysis,
+                material.survey,
+                designs[analysis.id],
+                fit,
+                rules=study.config.disclosure,
+                seconds=seconds,
+            )
         )
     intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
     return {**stack_tables(tables), "intake": intake}, contexts

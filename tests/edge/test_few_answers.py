@@ -13,9 +13,9 @@ FIGURES = ["mean", "sd", "lower", "upper"]
 
 
 def design(result) -> str:
-    """What the design messages of the first analysis say."""
+    """What the analyst reads about the design of the first analysis."""
     context = json.loads((result.folder / "restricted" / "context.json").read_text(encoding="utf-8"))
-    return " ".join(context["analyses"][0]["design"])
+    return " ".join(context["analyses"][0]["design_for_analysts"])
 
 
 def figures(table: pd.DataFrame) -> pd.DataFrame:
@@ -35,6 +35,19 @@ def test_a_unit_with_one_respondent_has_estimates_that_stay_hidden(awkward):
         assert (about["suppressed"] == "true").all()
         assert (about[[*FIGURES, "naive_mean", "n_respondents"]] == "").all(axis=None)
     assert "have one respondent" in design(awkward)
+
+
+def test_the_report_does_not_say_what_few_people_or_everybody_answered(awkward):
+    page = (awkward.folder / "public" / "report.html").read_text(encoding="utf-8")
+    for sentence in (
+        "one respondent",
+        "seen by one person",
+        "has the same answer everywhere",
+        "nobody chose",
+    ):
+        assert sentence in design(awkward)
+        assert sentence not in page
+    assert "units of 5 or more" in page
 
 
 def test_a_relation_seen_by_one_person_is_estimated_and_hidden(awkward):

@@ -9,6 +9,7 @@ Source: Hundepool et al. (2012), Statistical Disclosure Control, ch. 4 (magnitud
 
 from relcap_models.report.disclosure.control import apply_disclosure
 from relcap_models.report.disclosure.csv import formula_like, safe_csv
+from relcap_models.report.disclosure.headcounts import small_rater_units
 from relcap_models.report.disclosure.rules import Disclosure, band
 
-__all__ = ["Disclosure", "apply_disclosure", "band", "formula_like", "safe_csv"]
+__all__ = ["Disclosure", "apply_disclosure", "band", "formula_like", "safe_csv", "small_rater_units"]

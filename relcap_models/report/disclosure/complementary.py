@@ -17,7 +17,6 @@ attacker who also simulates the order in which rows were hidden is not modelled.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 import numpy as np
 
@@ -101,11 +100,12 @@ class Suppression:
         if np.all(self.state[rest] == ABSENT) and not self.cells.groups.n_answers[rest].any():
             return True
         columns = self.cells.columns(rest)
-        group = self.cells.group(columns)
-        if rest.size > 1 and self.cells.lone[columns].any():
-            # Whoever is a unit of their own knows its answers and takes them out of the rest.
-            group = replace(group, n_respondents=group.n_respondents - 1)
-        return bool(self.reportable(group))
+        if not self.reportable(self.cells.group(columns)):
+            return False
+        # Whoever is a unit of their own knows its answers and takes them out of the rest.
+        rater, alone = self.cells.base["rater_unit"].to_numpy()[columns], self.cells.lone[columns]
+        others = [columns[rater != unit] for unit in np.unique(rater[alone])]
+        return all(left.size == 0 or self.reportable(self.cells.group(left)) for left in others)
 
 
 def protect(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.report.disclosure.decide import Shown, Verdict, decide
-from relcap_models.report.disclosure.headcounts import units_without_counts
+from relcap_models.report.disclosure.headcounts import small_rater_units
 from relcap_models.report.disclosure.layout import (
     COUNTS,
     DISTRIBUTION,
@@ -37,8 +37,8 @@ def apply_disclosure(
     Analyses of one instrument share their decisions, because they show the same answers. The input is not
     changed.
 
-    Posterior intervals and ranks go with their mean. Counts of a unit beside a small one are blank in rows
-    that are not `suppressed` (`headcounts`), and so are some ranks beside a hidden one (`ranks`).
+    Posterior intervals and ranks go with their mean, and so may ranks beside a hidden one (`ranks`). Where a
+    unit is small, numbers of the whole organisation are blank (`headcounts`).
 
     Parameters
     ----------
@@ -62,16 +62,18 @@ def apply_disclosure(
     shown = _what_is_shown(tables, instruments, rules)
     verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
     answered = survey.responses["respondent_id"].astype(str).unique()
-    countless = units_without_counts(survey.responses, rules)
+    some_small = bool(small_rater_units(survey.responses, rules))
     by_analysis = {analysis: verdicts[instrument.id] for analysis, instrument in instruments.items()}
     public = {}
     for name, table in tables.items():
         if name in IDS:
-            public[name] = _blank(name, table, instruments, by_analysis, rules, countless)
+            public[name] = _blank(name, table, instruments, by_analysis, rules, some_small)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
             public[name] = scrub_checks(table, by_analysis, respondents=set(answered))
+        elif name == "intake" and some_small:
+            public[name] = table.assign(**dict.fromkeys(table.columns.drop("instrument")))
         else:
             public[name] = table.copy()
     return public
@@ -115,7 +117,7 @@ def _blank(
     instruments: Mapping[str, Instrument],
     verdicts: Mapping[str, Verdict],
     rules: Disclosure,
-    countless: set[str],
+    some_small: bool,
 ) -> pd.DataFrame:
     about = [verdicts[analysis] for analysis in table["analysis"].astype(str)]
     shares = np.zeros(len(table), dtype=bool)
@@ -142,22 +144,10 @@ def _blank(
                 blank = suppressed | shares
             elif column in RANKS:
                 blank = ranks
-            elif column in COUNTS:
-                blank = suppressed | _counted_in(table, column, countless)
+            elif column in COUNTS and "level" in table and some_small:
+                blank = suppressed | (table["level"] == "organisation").to_numpy()
             public[column] = public[column].mask(blank)
     return public
-
-
-def _counted_in(table: pd.DataFrame, column: str, units: set[str]) -> np.ndarray:
-    """(row,) bool: rows in which this column counts respondents of one of the units."""
-    whose = {"a": ("unit_a",), "b": ("unit_b",)}.get(column[-1], ("rater_unit", "unit", "target_unit"))
-    unit, *others = (table[name].astype(object) for name in whose if name in table)
-    for other in others:
-        unit = unit.where(unit.notna() & (unit != ""), other)
-    by = unit.astype(str).isin(units).to_numpy()
-    if "role" in table:
-        by = by & (table["role"] != "seen_by_others").to_numpy()
-    return by
 
 
 def _blank_organisation(name: str, table: pd.DataFrame, verdicts: Mapping[str, Verdict]) -> pd.DataFrame:

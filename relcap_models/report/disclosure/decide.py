@@ -113,12 +113,13 @@ def _hide_means(
     suppression = Suppression(cells, state, lambda group: bool(mean_is_reportable(group, rules)), given_up)
     n = cells.figures["n_answers"]
     lowest, highest = (n * cells.figures[end] for end in ("minimum", "maximum"))
-    few = cells.groups.n_respondents < rules.min_respondents_mean
+    listed_small = np.isin(np.arange(len(state)), [cells.index[key] for key in small if key in cells.index])
+    few = (cells.groups.n_respondents < rules.min_respondents_mean) | listed_small
     protect(
         suppression,
         means=True,
         few=few,
-        secret=~reportable,
+        secret=~reportable | listed_small,
         lowest=lowest,
         total=cells.figures["total"],
         highest=highest,

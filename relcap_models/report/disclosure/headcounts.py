@@ -1,8 +1,7 @@
-"""Units whose numbers of respondents stay out of public, so that no small number follows from the whole.
+"""Units that are too small for their number of respondents to be told, not even as a remainder.
 
-The number of respondents of the whole organisation stands at the head of a report. Where all units but one
-small one show theirs, in whatever role or instrument, the difference is the small one's. So beside a small
-unit stands another without counts. Its figures stay: they need no protection.
+Where every other unit shows how many answered, the number of all respondents less theirs is the small unit's.
+So numbers of the whole organisation leave small units out, or stay out themselves.
 """
 
 from __future__ import annotations
@@ -12,11 +11,10 @@ import pandas as pd
 from relcap_models.report.disclosure.rules import Disclosure
 
 
-def units_without_counts(responses: pd.DataFrame, rules: Disclosure) -> set[str]:
-    """Units to leave without counts in every wave and instrument.
+def small_rater_units(responses: pd.DataFrame, rules: Disclosure) -> set[str]:
+    """Units that had respondents in some wave of some instrument, but fewer than a mean needs.
 
-    In each wave of each instrument the units with fewer respondents than a mean needs, and those left without
-    counts, must be two or more and count together at least as many respondents as a mean needs.
+    responses : `wave, instrument, rater_unit, respondent_id`
     """
     heads = (
         responses[["wave", "instrument", "rater_unit", "respondent_id"]]
@@ -25,17 +23,4 @@ def units_without_counts(responses: pd.DataFrame, rules: Disclosure) -> set[str]
         .groupby(["wave", "instrument", "rater_unit"])
         .size()
     )
-    smallest_first = heads.groupby("rater_unit").sum().sort_values(kind="stable").index
-    chosen: set[str] = set()
-    for _, of_unit in heads.groupby(["wave", "instrument"]):
-        count = of_unit.droplevel(["wave", "instrument"])
-        small = set(count.index[count < rules.min_respondents_mean])
-        if not small:
-            continue
-        for unit in smallest_first:
-            silent = count[count.index.isin(small | chosen)]
-            if len(silent) > 1 and silent.sum() >= rules.min_respondents_mean:
-                break
-            if unit in count.index and unit not in small:
-                chosen.add(unit)
-    return chosen
+    return set(heads.index[heads < rules.min_respondents_mean].get_level_values("rater_unit"))

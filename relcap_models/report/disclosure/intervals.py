@@ -14,13 +14,10 @@ from scipy.optimize import linprog
 
 from relcap_models.report.disclosure.cells import OVERALL, Cells
 from relcap_models.report.disclosure.linear import functionals, reduce_system
+from relcap_models.report.disclosure.rules import WIDTH
 
 STEP = 1.0 - 1e-6
 """An interval at least this long holds two whole numbers if its ends are attained."""
-
-WIDTH = 1 / 8
-"""The least part of a hidden sum's possible range that must stay open: half a point of a mean on a scale from
-1 to 5. How near an attacker may come is a choice of policy, and no source states it for surveys."""
 
 PROBES = 6
 

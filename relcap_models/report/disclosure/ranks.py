@@ -1,7 +1,7 @@
 """Ranks beside hidden ones: what a hidden row's chance of being lowest must not follow from.
 
 The probabilities of being among the k lowest (or highest) add up to k, so a single hidden one is k less the
-shown ones.
+shown ones, and two whose sum is close to 0 or 2 are known as well.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from relcap_models.report.disclosure.rules import Disclosure
+from relcap_models.report.disclosure.rules import WIDTH, Disclosure
 
 COLUMNS = ("rank_lower", "rank_upper", "prob_lowest_k", "prob_highest_k")
 _TOGETHER = ("analysis", "wave", "role")
@@ -19,7 +19,8 @@ def ranks_to_hide(table: pd.DataFrame, suppressed: np.ndarray, rules: Disclosure
     """(row,) bool: rows whose ranks go, the suppressed ones included.
 
     Rows that are ranked together and hidden must be two or more, with at least as many respondents as a mean
-    needs; those with fewest respondents are added until they are. Respondents of one unit count once.
+    needs, and the sum of their probabilities must leave each of them open by `WIDTH`; those with fewest
+    respondents are added until it is so. Respondents of one unit count once.
 
     Parameters
     ----------
@@ -39,6 +40,13 @@ def ranks_to_hide(table: pd.DataFrame, suppressed: np.ndarray, rules: Disclosure
                 gone[row] = True
             hidden = rows[gone[rows]]
             people = pd.Series(count[hidden]).groupby(unit[hidden]).max().sum()
-            if len(hidden) > 1 and people >= rules.min_respondents_mean:
+            if people >= rules.min_respondents_mean and min(_room(table.iloc[hidden])) >= WIDTH:
                 break
     return gone
+
+
+def _room(hidden: pd.DataFrame) -> list[float]:
+    """Length of the interval in which each hidden probability must lie, given their sum."""
+    others = len(hidden) - 1
+    sums = [float(hidden[column].sum()) for column in ("prob_lowest_k", "prob_highest_k")]
+    return [min(1.0, total) - max(0.0, total - others) for total in sums]

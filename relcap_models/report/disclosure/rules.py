@@ -13,6 +13,11 @@ FLOOR = 3
 """No threshold may be lower: of two respondents each learns the other's answer by subtracting their own."""
 
 
+WIDTH = 1 / 8
+"""The least part of its possible range that must stay open of a secret figure: half a point of a mean on a
+scale from 1 to 5. How near an attacker may come is a choice of policy; no source states it for surveys."""
+
+
 class Disclosure(Declaration):
     """How many people must stand behind a public figure.
 
@@ -68,13 +73,13 @@ def mean_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | bool:
     """True where a mean may be shown: enough people, enough leaders, and not all answers the same.
 
     A unanimous group's mean is every member's answer (attribute disclosure without identification). A mean so
-    close to an end of the scale that it says how many answers are favourable is held to the rule of shares.
+    close to an end of the scale that it tells the share of favourable answers is held to the rule of shares.
     """
     return (
         (group.n_respondents >= rules.min_respondents_mean)
         & (group.n_leaders >= rules.min_leaders)
         & (group.lowest < group.highest)
-        & ((group.fewest_favourable < group.most_favourable) | _share_is_reportable(group, rules))
+        & (_share_stays_open(group, rules) | _share_is_reportable(group, rules))
     )
 
 
@@ -85,6 +90,13 @@ def distribution_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | 
     member on which side they stand.
     """
     return mean_is_reportable(group, rules) & _share_is_reportable(group, rules)
+
+
+def _share_stays_open(group: Group, rules: Disclosure) -> np.ndarray | bool:
+    """True where the mean leaves the number of favourable answers open, in small groups by `WIDTH` of all."""
+    left = group.most_favourable - group.fewest_favourable
+    few = group.n_respondents < rules.min_respondents_distribution
+    return (left > 0) & (~np.asarray(few) | (left >= WIDTH * group.n_answers))
 
 
 def _share_is_reportable(group: Group, rules: Disclosure) -> np.ndarray | bool:

@@ -75,6 +75,9 @@ def _analysis(analysis: Analysis) -> list[Block]:
         if name != "priors"
     ]
     blocks.append(Definitions(tuple(counts + options)))
+    if declared.get("small_units_not_counted"):
+        least = str(analysis.material.study.get("disclosure", {}).get("min_respondents_mean", 5))
+        blocks.append(Paragraph(texts("methods.small_units", threshold=least)))
     design = tuple(str(message) for message in declared.get("design", ()))
     if design:
         blocks += [Paragraph(texts("methods.design"), "lead"), Bullets(design)]

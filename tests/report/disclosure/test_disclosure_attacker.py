@@ -178,9 +178,7 @@ def found_in_counts(world, public, *, truth: dict[str, pd.DataFrame]) -> list[tu
         upper = np.full(len(table), np.inf)
         matrix = list(np.eye(len(table))[~hidden])
         totals = true[~hidden].tolist()
-        here = units[(units["wave"] == wave) & (units["dimension"] == dimension)].dropna(
-            subset=["n_respondents", "n_ratings"]
-        )
+        here = units[(units["wave"] == wave) & (units["dimension"] == dimension) & ~units["suppressed"]]
         for unit, role, n, ratings in zip(
             here["unit"], here["role"], here["n_respondents"], here["n_ratings"]
         ):
@@ -254,10 +252,9 @@ def test_attacker_determines_no_suppressed_mean_share_or_count(build, shape, see
 @pytest.mark.parametrize(
     "shape", ["one small unit in a row and a column", pytest.param("sparse", marks=pytest.mark.recovery)]
 )
-@pytest.mark.parametrize("top", [0.3, 0.8])
-def test_attacker_comes_no_closer_than_half_a_point_to_a_small_group(build, shape, top):
+def test_attacker_comes_no_closer_than_half_a_point_to_a_small_group(build, shape):
     scale = build.instrument(("o", 3), ("b", 3))
-    world = build.random(7, scale, **{**SHAPES[shape], "top": top})
+    world = build.random(7, scale, **{**SHAPES[shape], "top": 0.8})
     public = apply_disclosure(world.tables, world.survey, Disclosure())
     assert public["item_profiles"]["suppressed"].any()
     assert not public["item_profiles"]["suppressed"].all()

@@ -10,9 +10,15 @@ import pytest
 from pydantic import ValidationError
 
 from relcap_models.errors import DataError
-from relcap_models.report.disclosure import Disclosure, apply_disclosure, band, formula_like, safe_csv
+from relcap_models.report.disclosure import (
+    Disclosure,
+    apply_disclosure,
+    band,
+    formula_like,
+    safe_csv,
+    small_rater_units,
+)
 from relcap_models.report.disclosure.favourable import favourable_range
-from relcap_models.report.disclosure.headcounts import units_without_counts
 
 COLUMNS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
 IDS = {
@@ -132,51 +138,53 @@ def test_suppressed_rows_keep_ids_and_lose_every_figure_and_count(world):
         assert table.loc[table["suppressed"], figures].isna().all(axis=None), name
     shown = public["relation_scores"].query("not suppressed")
     original = world.tables["relation_scores"].loc[shown.index]
-    counted = shown["n_respondents"].notna()
-    assert shown.loc[~counted, "rater_unit"].unique().tolist() == ["u1"], "the next smallest beside u0"
-    assert shown.loc[counted, "n_respondents"].tolist() == original.loc[counted, "n_respondents"].tolist()
+    assert shown["n_respondents"].tolist() == original["n_respondents"].tolist()
     assert shown["mean"].tolist() == original["mean"].tolist()
-    assert original["n_respondents"].min() >= 5
+    assert shown["n_respondents"].min() >= 5
 
 
-def heads(**units: dict[str, int]) -> pd.DataFrame:
-    """Answers of so many respondents of each unit: `instrument_wave={unit: n}`."""
-    return pd.DataFrame(
+def test_numbers_of_the_whole_organisation_stay_out_where_a_unit_is_small(build, world):
+    """All respondents less those of the units that show theirs would be the small unit's."""
+    intake = pd.DataFrame({"instrument": ["rc"], "read": [900], "answers": [880], "missing": [20]})
+    public = apply_disclosure(world.tables | {"intake": intake}, world.survey, Disclosure())
+    everybody = public["changes"].query("level == 'organisation'")
+    assert everybody[["n_respondents_from", "n_respondents_to"]].isna().all(axis=None)
+    assert everybody["mean"].notna().all()
+    assert public["intake"].drop(columns="instrument").isna().all(axis=None)
+    large = build.random(3, build.instrument(("o", 2)), sizes=[9, 11, 14], waves=2, p_respond=1.0)
+    public = apply_disclosure(large.tables | {"intake": intake}, large.survey, Disclosure())
+    pd.testing.assert_frame_equal(public["intake"], intake)
+    assert public["changes"]["n_respondents_to"].notna().all()
+
+
+def test_a_unit_is_small_if_it_is_in_any_wave_of_any_instrument():
+    sizes = {("rc", "w1"): {"a": 9, "b": 5}, ("rc", "w2"): {"a": 4, "b": 6}, ("ps", "w1"): {"c": 1, "b": 5}}
+    responses = pd.DataFrame(
         [
-            (place.split("_")[1], place.split("_")[0], unit, f"{unit}{person}")
-            for place, sizes in units.items()
-            for unit, n in sizes.items()
+            (instrument, wave, unit, f"{unit}{person}")
+            for (instrument, wave), units in sizes.items()
+            for unit, n in units.items()
             for person in range(n)
         ],
-        columns=["wave", "instrument", "rater_unit", "respondent_id"],
+        columns=["instrument", "wave", "rater_unit", "respondent_id"],
     )
-
-
-@pytest.mark.parametrize(
-    ("responses", "silent"),
-    [
-        (heads(rc_w1={"a": 9, "b": 7, "c": 12}), set()),
-        (heads(rc_w1={"a": 3, "b": 7, "c": 12}), {"b"}),
-        (heads(rc_w1={"a": 3, "b": 2, "c": 12}), set()),
-        (heads(rc_w1={"a": 2, "b": 2, "c": 12}), {"c"}),
-        # b is told by what it answered about its own team, so it stays silent there too
-        (heads(rc_w1={"a": 3, "b": 7, "c": 12}, ps_w1={"a": 6, "b": 6, "c": 11}), {"b"}),
-        (heads(rc_w1={"a": 3, "b": 30, "c": 12}, rc_w2={"a": 8, "b": 4, "c": 12}), {"c"}),
-    ],
-)
-def test_a_small_number_of_respondents_does_not_follow_from_the_whole(responses, silent):
-    assert units_without_counts(responses, Disclosure()) == silent
+    assert small_rater_units(pd.concat([responses, responses]), Disclosure()) == {"a", "c"}
 
 
 def test_the_ranks_beside_a_hidden_one_do_not_add_up_to_it(build):
     """Probabilities of being among the k lowest add up to k over the units that are ranked."""
     world = build.random(3, build.instrument(("o", 2), ("b", 2)), sizes=[3, 9, 11, 14])
     units = world.tables["unit_scores"].query("role == 'as_rater' and dimension == 'overall'")
-    units = units.reset_index(drop=True).assign(prob_lowest_k=[0.4, 0.3, 0.2, 0.1])
-    public = apply_disclosure({"unit_scores": units}, world.survey, Disclosure())["unit_scores"]
-    assert public["suppressed"].tolist() == [True, False, False, False]
-    assert public["prob_lowest_k"].isna().tolist() == [True, True, False, False]
-    assert public["rank_lower"].isna().tolist() == [True, True, False, False]
+    for lowest, gone in (
+        ([0.4, 0.3, 0.2, 0.1], [True, True, False, False]),
+        ([1.0, 0.97, 0.02, 0.01], [True, True, True, False]),  # 1.97 of two is nearly certainty for both
+        ([0.0, 0.01, 0.99, 1.0], [True, True, True, False]),
+    ):
+        units = units.reset_index(drop=True).assign(prob_lowest_k=lowest)
+        public = apply_disclosure({"unit_scores": units}, world.survey, Disclosure())["unit_scores"]
+        assert public["suppressed"].tolist() == [True, False, False, False]
+        assert public["prob_lowest_k"].isna().tolist() == gone
+        assert public["rank_lower"].isna().tolist() == gone
     large = build.random(3, build.instrument(("o", 2)), sizes=[9, 11, 14], p_respond=1.0)
     kept = apply_disclosure({"unit_scores": large.tables["unit_scores"]}, large.survey, Disclosure())
     assert kept["unit_scores"]["prob_lowest_k"].notna().all()
@@ -193,13 +201,36 @@ def test_whoever_is_a_unit_of_their_own_does_not_learn_the_rest(build, two_items
     assert hidden.tolist() == ["a", "b", "c"]
 
 
+def test_whoever_is_a_unit_of_their_own_does_not_learn_that_the_rest_agree(build, two_items):
+    cells = {
+        ("a", "t"): [[2, 4]],
+        ("b", "t"): [[3, 3]] * 6,
+        ("c", "t"): mixed(9, 2),
+        ("d", "t"): mixed(12, 3),
+    }
+    world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
+    tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
+    tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
+    public = apply_disclosure(tables, world.survey, Disclosure())
+    hidden = public["relation_scores"].query("suppressed and dimension == 'overall'")["rater_unit"]
+    assert hidden.tolist() == ["a", "b", "c"]
+
+
 def test_a_mean_that_says_how_many_are_favourable_needs_as_many_people_as_a_share(build, two_items):
-    """Six people, one answer of 4 and eleven of 5: no other answers have that sum."""
-    people = [[5, 1]] * 5 + [[4, 1]]  # the last item is reversed
-    tables, world = one_cell(build, two_items, people)
-    assert apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]["suppressed"].all()
-    tables, world = one_cell(build, two_items, [[5, 1]] * 4 + [[4, 1], [3, 1]])
-    assert not apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]["suppressed"].any()
+    """With one answer of 4 and eleven of 5 all are favourable; a sum 2 short of the top leaves one open.
+
+    Twelve answers must leave two open, an eighth. Eight people may show a share, and so a mean that tells it.
+    """
+    for people, hidden in (
+        ([[5, 1]] * 5 + [[4, 1]], True),  # the last item is reversed
+        ([[5, 1]] * 5 + [[3, 1]], True),
+        ([[5, 1]] * 4 + [[3, 1], [3, 1]], False),
+        ([[5, 1]] * 7 + [[3, 1]], False),
+        ([[5, 1]] * 7 + [[4, 1]], True),
+    ):
+        tables, world = one_cell(build, two_items, people)
+        public = apply_disclosure(tables, world.survey, Disclosure())["relation_scores"]
+        assert public["suppressed"].eq(hidden).all(), people
 
 
 @pytest.mark.parametrize("scales", [[(1, 5, 4)], [(0, 1, 1)], [(1, 7, 5)], [(1, 5, 4), (0, 2, 1)]])
