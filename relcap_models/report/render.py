@@ -141,14 +141,16 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     """The counts under the title: those of the largest analysis, for the same people answer several."""
     texts: Texts = material.texts
     facts = []
-    for name in ("n_units", "n_relations", "n_respondents", "n_ratings", "n_responses"):
+    names = ("n_units", "n_relations", "n_respondents", "n_ratings", "n_responses")
+    label = {name: texts(f"methods.{name}") for name in names}
+    if any(a.declared.get("small_units_not_counted") for a in material.analyses):
+        least = str(material.study.get("disclosure", {}).get("min_respondents_mean", 5))
+        label["n_respondents"] = texts("methods.counted", threshold=least)
+    for name in names:
         known = [a.declared[name] for a in material.analyses if a.declared.get(name) is not None]
         if known:
             largest = max(known, key=lambda count: count_cell(texts, count).sort or 0.0)
-            facts.append((texts(f"methods.{name}"), count_cell(texts, largest).text))
-    if any(a.declared.get("small_units_not_counted") for a in material.analyses):
-        least = str(material.study.get("disclosure", {}).get("min_respondents_mean", 5))
-        facts.append((texts("methods.counted"), texts("methods.counted_units", threshold=least)))
+            facts.append((label[name], count_cell(texts, largest).text))
     return facts
 
 

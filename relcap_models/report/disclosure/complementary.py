@@ -66,15 +66,7 @@ class Suppression:
             family = self.cells.families[number]
             if self.state[family.parent] == PUBLISHED and np.all(self.state[family.children] == PUBLISHED):
                 opened += 1  # a margin without a hidden part needs a second one after this
-        cost = float(self.cells.groups.n_respondents[row]) * (1 + opened)
-        return cost / (1 + self._hidden_elsewhere(row))
-
-    def _hidden_elsewhere(self, row: int) -> bool:
-        """True where the unit's other role is hidden: roles that hide different units tell on each other."""
-        kind, rater, _, column = self.cells.keys[row]
-        other = {"as_rater": ("within", rater, rater, column), "within": ("as_rater", rater, "", column)}
-        place = self.cells.index.get(other.get(kind))
-        return place is not None and self.state[place] == HIDDEN
+        return float(self.cells.groups.n_respondents[row]) * (1 + opened)
 
     def settle(self) -> None:
         """Apply the residual rule until every family keeps it."""
