@@ -73,7 +73,7 @@ def apply_disclosure(
         elif name == "checks":
             public[name] = scrub_checks(table, by_analysis, respondents=set(answered))
         elif name == "intake" and some_small:
-            public[name] = table.assign(**dict.fromkeys(table.columns.drop("instrument")))
+            public[name] = table.assign(read=pd.NA, answers=pd.NA)
         else:
             public[name] = table.copy()
     return public

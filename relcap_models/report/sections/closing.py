@@ -21,8 +21,8 @@ def instrument_section(material: Material) -> Section:
                     minimum=str(scale.get("minimum", "–")),
                     maximum=str(scale.get("maximum", "–")),
                     favourable=str(scale.get("favourable_from", "–")),
-                    source=texts.of(instrument.get("source")) or "–",
-                    status=texts.of(instrument.get("translation_status")) or "–",
+                    source=(texts.of(instrument.get("source")) or "–").rstrip("."),
+                    status=(texts.of(instrument.get("translation_status")) or "–").rstrip("."),
                 )
             )
         )

@@ -20,6 +20,8 @@ from relcap_models.report.sections.cells import count_cell, text_cell
 _SOURCES = (
     "Bürkner, P.-C., & Vuorre, M. (2019). Ordinal regression models in psychology: A tutorial. "
     "Advances in Methods and Practices in Psychological Science, 2(1), 77–101.",
+    "Chung, Y., Rabe-Hesketh, S., Dorie, V., Gelman, A., & Liu, J. (2013). A nondegenerate penalized "
+    "likelihood estimator for variance parameters in multilevel models. Psychometrika, 78(4), 685–709.",
     "Gin, B., Sim, N., Skrondal, A., & Rabe-Hesketh, S. (2020). A dyadic IRT model. "
     "Psychometrika, 85(3), 815–836.",
     "Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in "

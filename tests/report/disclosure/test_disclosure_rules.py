@@ -150,7 +150,8 @@ def test_numbers_of_the_whole_organisation_stay_out_where_a_unit_is_small(build,
     everybody = public["changes"].query("level == 'organisation'")
     assert everybody[["n_respondents_from", "n_respondents_to"]].isna().all(axis=None)
     assert everybody["mean"].notna().all()
-    assert public["intake"].drop(columns="instrument").isna().all(axis=None)
+    assert public["intake"][["read", "answers"]].isna().all(axis=None)
+    assert public["intake"]["missing"].tolist() == [20]
     large = build.random(3, build.instrument(("o", 2)), sizes=[9, 11, 14], waves=2, p_respond=1.0)
     public = apply_disclosure(large.tables | {"intake": intake}, large.survey, Disclosure())
     pd.testing.assert_frame_equal(public["intake"], intake)
