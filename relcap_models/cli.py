@@ -42,8 +42,9 @@ StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study fold
 ResultsArgument = Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder of a run.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a setting of study.yaml; may be repeated."),
+    typer.Option("--set", metavar="KEY=VALUE ...", help="Replace settings of study.yaml; may be repeated."),
 ]
+MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
 
 def _version(wanted: bool) -> None:
@@ -119,6 +120,7 @@ def run(
         typer.Option(metavar="fast|nuts", help="Replaces `inference.engine`; fast is not built yet."),
     ] = None,
     settings: SetOption = None,
+    more: MoreSettings = None,
 ) -> None:
     """Fit the study's analyses, check them, and write tables, figures and report.
 
@@ -128,11 +130,14 @@ def run(
     \b
       relcap run mystudy
       relcap run mystudy --out trial --set analyses.relations.family=gaussian
+      relcap run mystudy --set inference.draws=200 inference.tune=200
     """
     from relcap_models.study import run_study
 
+    if more and not settings:
+        raise typer.BadParameter(f"'{more[0]}': settings follow --set, and one study is run at a time")
     try:
-        result = run_study(study, out, engine=engine, overrides=settings or ())
+        result = run_study(study, out, engine=engine, overrides=[*(settings or ()), *(more or ())])
     except KeyboardInterrupt:
         typer.echo("Interrupted: this run is marked incomplete, previous results are as they were.", err=True)
         raise typer.Exit(INTERRUPTED) from None

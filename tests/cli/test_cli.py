@@ -109,6 +109,8 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
         (["run", "{study}", "--engine", "fast"], "not built yet"),
         (["run", "{study}", "--engine", "nutz"], "nuts"),
         (["run", "{study}", "--set", "inference.drawz=1"], "'draws'"),
+        (["run", "{study}", "--set", "inference.draws=10", "inference.tun=1"], "'tune'"),
+        (["run", "{study}", "{study}"], "one study is run at a time"),
         (["run", "{study}/absent"], "no such folder"),
         (["power", "{study}"], "not built yet"),
         (["calibrate", "{study}"], "not built yet"),

@@ -84,9 +84,21 @@ def test_share_of_one_is_hidden_and_its_mean_is_not(build, two_items):
     assert pd.isna(row["naive_favourable"])
 
 
-def test_hidden_rest_of_a_margin_counts_as_a_cell(build, two_items):
-    """Two raters of unit t have two respondents each: t's score minus the others' is a mean of four."""
-    cells = {("a", "t"): mixed(2), ("b", "t"): mixed(2, 1), ("c", "t"): mixed(9, 2), ("d", "t"): mixed(12, 3)}
+@pytest.mark.parametrize(
+    "small",
+    [
+        # Two respondents each: t's score minus the others' is a mean of four.
+        {"a": mixed(2), "b": mixed(2, 1)},
+        # Five together, but the one person of a would take out their own answers and know the mean of b.
+        {"a": mixed(1), "b": mixed(4, 1)},
+        # Seven, but the one person of a would learn that all of b agree.
+        {"a": [[2, 4]], "b": [[3, 3]] * 6},
+    ],
+)
+def test_hidden_rest_of_a_margin_counts_as_a_cell(build, two_items, small):
+    """What is left of t's score without the published raters must be fit to be published itself."""
+    people = small | {"c": mixed(9, 2), "d": mixed(12, 3)}
+    cells = {(rater, "t"): of_rater for rater, of_rater in people.items()}
     world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
     tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
     tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
@@ -189,32 +201,6 @@ def test_the_ranks_beside_a_hidden_one_do_not_add_up_to_it(build):
     large = build.random(3, build.instrument(("o", 2)), sizes=[9, 11, 14], p_respond=1.0)
     kept = apply_disclosure({"unit_scores": large.tables["unit_scores"]}, large.survey, Disclosure())
     assert kept["unit_scores"]["prob_lowest_k"].notna().all()
-
-
-def test_whoever_is_a_unit_of_their_own_does_not_learn_the_rest(build, two_items):
-    """One person of a and four of b are five hidden respondents: that person would know the mean of b."""
-    cells = {("a", "t"): mixed(1), ("b", "t"): mixed(4, 1), ("c", "t"): mixed(9, 2), ("d", "t"): mixed(12, 3)}
-    world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
-    tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
-    tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
-    public = apply_disclosure(tables, world.survey, Disclosure())
-    hidden = public["relation_scores"].query("suppressed and dimension == 'overall'")["rater_unit"]
-    assert hidden.tolist() == ["a", "b", "c"]
-
-
-def test_whoever_is_a_unit_of_their_own_does_not_learn_that_the_rest_agree(build, two_items):
-    cells = {
-        ("a", "t"): [[2, 4]],
-        ("b", "t"): [[3, 3]] * 6,
-        ("c", "t"): mixed(9, 2),
-        ("d", "t"): mixed(12, 3),
-    }
-    world = build.world_of(build.survey_of(answers(two_items, cells), two_items), two_items)
-    tables = {name: world.tables[name] for name in ("relation_scores", "unit_scores")}
-    tables["unit_scores"] = tables["unit_scores"].query("role == 'seen_by_others'").reset_index(drop=True)
-    public = apply_disclosure(tables, world.survey, Disclosure())
-    hidden = public["relation_scores"].query("suppressed and dimension == 'overall'")["rater_unit"]
-    assert hidden.tolist() == ["a", "b", "c"]
 
 
 def test_a_mean_that_says_how_many_are_favourable_needs_as_many_people_as_a_share(build, two_items):
