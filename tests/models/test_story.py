@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from relcap_models.models.prior_predictive import draw_parameters, prior_predictive
+from relcap_models.models import Priors, covariance
+from relcap_models.models.prior_predictive import draw_correlation, draw_parameters, prior_predictive
 
 
 def test_every_design_can_be_told_from_its_priors(case):
@@ -70,3 +71,24 @@ def test_default_priors_expect_what_their_docstring_says(survey_of):
     assert median["sd_scores"] == pytest.approx(0.51, rel=0.15)
     assert median["share_between"] == pytest.approx(0.36, rel=0.2)
     assert median["top"] == pytest.approx(0.24, rel=0.15)
+
+
+def test_prior_draws_and_density_mean_the_same_correlations():
+    """Two roles with three dimensions: dimensions of a role correlate around .5, roles around 0."""
+    rng, priors, n, size = np.random.default_rng(4), Priors(), 3000, 6
+    column = np.tril_indices(size, k=-1)[1]
+    shape = priors.correlation + (size - 2 - column) / 2
+    root = covariance.reference_root(2, 3, priors.dimension_correlation)
+    sampled, drawn = np.empty((2, n, size, size))
+    for s in range(n):
+        lkj = covariance.correlation_factor(2 * rng.beta(shape, shape) - 1, size)
+        factor = covariance.centred_correlation(root, lkj)[2]
+        sampled[s] = factor @ factor.T
+        drawn[s] = draw_correlation(2, 3, priors, rng)
+    error = np.sqrt((sampled.var(axis=0) + drawn.var(axis=0)) / n)
+    off = ~np.eye(size, dtype=bool)
+    assert (np.abs(sampled.mean(axis=0) - drawn.mean(axis=0))[off] < 4 * error[off]).all()
+    assert drawn.std(axis=0)[off] == pytest.approx(sampled.std(axis=0)[off], rel=0.06)
+    within = np.kron(np.eye(2), np.ones((3, 3))).astype(bool) & off
+    assert np.median(sampled, axis=0)[within] == pytest.approx(0.5, abs=0.03)
+    assert sampled.mean(axis=0)[~within & off] == pytest.approx(0.0, abs=0.03)
