@@ -127,14 +127,15 @@ def protect(
         where everybody answers every item, each follows from the row above, and all would be hidden.
     secret : (row,) rows that may not be shown for what they are, and not to protect others.
     lowest, total, highest : (base,) least, actual and greatest possible sum of the figure over the
-    respondents of
-        a base cell (answers, or favourable answers).
+        respondents of a base cell (answers, or favourable answers).
     """
     cells, state = suppression.cells, suppression.state
     # An item that nobody in a cell answered adds nothing to a sum of answers, but has a posterior mean: both
     # views.
     nowhere, answered = np.zeros(len(total), dtype=bool), cells.groups.n_answers > 0
     empty = highest == lowest
+    # Hiding more takes equations away, so an interval that was wide enough once stays so.
+    wide, wide_counts = np.zeros((2, len(state)), dtype=bool)
     while True:
         suppression.settle()
         published, hidden = state == PUBLISHED, state == HIDDEN
@@ -144,8 +145,13 @@ def protect(
         if leaks:
             _stop_leaks(suppression, leaks)
             continue
-        pinned = pinned_counts(cells, published, hidden & few) if means else []
-        pinned = pinned or pinned_sums(cells, published, hidden, secret, lowest, total, highest)
+        pinned = pinned_counts(cells, published, hidden & few & ~wide_counts) if means else []
+        wide_counts |= hidden & few
+        wide_counts[pinned] = False
+        if not pinned:
+            pinned = pinned_sums(cells, published, hidden & ~wide, secret, lowest, total, highest)
+            wide |= hidden
+            wide[pinned] = False
         if not pinned:
             return
         # An item that everybody answered alike is pinned in every relation by the other items' distributions.
