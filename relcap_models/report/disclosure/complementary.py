@@ -157,9 +157,13 @@ def protect(
         # An item that everybody answered alike is pinned in every relation by the other items' distributions.
         distributions = [row for row in suppression.given_up if state[row] == PUBLISHED]
         if distributions and len(distributions) < len(pinned):
-            shared = cells.incidence[distributions] @ cells.incidence[pinned].T
-            suppression.hide(distributions[int(np.argmax(shared.count_nonzero(axis=1)))])
-            continue
+            without, asked = published.copy(), np.zeros(len(state), dtype=bool)
+            without[distributions], asked[pinned] = False, True
+            still = pinned_sums(cells, without, asked, secret, lowest, total, highest)
+            if len(pinned) - len(still) > len(distributions):
+                shared = cells.incidence[distributions] @ cells.incidence[pinned].T
+                suppression.hide(distributions[int(np.argmax(shared.count_nonzero(axis=1)))])
+                continue
         opened: set[int] = set()
         for row in pinned:
             # What was hidden for another row of the same sum may have widened this one: look again first.
@@ -207,6 +211,9 @@ def _widen(suppression: Suppression, row: int) -> None:
     families = [family for family in families if suppression.state[family.parent] == PUBLISHED]
     siblings = suppression.cheapest(child for family in families for child in family.children)
     victim = siblings if siblings is not None else suppression.cheapest(family.parent for family in families)
+    if victim is None:
+        overlapping = (cells.incidence @ cells.incidence[[row]].T).tocoo().row
+        victim = suppression.cheapest(overlapping)
     if victim is None:
         victim = suppression.cheapest(range(len(cells.keys)))
     if victim is not None:
