@@ -205,12 +205,14 @@ def _covering(suppression: Suppression, leak: Leak) -> list[int]:
 
 
 def _widen(suppression: Suppression, row: int) -> None:
-    """Hide one more row of the sums that the pinned row stands in."""
+    """Hide one more row of the smallest sum that the pinned row stands in: that is the one that pins it."""
     cells = suppression.cells
     families = [cells.families[number] for number in cells.families_of.get(row, ())]
     families = [family for family in families if suppression.state[family.parent] == PUBLISHED]
-    siblings = suppression.cheapest(child for family in families for child in family.children)
-    victim = siblings if siblings is not None else suppression.cheapest(family.parent for family in families)
+    victim = None
+    for family in sorted(families, key=lambda family: cells.columns([family.parent]).size)[:1]:
+        sibling = suppression.cheapest(family.children)
+        victim = sibling if sibling is not None else family.parent
     if victim is None:
         overlapping = (cells.incidence @ cells.incidence[[row]].T).tocoo().row
         victim = suppression.cheapest(overlapping)
