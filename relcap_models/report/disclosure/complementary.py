@@ -210,9 +210,10 @@ def _widen(suppression: Suppression, row: int) -> None:
     families = [cells.families[number] for number in cells.families_of.get(row, ())]
     families = [family for family in families if suppression.state[family.parent] == PUBLISHED]
     victim = None
-    for family in sorted(families, key=lambda family: cells.columns([family.parent]).size)[:1]:
-        sibling = suppression.cheapest(family.children)
-        victim = sibling if sibling is not None else family.parent
+    if families:
+        smallest = min(families, key=lambda family: cells.columns([family.parent]).size)
+        sibling = suppression.cheapest(smallest.children)
+        victim = sibling if sibling is not None else smallest.parent
     if victim is None:
         overlapping = (cells.incidence @ cells.incidence[[row]].T).tocoo().row
         victim = suppression.cheapest(overlapping)

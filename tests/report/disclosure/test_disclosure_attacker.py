@@ -321,3 +321,24 @@ def test_attacker_determines_nothing_about_own_staff_scores(build, seed):
     assert public["unit_scores"]["suppressed"].any()
     assert not public["changes"].query("level == 'organisation'")["suppressed"].any()
     assert found_in_means(world, public) == []
+
+
+@pytest.mark.parametrize("shape", ["everybody answers at the top", "units of one respondent"])
+def test_what_is_hidden_in_the_end_passes_the_whole_audit_again(build, monkeypatch, shape):
+    """While rows are hidden the audit does not ask twice after what was wide enough; here it asks for all."""
+    protect, audited = complementary.protect, []
+
+    def protect_and_audit(suppression, *, means, few, secret, **figures):
+        protect(suppression, means=means, few=few, secret=secret, **figures)
+        published, hidden = (
+            suppression.state == state for state in (complementary.PUBLISHED, complementary.HIDDEN)
+        )
+        sums = tuple(figures[name] for name in ("lowest", "total", "highest"))
+        assert complementary.pinned_sums(suppression.cells, published, hidden, secret, *sums) == []
+        assert not means or complementary.pinned_counts(suppression.cells, published, hidden & few) == []
+        audited.append(means)
+
+    monkeypatch.setattr("relcap_models.report.disclosure.decide.protect", protect_and_audit)
+    world = organisation(build, shape, 0)
+    apply_disclosure(world.tables, world.survey, Disclosure())
+    assert audited
