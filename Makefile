@@ -19,7 +19,7 @@ demo-full: $(VENV)/.ready
 	$(BIN)/relcap run studies/municipality_full
 
 test: $(VENV)/.ready
-	$(PYTEST) -n 2 --dist loadfile -m "not recovery and not validation and not notebook and not bench"
+	$(PYTEST) -n 2 --dist loadgroup -m "not recovery and not validation and not notebook and not bench"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -20,3 +20,11 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip("the reference data are not here (../shared/reference beside the checkout)")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share costly fixtures run in one process: those of a file, or of a folder that fits models."""
+    for item in items:
+        folder = item.path.parent
+        shared = folder if folder.name in ("edge", "inference") else item.path
+        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(REPOSITORY))))

@@ -138,6 +138,7 @@ def test_the_sum_and_its_parts_belong_together(small_fit):
     assert result.p_loo > 0
 
 
+@pytest.mark.recovery
 def test_refitting_without_a_respondent_replaces_what_weighting_cannot_give(small_fit):
     """Where weighting can be trusted, a fit without the respondents predicts them as leave-one-out says."""
     found = loo(small_fit)
@@ -158,6 +159,7 @@ def test_refitting_without_a_respondent_replaces_what_weighting_cannot_give(smal
     assert again.elpd + again.p_loo == pytest.approx(in_sample)
 
 
+@pytest.mark.recovery
 def test_a_refit_has_not_seen_whom_it_predicts(small_fit):
     """The respondents who pull hardest are predicted worse by a fit without them than by one with them."""
     found = loo(small_fit)

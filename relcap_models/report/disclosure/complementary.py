@@ -136,6 +136,7 @@ def protect(
     empty = highest == lowest
     # Hiding more takes equations away, so an interval that was wide enough once stays so.
     wide, wide_counts = np.zeros((2, len(state)), dtype=bool)
+    rounds = np.zeros(len(state), dtype=int)
     while True:
         suppression.settle()
         published, hidden = state == PUBLISHED, state == HIDDEN
@@ -169,7 +170,10 @@ def protect(
             # What was hidden for another row of the same sum may have widened this one: look again first.
             if opened.isdisjoint(cells.families_of.get(row, ())):
                 opened |= set(cells.families_of.get(row, ()))
-                _widen(suppression, row)
+                # A row that stays pinned is in a long sum: twice as many of its parts are hidden every time.
+                for _ in range(2 ** max(0, int(rounds[row]) - 2)):
+                    _widen(suppression, row)
+                rounds[row] += 1
 
 
 def _stop_leaks(suppression: Suppression, leaks: list[Leak]) -> None:

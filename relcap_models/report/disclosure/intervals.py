@@ -8,9 +8,9 @@ feasibility intervals).
 
 from __future__ import annotations
 
+import highspy
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from relcap_models.report.disclosure.cells import OVERALL, Cells
 from relcap_models.report.disclosure.linear import functionals, reduce_system
@@ -42,14 +42,7 @@ def interval_lengths(
     Most sums are cleared by a few vertices in directions that mix them at random; only the rest get their own
     two programmes.
     """
-    equations = sparse.csr_array(matrix)
-    margins = matrix @ truth
-    bounds = np.column_stack([lower, upper])
-
-    def vertex(objective: np.ndarray) -> np.ndarray:
-        solution = linprog(objective, A_eq=equations, b_eq=margins, bounds=bounds, method="highs")
-        return solution.x if solution.status == 0 else truth
-
+    vertex = _Programme(matrix, truth, lower, upper)
     least = most = weights @ truth
     random = np.random.default_rng(0)
     for _ in range(PROBES):
@@ -58,13 +51,45 @@ def interval_lengths(
             break
         direction = random.normal(size=short.sum()) @ weights[short]
         for objective in (direction, -direction):
-            reached = weights @ vertex(objective)
+            reached = weights @ vertex.minimise(objective)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
     for position in np.flatnonzero(most - least < enough):
         for objective in (weights[position], -weights[position]):
-            reached = weights @ vertex(objective)
+            reached = weights @ vertex.minimise(objective)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
     return most - least
+
+
+class _Programme:
+    """Linear programmes over the values that agree with the margins: each starts where the last one ended."""
+
+    def __init__(self, matrix: np.ndarray, truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
+        columns = sparse.csc_array(matrix)
+        margins = matrix @ truth
+        model = highspy.HighsLp()
+        model.num_row_, model.num_col_ = matrix.shape
+        model.col_cost_ = np.zeros(len(truth))
+        model.col_lower_, model.col_upper_ = lower, upper
+        model.row_lower_ = model.row_upper_ = margins
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_ = columns.indptr
+        model.a_matrix_.index_ = columns.indices
+        model.a_matrix_.value_ = columns.data
+        self.truth = truth
+        self.every = np.arange(len(truth), dtype=np.int32)
+        self.solver = highspy.Highs()
+        self.solver.setOptionValue("output_flag", False)
+        # A new objective leaves the last vertex feasible: the primal simplex goes on from there.
+        self.solver.setOptionValue("simplex_strategy", 4)
+        self.solver.passModel(model)
+
+    def minimise(self, objective: np.ndarray) -> np.ndarray:
+        """A vertex with the smallest objective; the truth where the solver finds none."""
+        self.solver.changeColsCost(len(objective), self.every, np.asarray(objective, dtype=float))
+        self.solver.run()
+        if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return self.truth
+        return np.asarray(self.solver.getSolution().col_value)
 
 
 def pinned_sums(
