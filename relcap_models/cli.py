@@ -117,7 +117,10 @@ def run(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(metavar="fast|nuts", help="Replaces `inference.engine`; fast is not built yet."),
+        typer.Option(
+            metavar="fast|nuts",
+            help="Replaces `inference.engine`: nuts for what is published, fast for a look.",
+        ),
     ] = None,
     settings: SetOption = None,
     more: MoreSettings = None,
@@ -130,6 +133,7 @@ def run(
     \b
       relcap run mystudy
       relcap run mystudy --out trial --set analyses.relations.family=gaussian
+      relcap run mystudy --engine fast --out look
       relcap run mystudy --set inference.draws=200 inference.tune=200
     """
     from relcap_models.study import run_study

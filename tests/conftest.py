@@ -23,7 +23,7 @@ def reference() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share costly fixtures run in one process: those of a file, or of a folder that fits models."""
+    """Tests that share costly fixtures run in one process: a file's, or a folder's that fits models."""
     for item in items:
         folder = item.path.parent
         shared = folder if folder.name in ("edge", "inference") else item.path

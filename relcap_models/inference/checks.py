@@ -48,18 +48,25 @@ def checks(
     Returns
     -------
     One row per check: analysis, check, subject (the worst), value, threshold, passed, message. No NaN:
-    quantities that are constant (a mean fixed at 0, a correlation with itself) are not checked.
+    quantities that are constant (a mean fixed at 0, a correlation with itself) are not checked. The fast
+    engine's draws are independent, so its checks are others (`fast.trust`); it is for looking, and nobody is
+    left out.
     """
     seed = int(fit.settings["seed"])
-    left_out = left_out or loo(fit)
-    if kfold and left_out.n_bad:
-        left_out = refit_left_out(fit, left_out, folds=kfold, progress=progress)
-    rows = [
-        *_convergence(fit, estimates, max_rhat=max_rhat, min_ess=min_ess),
-        *_sampler(fit),
-        *_predictive(fit, replicates or replicate(fit, seed=seed)),
-        _influence(left_out),
-    ]
+    if fit.settings["engine"] == "fast":
+        from relcap_models.inference.fast.trust import trust
+
+        rows = trust(fit)
+    else:
+        left_out = left_out or loo(fit)
+        if kfold and left_out.n_bad:
+            left_out = refit_left_out(fit, left_out, folds=kfold, progress=progress)
+        rows = [
+            *_convergence(fit, estimates, max_rhat=max_rhat, min_ess=min_ess),
+            *_sampler(fit),
+            _influence(left_out),
+        ]
+    rows += _predictive(fit, replicates or replicate(fit, seed=seed))
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "analysis", fit.model.id)
     return table

@@ -22,12 +22,15 @@ from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 from relcap_models.seeds import child_seed
 
+ENGINES = ("nuts", "fast")
+
 
 @dataclass(frozen=True)
 class Fit:
     """Posterior draws of one model on one survey.
 
-    tree : groups `posterior` (dimensions chain, draw, …; see `kept.KEPT_DIMS`) and `sample_stats`.
+    tree : groups `posterior` (dimensions chain, draw, …; see `kept.KEPT_DIMS`), and `sample_stats` of NUTS or
+    `approximation` of the fast engine.
     settings : engine, chains, draws, tune, target_accept, seed.
     """
 
@@ -103,17 +106,18 @@ def fit(
 
     Parameters
     ----------
-    engine : `nuts` (nutpie's No-U-Turn sampler)
-    chains, draws, tune : chains, and kept and warm-up draws of each
+    engine : `nuts` (nutpie's No-U-Turn sampler), or `fast` (a Gaussian approximation in seconds, for looking:
+        see `inference.fast.engine`)
+    chains, draws, tune : chains, and kept and warm-up draws of each; the fast engine's draws are independent
     store : folder to which the draws are streamed while sampling; None keeps them in memory
 
     Raises
     ------
     FitError
-        If the engine is not built, the design cannot carry the model, or the sampler cannot start.
+        If the engine is unknown, the design cannot carry the model, or the sampler cannot start.
     """
-    if engine != "nuts":
-        raise FitError(f"The engine '{engine}' is not built yet; use 'nuts'")
+    if engine not in ENGINES:
+        raise FitError(f"There is no engine '{engine}': use one of {', '.join(ENGINES)}")
     frame = model.frame(survey)
     check_design(model, frame)
     settings = {
@@ -136,9 +140,18 @@ def refit(fit: Fit, frame: Frame, *, stage: str, progress: bool = True) -> Fit:
 def _sampled(
     model: RatingModel, frame: Frame, settings: Mapping[str, Any], *, progress: bool, store: Path | None
 ) -> Fit:
+    structure = model.structure(frame)
+    if settings["engine"] == "fast":
+        from relcap_models.inference.fast.engine import sample as approximate
+        from relcap_models.inference.progress import round_progress
+
+        shape = {name: settings[name] for name in ("chains", "draws", "seed")}
+        with round_progress(shown=progress) as report:
+            tree = approximate(model, frame, structure, **shape, progress=report)
+        return Fit(model, frame, structure, tree, settings)
+
     from relcap_models.inference.nuts import sample
 
-    structure = model.structure(frame)
     options = {name: settings[name] for name in ("chains", "draws", "tune", "target_accept", "seed")}
     tree = sample(
         partial(model.density, frame),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ class ChainState:
     divergences: int
     tuning: bool
 
+
+RoundReport = Callable[[int, Mapping[str, float]], None]
+"""Takes the number of a round and what it moved."""
 
 Report = Callable[[Sequence[ChainState]], None]
 """Takes the state of each chain. Called from another thread."""
@@ -53,6 +57,30 @@ def sampling_progress(*, total: int, console: Console | None = None) -> Iterator
             )
 
         yield report
+
+
+@contextmanager
+def round_progress(*, shown: bool, console: Console | None = None) -> Iterator[RoundReport]:
+    """Show the rounds of the fast engine: how many of them, and how far the effects still move."""
+    console = console or Console(stderr=True)
+    if not shown:
+        yield lambda _number, _left: None
+        return
+    if not console.is_terminal:
+        began = time.monotonic()
+        yield lambda number, left: console.print(
+            f"      round {number}{_moving(left)}, {time.monotonic() - began:.0f} s",
+            markup=False,
+            highlight=False,
+        )
+        return
+    with console.status("      item parameters") as status:
+        yield lambda number, left: status.update(f"      round {number}{_moving(left)}")
+
+
+def _moving(left: Mapping[str, float]) -> str:
+    moved = left["effects"]
+    return f": effects moved by up to {moved:.2g} posterior sd" if math.isfinite(moved) else ""
 
 
 class _Lines:

@@ -15,7 +15,6 @@ from relcap_models.simulate import Simulation
 Analysis = Annotated[Relation | Climate, Field(discriminator="kind")]
 
 NOT_BUILT_KINDS = ("psychometrics", "leadership_link", "programme_effect", "prioritisation")
-NOT_BUILT_ENGINES = ("fast",)
 
 # Reserved on Windows whatever the extension; a study must run there too.
 _DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}

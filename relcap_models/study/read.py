@@ -14,7 +14,6 @@ from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, InstrumentError, Problem
 from relcap_models.schema import Instrument, load_instrument, problems_of, read_yaml, suggestion
 from relcap_models.study.config import (
-    NOT_BUILT_ENGINES,
     NOT_BUILT_KINDS,
     FileName,
     StudyConfig,
@@ -131,7 +130,6 @@ def _check(
     instruments, sources, instrument_problems = _instruments(content, folder)
     waves, (tables, tables_hold) = _waves(content), _tables(content)
     found += instrument_problems
-    found += _engine_problems(content)
     found += _repeated(content)
     found += _analysis_problems(content, instruments, complete=not instrument_problems)
     return Draft(
@@ -165,15 +163,6 @@ def _not_built(problem: Problem) -> Problem:
         message=f"the analysis '{problem.value}' is not built yet",
         remedy="Take this analysis out of the file; it is planned",
     )
-
-
-def _engine_problems(content: Mapping[str, Any]) -> list[Problem]:
-    inference = content.get("inference")
-    engine = inference.get("engine") if isinstance(inference, dict) else None
-    if engine not in NOT_BUILT_ENGINES:
-        return []
-    message = f"the engine '{engine}' is not built yet"
-    return [Problem(file=STUDY_FILE, where="inference.engine", message=message, remedy="Use 'nuts'")]
 
 
 def _instruments(

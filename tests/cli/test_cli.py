@@ -106,7 +106,6 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["run", "{study}", "--engine", "fast"], "not built yet"),
         (["run", "{study}", "--engine", "nutz"], "nuts"),
         (["run", "{study}", "--set", "inference.drawz=1"], "'draws'"),
         (["run", "{study}", "--set", "inference.draws=10", "inference.tun=1"], "'tune'"),

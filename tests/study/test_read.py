@@ -62,11 +62,6 @@ def test_an_unknown_analysis_is_not_called_planned(study_folder, study_text):
     assert "'climate'" in found["analyses[1].kind"].remedy
 
 
-def test_the_fast_engine_is_refused_as_not_built_yet(study_folder, study_text):
-    found = problems(study_folder, study_text + "inference: {engine: fast}\n")
-    assert "not built yet" in found["inference.engine"].message
-
-
 @pytest.mark.parametrize(
     ("change", "to", "where"),
     [

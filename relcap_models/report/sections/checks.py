@@ -10,6 +10,7 @@ from relcap_models.report.sections.cells import text_cell
 
 # Part of a check's name → the advice under `advice.<key>`. First match wins.
 _ADVICE = (
+    ("fast", "fast"),
     ("hat", "rhat"),
     ("ess", "ess"),
     ("diverg", "divergences"),

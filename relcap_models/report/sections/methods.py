@@ -22,15 +22,22 @@ _SOURCES = (
     "Advances in Methods and Practices in Psychological Science, 2(1), 77–101.",
     "Chung, Y., Rabe-Hesketh, S., Dorie, V., Gelman, A., & Liu, J. (2013). A nondegenerate penalized "
     "likelihood estimator for variance parameters in multilevel models. Psychometrika, 78(4), 685–709.",
+    "Gilmour, A. R., Thompson, R., & Cullis, B. R. (1995). Average information REML: An efficient algorithm "
+    "for variance parameter estimation in linear mixed models. Biometrics, 51(4), 1440–1450.",
     "Gin, B., Sim, N., Skrondal, A., & Rabe-Hesketh, S. (2020). A dyadic IRT model. "
     "Psychometrika, 85(3), 815–836.",
     "Hoffman, M. D., & Gelman, A. (2014). The No-U-Turn sampler: Adaptively setting path lengths in "
     "Hamiltonian Monte Carlo. Journal of Machine Learning Research, 15, 1593–1623.",
+    "Kass, R. E., & Steffey, D. (1989). Approximate Bayesian inference in conditionally independent "
+    "hierarchical models (parametric empirical Bayes models). Journal of the American Statistical "
+    "Association, 84, 717–726.",
     "Kenny, D. A., & La Voie, L. (1984). The social relations model. "
     "Advances in Experimental Social Psychology, 18, 141–182.",
     "Kruschke, J. K. (2021). Bayesian analysis reporting guidelines. Nature Human Behaviour, 5, 1282–1291.",
     "Liddell, T. M., & Kruschke, J. K. (2018). Analyzing ordinal data with metric models: What could "
     "possibly go wrong? Journal of Experimental Social Psychology, 79, 328–348.",
+    "Minka, T. P. (2001). Expectation propagation for approximate Bayesian inference. "
+    "Proceedings of the 17th Conference on Uncertainty in Artificial Intelligence, 362–369.",
     "Snijders, T. A. B., & Kenny, D. A. (1999). The social relations model for family data: "
     "A multilevel approach. Personal Relationships, 6(4), 471–486.",
     "Vehtari, A., Gelman, A., & Gabry, J. (2017). Practical Bayesian model evaluation using leave-one-out "
@@ -110,8 +117,10 @@ def _engine(analysis: Analysis, engine: Mapping) -> str:
         for key in ("chains", "draws", "tune")
     }
     target = engine.get("target_accept")
+    if engine.get("name") == "fast":
+        known["draws"] = count_cell(texts, engine["chains"] * engine["draws"]).text
     return texts(
-        "methods.engine",
+        "methods.engine_fast" if engine.get("name") == "fast" else "methods.engine",
         name=str(engine.get("name", "")).upper(),
         accept=texts.number(float(target)) if target is not None else "–",
         seed=str(analysis.material.study.get("seed", "–")),

@@ -1,0 +1,121 @@
+"""The covariances of all effects as functions of one unconstrained vector, with their prior.
+
+Parameters, priors and transforms are those of the full log density: the same names in the same layout,
+without effects and item parameters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.models.density import Density
+from relcap_models.models.density_blocks import Scaled, UnitEffects, Values
+from relcap_models.models.density_nested import NestedEffects
+from relcap_models.models.density_relation import RelationEffects
+from relcap_models.models.parameters import Layout
+
+_STEP = 1e-5
+
+
+Matrices = dict[str, np.ndarray]
+"""Covariance matrices by effect.
+
+unit : (W·P, W·P) of a unit's effects over wave × role × dimension
+pair : (2·Wz·D, …) of the two directions of a relation over direction × wave × dimension
+alone : (Wz·D, …) of a relation seen from one side · every grouping : (D, D)
+"""
+
+
+class Covariances:
+    """Matrices from the unconstrained vector θ of standard deviations, correlations and stabilities."""
+
+    def __init__(self, density: Density) -> None:
+        self.unit = next(b for b in density.blocks if isinstance(b, UnitEffects))
+        self.relation = next((b for b in density.blocks if isinstance(b, RelationEffects)), None)
+        self.grouped: dict[str, Scaled] = {}
+        parameters = list(self.unit.parameters[:-1])
+        if self.relation is not None:
+            parameters += [p for p in self.relation.parameters if not p.name.endswith("_z")]
+        for block in density.blocks:
+            if isinstance(block, NestedEffects):
+                self.grouped |= dict(zip(block.names, block.covariances))
+            elif hasattr(block, "grouping"):
+                self.grouped[block.grouping.name] = block.covariance
+            else:
+                continue
+            parameters += [p for p in block.parameters if not p.name.endswith("_z")]
+        self.layout = Layout(tuple(parameters))
+        self.size = self.layout.size
+        # The posterior of a standard deviation is nearest to normal on the scale of its cube root: the
+        # exponent of the Jacobian that takes the logarithm there.
+        self.power = np.concatenate(
+            [np.full(p.size, 1 / 3 if p.prior in ("gamma", "half_normal") else 0.0) for p in parameters]
+        )
+        self._values, self._gradient, self._slope = np.empty((3, self.size))
+        self._views = self.layout.views(self._values)
+
+    def start(self) -> np.ndarray:
+        """Half the spreads that the priors expect, no correlation but that of the reference."""
+        x = np.zeros(self.size)
+        for p in self.layout.parameters:
+            if p.start is not None:
+                x[self.layout.slices[p.name]] = np.broadcast_to(p.start, p.shape).ravel()
+        return x
+
+    def stretched(self, growth: np.ndarray) -> np.ndarray:
+        """(S, p) change of θ when the logarithm of every latent standard deviation grows: growth (S, D)."""
+        result = np.zeros((len(growth), self.size))
+        for p, where in ((p, self.layout.slices[p.name]) for p in self.layout.parameters):
+            if p.name.startswith("sd_"):
+                result[:, where] = np.tile(growth, p.size // growth.shape[1])
+        return result
+
+    def log_prior(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log prior density of θ with its Jacobian, and its gradient."""
+        value = self.layout.constrain(theta, self._values, self._gradient, self._slope)
+        return value, self._gradient.copy()
+
+    def prior_curvature(self, theta: np.ndarray) -> np.ndarray:
+        """Minus the second derivatives of the log prior, which is a sum over parameters."""
+        step = 1e-4
+        above, below = (self.log_prior(theta + s)[1] for s in (step, -step))
+        return -(above - below) / (2 * step)
+
+    def values(self, theta: np.ndarray) -> Values:
+        """Named parameters on their own scale."""
+        self.layout.constrain(theta, self._values, self._gradient, self._slope)
+        return {name: view.copy() for name, view in self._views.items()}
+
+    def matrices(self, theta: np.ndarray) -> Matrices:
+        """All covariance matrices at θ."""
+        return self._matrices(self.values(theta))
+
+    def _matrices(self, values: Values) -> Matrices:
+        factor = self.unit.covariance.forward(values, values["sd_unit"])
+        result = {"unit": np.kron(self.unit.waves.forward(values), factor @ factor.T)}
+        if self.relation is not None:
+            between = self.relation.waves.forward(values)
+            self.relation._scales(values)
+            factors = [f.forward(values, s) for f, s in zip(self.relation.factors, self.relation.spreads)]
+            parts = [f @ f.T for f in factors]
+            result["alone"] = np.kron(between, sum(parts))
+            if len(parts) == 2:
+                across = np.kron(between, parts[0] - parts[1])
+                result["pair"] = np.block([[result["alone"], across], [across, result["alone"]]])
+        for name, scaled in self.grouped.items():
+            factor = scaled.forward(values, values[f"sd_{name}"])
+            result[name] = factor @ factor.T
+        return result
+
+    def derivatives(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """(p, …) derivative of every matrix with respect to each element of θ, by central differences."""
+        result: dict[str, list[np.ndarray]] = {}
+        for k in range(self.size):
+            moved = theta.copy()
+            moved[k] = theta[k] + _STEP
+            above = self.matrices(moved)
+            moved[k] = theta[k] - _STEP
+            below = self.matrices(moved)
+            for name in above:
+                result.setdefault(name, []).append((above[name] - below[name]) / (2 * _STEP))
+        return {name: np.stack(parts) for name, parts in result.items()}

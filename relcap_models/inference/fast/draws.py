@@ -1,0 +1,117 @@
+"""From the Gaussian approximation to draws of everything that a fit keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.inference.fast.covariances import Covariances
+from relcap_models.inference.fast.items import Items
+from relcap_models.inference.fast.mixed import MixedModel
+from relcap_models.models.frame import Frame
+from relcap_models.models.structure import Structure
+
+
+def kept(
+    covariances: Covariances,
+    items: Items,
+    mixed: MixedModel,
+    frame: Frame,
+    structure: Structure,
+    *,
+    theta: np.ndarray,
+    vector: np.ndarray,
+    effects: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Quantities of `kept.KEPT_DIMS`, each with a first axis of draws.
+
+    theta : (S, p) · vector : (S, q) item parameters · effects : (S, E) as `MixedModel` orders them
+    """
+    S, D, W, U = len(theta), len(frame.dimensions), len(frame.waves), len(frame.units)
+    named = _covariance_draws(covariances, structure, theta, D)
+    vector = items.centred(vector)
+    loading, location, residual = items.values(vector)
+
+    mu = np.zeros((S, W, D))
+    mu += effects[:, None, :D]
+    at = mixed.at
+    mu_own = mu.copy()
+    if "mu_later" in at:
+        later = effects[:, at["mu_later"] : at["mu_later"] + (W - 1) * D].reshape(S, W - 1, D)
+        mu[:, 1:] += later
+    if "mu_own" in at:
+        mu_own += effects[:, at["mu_own"] : at["mu_own"] + W * D].reshape(S, W, D)
+    if "beta" in at:
+        n = len(frame.covariates)
+        named["beta"] = effects[:, at["beta"] : at["beta"] + n * D].reshape(S, n, D)
+    # Means over units, relations and districts belong to the location: effects are deviations from them.
+    by_role = effects[:, mixed.units].reshape(S, U, W, len(structure.roles), D)
+    centre = by_role.mean(axis=1)
+    by_role = by_role - centre[:, None]
+    for k, role in enumerate(structure.roles):
+        named[f"{role}_effect"] = by_role[:, :, :, k]
+        if role != "self":
+            mu += centre[:, :, k]
+        if role != "target":
+            mu_own += centre[:, :, k]
+    if structure.relation != "none":
+        relation = effects[:, mixed.relations].reshape(S, frame.n_relations, -1, D)
+        relation = np.broadcast_to(relation, (S, frame.n_relations, W, D))
+        centre = relation.mean(axis=1)
+        named["relation_effect"] = relation - centre[:, None]
+        mu += centre
+    for name, where in mixed.districts.items():
+        shock = effects[:, where].reshape(S, -1, W, D)
+        centre = shock.mean(axis=1)
+        named[f"{name}_effect"] = (shock - centre[:, None]).reshape(S, -1, D)
+        mu += centre
+        if name == "district_perceiver":
+            mu_own += centre
+    # The reference wave is 0: the thresholds take up where it lies.
+    first = mu[:, :1].copy()
+    named["mu"] = mu - first
+    if "mu_own" in at:
+        named["mu_own"] = mu_own - first
+    shift = loading * first[:, 0, frame.dimension_of_item]
+    named["loading"] = loading
+    if items.family == "gaussian":
+        named |= {"intercept": location + shift, "residual_sd": residual}
+    else:
+        named["threshold"] = location - shift[:, frame.item_of_threshold]
+    return named
+
+
+def _covariance_draws(
+    covariances: Covariances, structure: Structure, theta: np.ndarray, D: int
+) -> dict[str, np.ndarray]:
+    parts: dict[str, list[np.ndarray]] = {}
+
+    def keep(name: str, value: np.ndarray | float) -> None:
+        parts.setdefault(name, []).append(np.array(value, dtype=float))
+
+    for x in theta:
+        values = covariances.values(x)
+        factor = covariances.unit.covariance.forward(values, values["sd_unit"])
+        sd = values["sd_unit"]
+        correlation = (factor / sd[:, None]) @ (factor / sd[:, None]).T
+        np.fill_diagonal(correlation, 1.0)
+        keep("sd_unit", sd)
+        keep("corr_unit", correlation)
+        if "target" in structure.roles:
+            pair = np.arange(D)
+            keep("generalised_reciprocity", correlation[pair, D + pair])
+        for name, value in covariances.unit.waves.report(values).items():
+            keep(name, value)
+        relation = covariances.relation
+        if relation is not None:
+            matrices = covariances.matrices(x)
+            keep("sd_relation", values["sd_relation"])
+            keep("cov_relation", matrices["alone"][:D, :D])
+            if relation.reciprocal:
+                keep("dyadic_reciprocity", 2 * values["dyadic_reciprocity_01"] - 1)
+            for name, value in relation.waves.report(values).items():
+                keep(name, value)
+        for name, scaled in covariances.grouped.items():
+            factor = scaled.forward(values, values[f"sd_{name}"])
+            keep(f"sd_{name}", values[f"sd_{name}"])
+            keep(f"cov_{name}", factor @ factor.T)
+    return {name: np.stack(values) for name, values in parts.items()}

@@ -1,0 +1,257 @@
+"""The fast engine: a Gaussian approximation of the posterior in place of draws by NUTS.
+
+1. Item parameters and the total covariance of a rating by marginal likelihood (`marginal`).
+2. Each rating's answers as a Gaussian pseudo-observation, by expectation propagation (`pseudo`).
+3. Covariances of all effects at the mode of their marginal posterior given the pseudo-observations, by Newton
+   steps with average information (`mixed`). 2, 3 and the items are repeated together until nothing moves.
+4. Draws: covariances and items from the Gaussian around their mode; effects from their conditional Gaussian,
+   whose mean follows the covariances to first order (Kass & Steffey 1989, J. American Statistical Association
+   84, 717–726).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from scipy.linalg import solve_triangular
+
+from relcap_models.errors import FitError
+from relcap_models.inference.fast.covariances import Covariances
+from relcap_models.inference.fast.draws import kept
+from relcap_models.inference.fast.items import LONGEST, Items, shorter
+from relcap_models.inference.fast.marginal import Marginal, fit_marginal
+from relcap_models.inference.fast.mixed import MixedModel, Solution
+from relcap_models.inference.fast.pseudo import Quadrature, pseudo_from
+from relcap_models.inference.kept import KEPT_DIMS, coordinates
+from relcap_models.models.density import Density
+from relcap_models.models.frame import Frame
+from relcap_models.models.rating_model import RatingModel
+from relcap_models.models.structure import Structure
+from relcap_models.seeds import child_seed
+
+MAX_ROUNDS = 40
+_DAMPING = 0.8
+_LONGEST = 1.0
+# Newton decrements are twice the log density still to be gained; effects are judged by their posterior sd.
+CLOSE = {"covariances": 3e-3, "items": 1e-2, "effects": 0.05}
+_SHARES = {
+    "perceiver": 0.06,
+    "target": 0.06,
+    "relation": 0.12,
+    "respondent": 0.25,
+    "respondent_wave": 0.06,
+    "respondent_target": 0.1,
+    "rating": 0.25,
+    "district_perceiver": 0.02,
+    "district_target": 0.02,
+}
+"""Where the search starts: rough shares of the total variance."""
+
+Progress = Callable[[int, dict[str, float]], None]
+"""Takes the number of a round and how far it is from the end, by the names of `CLOSE`."""
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """Where the iterations ended.
+
+    theta : (p,) unconstrained covariance parameters · theta_covariance : (p, p)
+    vector : (q,) item parameters · vector_covariance : (q, q)
+    follow : (p, E) movement of the effects' means with θ
+    left : what the last round still changed, by the names of `CLOSE`
+    """
+
+    covariances: Covariances
+    items: Items
+    mixed: MixedModel
+    marginal: Marginal
+    theta: np.ndarray
+    theta_covariance: np.ndarray
+    vector: np.ndarray
+    vector_covariance: np.ndarray
+    solution: Solution
+    follow: np.ndarray
+    left: dict[str, float]
+    n_rounds: int
+
+
+def sample(
+    model: RatingModel,
+    frame: Frame,
+    structure: Structure,
+    *,
+    chains: int,
+    draws: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Draws from the approximation, in the shape of a sampler's: group `posterior`, and `approximation`.
+
+    Draws are independent, so that chains are a matter of shape only.
+
+    Raises
+    ------
+    FitError
+        If the design is one that this engine does not take, or the iterations break down.
+    """
+    found = approximate(model, frame, structure, progress=progress)
+    rng = np.random.default_rng(child_seed(seed, "fast"))
+    named = _draw(found, frame, structure, chains * draws, rng)
+    posterior = xr.Dataset(
+        {
+            name: (("chain", "draw", *KEPT_DIMS[name]), value.reshape(chains, draws, *value.shape[1:]))
+            for name, value in named.items()
+        },
+        coords=coordinates(frame, structure),
+    )
+    left = xr.Dataset({"left": ("part", list(found.left.values()))}, coords={"part": list(found.left)})
+    left["n_rounds"] = found.n_rounds
+    return xr.DataTree.from_dict({"posterior": posterior, "approximation": left})
+
+
+def approximate(
+    model: RatingModel, frame: Frame, structure: Structure, *, progress: Progress | None = None
+) -> Approximation:
+    """Mode and curvature of covariances, items and effects.
+
+    Raises
+    ------
+    FitError
+        As `sample`.
+    """
+    if structure.relation == "residual":
+        raise FitError(
+            "The fast engine cannot take relations with one answer to one item each, whose variance is the "
+            "residual's: use --engine nuts"
+        )
+    family, priors, scale = model.response, model.priors, model.latent_scale(frame)
+    density = Density(frame, structure, family=family, loadings=model.loadings, priors=priors, scale=scale)
+    covariances = Covariances(density)
+    items = Items(frame, family, model.loadings, priors, scale)
+    mixed = MixedModel(frame, structure, priors, scale)
+    quadrature = Quadrature(frame, family)
+    try:
+        return _iterate(covariances, items, mixed, quadrature, scale, structure, progress)
+    except np.linalg.LinAlgError as error:
+        raise FitError(f"The fast engine broke down ({error}): use --engine nuts") from None
+
+
+def _iterate(
+    covariances: Covariances,
+    items: Items,
+    mixed: MixedModel,
+    quadrature: Quadrature,
+    scale: float,
+    structure: Structure,
+    progress: Progress | None,
+) -> Approximation:
+    frame = mixed.frame
+    marginal = fit_marginal(frame, items, quadrature, scale)
+    theta, vector = _start(covariances, structure, marginal.total), marginal.vector
+    mean, covariance = marginal.location, np.repeat(marginal.total[None], frame.n_ratings, axis=0)
+    tilted = marginal.tilted
+    pseudo = pseudo_from(mean, covariance, tilted)
+    effects = None
+    damping, last = LONGEST, np.inf
+    reach, before = np.full(covariances.size, _LONGEST), np.zeros(covariances.size)
+    for number in range(1, MAX_ROUNDS + 1):
+        found = mixed.solve(covariances.matrices(theta), pseudo)
+        gradient, information, follow, blocks = mixed.slopes(found, covariances.derivatives(theta))
+        whole = information + np.diag(covariances.prior_curvature(theta))
+        uphill = gradient + covariances.log_prior(theta)[1] - covariances.power
+        step = np.linalg.solve(whole, uphill)
+
+        mean, covariance = mixed.cavities(pseudo, found, blocks)
+        tilted = quadrature(items.values(vector), mean, covariance, around=tilted, with_score=True)
+        scores = items.scores(vector, tilted)
+        slope = scores.sum(axis=0) + items.prior_gradient(vector)
+        ties = items.ties(vector)
+        held = scores.T @ scores + np.diag(items.prior_precision + 1e-6) + 1e4 * ties @ ties.T
+        item_step = np.linalg.solve(held, slope)
+
+        spread = np.sqrt(np.diag(found.covariance))
+        moved = np.inf if effects is None else float((np.abs(found.effects - effects) / spread).max())
+        effects = found.effects
+        left = {"covariances": float(step @ uphill), "items": float(item_step @ slope), "effects": moved}
+        if progress is not None:
+            progress(number, left)
+        if all(abs(left[name]) < limit for name, limit in CLOSE.items()) or number == MAX_ROUNDS:
+            break
+        # Where a spread is close to 0 the curvature changes with every step: shorter ones after turning back.
+        reach = np.where(step * before < 0, 0.4 * np.abs(before), np.minimum(1.5 * reach, _LONGEST))
+        before = np.clip(_DAMPING * step, -reach, reach)
+        theta = theta + before
+        # Early on the items follow the covariances: that is no overshooting.
+        damping = shorter(damping, left["covariances"] < 1.0 and left["items"] > last)
+        last = left["items"]
+        vector = items.moved(vector, damping * item_step)
+        tilted = quadrature(items.values(vector), mean, covariance, around=tilted)
+        pseudo = pseudo_from(mean, covariance, tilted)
+    return Approximation(
+        covariances,
+        items,
+        mixed,
+        marginal,
+        theta,
+        np.linalg.inv(whole),
+        vector,
+        np.linalg.inv(held),
+        found,
+        follow,
+        left,
+        number,
+    )
+
+
+def _start(covariances: Covariances, structure: Structure, total: np.ndarray) -> np.ndarray:
+    """θ that splits the total variance in rough shares."""
+    theta = covariances.start()
+    roles = [role for role in structure.roles if role != "self"]
+    names = [*roles, *(["relation"] if structure.relation != "none" else []), *structure.within]
+    names += [grouping.name for grouping in structure.districts]
+    whole = sum(_SHARES[name] for name in names)
+    D = len(total)
+    for name in names:
+        log_sd = 0.5 * np.log(_SHARES[name] / whole * np.diag(total))
+        if name in structure.roles:
+            first = structure.roles.index(name) * D
+            theta[covariances.layout.slices["sd_unit"]][first : first + D] = log_sd
+        else:
+            theta[covariances.layout.slices[f"sd_{name}"]] = log_sd
+    return theta
+
+
+def _draw(
+    found: Approximation, frame: Frame, structure: Structure, n_draws: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Draws of everything that a fit keeps, (S, …)."""
+    covariances, items = found.covariances, found.items
+    moved = rng.multivariate_normal(
+        np.zeros(len(found.theta)), found.theta_covariance, size=n_draws, method="cholesky"
+    )
+    # A deviation δ of log sd at the mode is one of δ·sd^⅓ in 3·sd^⅓, where the posterior is nearly normal.
+    bent = covariances.power > 0
+    moved[:, bent] = 3.0 * np.log(np.maximum(1.0 + moved[:, bent] / 3.0, 0.05))
+    vector_move = rng.multivariate_normal(
+        np.zeros(len(found.vector)), found.vector_covariance, size=n_draws, method="cholesky"
+    )
+    z = rng.normal(size=(found.mixed.n_effects, n_draws))
+    effects = solve_triangular(found.solution.factor, z, lower=True, trans="T", check_finite=False).T
+    effects += found.solution.effects + moved @ found.follow
+    # Thresholds further apart go with larger effects.
+    growth = vector_move @ found.marginal.growth.T
+    moved += covariances.stretched(growth)
+    effects *= np.exp(found.mixed.stretched(growth))
+    return kept(
+        covariances,
+        items,
+        found.mixed,
+        frame,
+        structure,
+        theta=found.theta + moved,
+        vector=found.vector + vector_move,
+        effects=effects,
+    )

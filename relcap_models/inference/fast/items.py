@@ -1,0 +1,117 @@
+"""Item parameters by marginal likelihood, each rating integrated over its cavity.
+
+Steps follow the scores of single ratings (Berndt, Hall, Hall & Hausman 1974): their outer product is the
+information that the ratings hold about the items.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.inference.fast.pseudo import Tilted
+from relcap_models.models.density import starting_thresholds
+from relcap_models.models.frame import Frame
+from relcap_models.models.priors import Priors
+
+_FURTHEST = 0.5
+LONGEST = 0.8
+
+
+def shorter(damping: float, overshot: bool) -> float:
+    """Share of the next step that is taken: less after a step that overshot, slowly more again.
+
+    The outer product of scores is too small a curvature where ratings are few.
+    """
+    return max(0.6 * damping, 0.05) if overshot else min(1.3 * damping, LONGEST)
+
+
+class Items:
+    """Log loadings, and thresholds (or intercepts and log residual sds if gaussian), as one vector."""
+
+    def __init__(self, frame: Frame, family: str, loadings: str, priors: Priors, scale: float) -> None:
+        self.frame, self.family = frame, family
+        n_items, D = len(frame.items), len(frame.dimensions)
+        counts = np.bincount(frame.dimension_of_item, minlength=D)
+        self.free = loadings == "free" and counts.max() > 1
+        self.n_items = n_items
+        if family == "gaussian":
+            mean = np.bincount(frame.item_of_response, frame.answer, minlength=n_items)
+            n = np.maximum(np.bincount(frame.item_of_response, minlength=n_items), 1)
+            rest = np.concatenate([mean / n, np.full(n_items, np.log(0.7 * scale))])
+            self.prior_mean = np.concatenate([np.full(n_items, frame.answer.mean()), np.zeros(n_items)])
+            self.prior_precision = np.repeat([1 / (2 * scale) ** 2, 0.0], n_items)
+        else:
+            rest = np.concatenate(starting_thresholds(frame, scale))
+            self.prior_mean = np.zeros(len(rest))
+            self.prior_precision = np.full(len(rest), 1 / (priors.threshold * scale) ** 2)
+        self.prior_mean = np.concatenate([np.zeros(n_items), self.prior_mean])
+        self.prior_precision = np.concatenate(
+            [np.full(n_items, 1 / priors.log_loading**2), self.prior_precision]
+        )
+        self.scale = scale
+        self.start = np.concatenate([np.zeros(n_items), rest])
+        # Directions that other parameters take up: a common factor of the loadings of a dimension, and a
+        # shift of the latent dimension.
+        self.member = np.eye(D)[frame.dimension_of_item]
+        self.item_of = frame.item_of_threshold if family != "gaussian" else np.arange(n_items)
+
+    def values(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Loadings, thresholds or intercepts, residual sds. `vector` may have leading axes."""
+        n = self.n_items
+        loading = np.exp(vector[..., :n])
+        if self.family == "gaussian":
+            return loading, vector[..., n : 2 * n].copy(), np.exp(vector[..., 2 * n :])
+        return loading, vector[..., n:].copy(), np.ones(n)
+
+    def centred(self, vector: np.ndarray) -> np.ndarray:
+        """The vector with log loadings that sum to zero within each dimension."""
+        result = vector.copy()
+        log_loading = vector[..., : self.n_items]
+        mean = log_loading @ self.member / self.member.sum(axis=0)
+        result[..., : self.n_items] = (log_loading - mean @ self.member.T) if self.free else 0.0
+        return result
+
+    def scores(self, vector: np.ndarray, tilted: Tilted) -> np.ndarray:
+        """(N, size) derivative of the log mass of each rating with respect to the vector."""
+        n, frame = self.n_items, self.frame
+        table = tilted.score.reshape(len(tilted.score), n, -1)
+        loading, _, residual = self.values(vector)
+        of_loading = table[:, :, 0] * loading
+        of_loading -= (of_loading @ self.member / self.member.sum(axis=0))[:, frame.dimension_of_item]
+        if not self.free:
+            of_loading[:] = 0.0
+        if self.family == "gaussian":
+            return np.concatenate([of_loading, table[:, :, 1], table[:, :, 2] * residual], axis=1)
+        k = 1 + np.arange(len(frame.item_of_threshold)) - frame.first_threshold[frame.item_of_threshold]
+        return np.concatenate([of_loading, table[:, frame.item_of_threshold, k]], axis=1)
+
+    def prior_gradient(self, vector: np.ndarray) -> np.ndarray:
+        gradient = -(vector - self.prior_mean) * self.prior_precision
+        if self.family == "gaussian":
+            sd = np.exp(vector[2 * self.n_items :])
+            gradient[2 * self.n_items :] = 1.0 - (sd / self.scale) ** 2
+        return gradient
+
+    def ties(self, vector: np.ndarray) -> np.ndarray:
+        """(size, D) directions of a shift of each latent dimension."""
+        loading = np.exp(vector[: self.n_items])
+        result = np.zeros((len(vector), self.member.shape[1]))
+        of_location = slice(self.n_items, self.n_items + len(self.item_of))
+        result[of_location] = (self.member * loading[:, None])[self.item_of]
+        return result
+
+    def moved(self, vector: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """The vector after a step that is shortened until thresholds keep their order."""
+        step = step * min(1.0, _FURTHEST / max(np.abs(step).max(), 1e-12))
+        for _ in range(30):
+            after = self.centred(vector + step)
+            if self._ordered(after):
+                return after
+            step = step / 2
+        return vector
+
+    def _ordered(self, vector: np.ndarray) -> bool:
+        if self.family not in ("probit", "logit"):
+            return True
+        gaps = np.diff(vector[self.n_items :])
+        return bool(np.all(gaps[np.diff(self.item_of) == 0] > 1e-3))
