@@ -48,9 +48,10 @@ class Covariances:
         self.size = self.layout.size
         # The posterior of a standard deviation is nearest to normal on the scale of its cube root: the
         # exponent of the Jacobian that takes the logarithm there.
-        self.power = np.concatenate(
-            [np.full(p.size, 1 / 3 if p.prior in ("gamma", "half_normal") else 0.0) for p in parameters]
+        self.is_sd = np.concatenate(
+            [np.full(p.size, p.prior in ("gamma", "half_normal")) for p in parameters]
         )
+        self.power = np.where(self.is_sd, 1 / 3, 0.0)
         self._values, self._gradient, self._slope = np.empty((3, self.size))
         self._views = self.layout.views(self._values)
 
@@ -74,6 +75,15 @@ class Covariances:
         """Log prior density of θ with its Jacobian, and its gradient."""
         value = self.layout.constrain(theta, self._values, self._gradient, self._slope)
         return value, self._gradient.copy()
+
+    def bent(self, step: np.ndarray) -> np.ndarray:
+        """Changes of θ (…, p) from changes on the scale of 3·sd^⅓, in units in which both begin alike."""
+        return np.where(self.is_sd, 3.0 * np.log(np.maximum(1.0 + step / 3.0, 0.3)), step)
+
+    def newton_step(self, information: np.ndarray, uphill: np.ndarray) -> np.ndarray:
+        """Newton step of θ, taken on the scale of the cube root, where a spread of 0 is not infinitely far."""
+        bend = np.where(self.is_sd, np.maximum(uphill, 0.0) / 3.0, 0.0)
+        return self.bent(np.linalg.solve(information + np.diag(bend), uphill))
 
     def prior_curvature(self, theta: np.ndarray) -> np.ndarray:
         """Minus the second derivatives of the log prior, which is a sum over parameters."""

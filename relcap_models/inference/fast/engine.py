@@ -33,10 +33,9 @@ from relcap_models.models.structure import Structure
 from relcap_models.seeds import child_seed
 
 MAX_ROUNDS = 40
-_DAMPING = 0.8
 _LONGEST = 1.0
 # Newton decrements are twice the log density still to be gained; effects are judged by their posterior sd.
-CLOSE = {"covariances": 3e-3, "items": 1e-2, "effects": 0.05}
+CLOSE = {"covariances": 0.05, "items": 0.05, "effects": 0.03}
 _SHARES = {
     "perceiver": 0.06,
     "target": 0.06,
@@ -162,7 +161,7 @@ def _iterate(
         gradient, information, follow, blocks = mixed.slopes(found, covariances.derivatives(theta))
         whole = information + np.diag(covariances.prior_curvature(theta))
         uphill = gradient + covariances.log_prior(theta)[1] - covariances.power
-        step = np.linalg.solve(whole, uphill)
+        step = covariances.newton_step(whole, uphill)
 
         mean, covariance = mixed.cavities(pseudo, found, blocks)
         tilted = quadrature(items.values(vector), mean, covariance, around=tilted, with_score=True)
@@ -175,14 +174,14 @@ def _iterate(
         spread = np.sqrt(np.diag(found.covariance))
         moved = np.inf if effects is None else float((np.abs(found.effects - effects) / spread).max())
         effects = found.effects
-        left = {"covariances": float(step @ uphill), "items": float(item_step @ slope), "effects": moved}
+        left = {"covariances": float(uphill @ np.linalg.solve(whole, uphill)), "items": float(item_step @ slope), "effects": moved}
         if progress is not None:
             progress(number, left)
         if all(abs(left[name]) < limit for name, limit in CLOSE.items()) or number == MAX_ROUNDS:
             break
         # Where a spread is close to 0 the curvature changes with every step: shorter ones after turning back.
         reach = np.where(step * before < 0, 0.4 * np.abs(before), np.minimum(1.5 * reach, _LONGEST))
-        before = np.clip(_DAMPING * step, -reach, reach)
+        before = np.clip(step, -reach, reach)
         theta = theta + before
         # Early on the items follow the covariances: that is no overshooting.
         damping = shorter(damping, left["covariances"] < 1.0 and left["items"] > last)
@@ -232,9 +231,7 @@ def _draw(
     moved = rng.multivariate_normal(
         np.zeros(len(found.theta)), found.theta_covariance, size=n_draws, method="cholesky"
     )
-    # A deviation δ of log sd at the mode is one of δ·sd^⅓ in 3·sd^⅓, where the posterior is nearly normal.
-    bent = covariances.power > 0
-    moved[:, bent] = 3.0 * np.log(np.maximum(1.0 + moved[:, bent] / 3.0, 0.05))
+    moved = covariances.bent(moved)
     vector_move = rng.multivariate_normal(
         np.zeros(len(found.vector)), found.vector_covariance, size=n_draws, method="cholesky"
     )

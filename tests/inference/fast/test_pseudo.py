@@ -68,7 +68,7 @@ def test_moments_equal_those_on_a_fine_grid(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scores_are_slopes_of_the_log_mass(name):
-    frame, model, items, vector, mean, covariance, quadrature = set_up(name)
+    _, _, items, vector, mean, covariance, quadrature = set_up(name)
     around = quadrature(items.values(vector), mean, covariance)
     found = quadrature(items.values(vector), mean, covariance, around=around, with_score=True)
     scores = items.scores(vector, found)
