@@ -174,7 +174,11 @@ def _iterate(
         spread = np.sqrt(np.diag(found.covariance))
         moved = np.inf if effects is None else float((np.abs(found.effects - effects) / spread).max())
         effects = found.effects
-        left = {"covariances": float(uphill @ np.linalg.solve(whole, uphill)), "items": float(item_step @ slope), "effects": moved}
+        left = {
+            "covariances": float(uphill @ np.linalg.solve(whole, uphill)),
+            "items": float(item_step @ slope),
+            "effects": moved,
+        }
         if progress is not None:
             progress(number, left)
         if all(abs(left[name]) < limit for name, limit in CLOSE.items()) or number == MAX_ROUNDS:

@@ -1,0 +1,71 @@
+"""The fast engine as a whole: what it refuses, what it says of itself, and what it keeps."""
+
+import numpy as np
+import pytest
+
+from relcap_models.errors import FitError
+from relcap_models.inference import checks, fit
+from relcap_models.inference.fast.trust import trust
+from tests.models.conftest import build_case
+
+
+def rows(found):
+    return {check: passed for check, _, _, _, passed, _ in trust(found)}
+
+
+def test_relations_that_are_their_residual_are_refused():
+    model, survey = build_case("residual")
+    with pytest.raises(FitError, match="--engine nuts"):
+        fit(model, survey, engine="fast", seed=1, progress=False)
+
+
+def test_an_engine_that_does_not_exist_is_refused():
+    model, survey = build_case("climate")
+    with pytest.raises(FitError, match="nuts, fast"):
+        fit(model, survey, engine="faster", seed=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def fast_fit(survey):
+    from relcap_models.models.relation import Relation
+
+    model = Relation(instrument="relational_capacity")
+    return fit(model, survey, engine="fast", seed=1, chains=2, draws=500, progress=False)
+
+
+def test_it_keeps_what_the_sampler_keeps(fast_fit, small_fit):
+    ours, theirs = fast_fit.posterior, small_fit.posterior
+    assert set(ours.data_vars) == set(theirs.data_vars)
+    for name in ours.data_vars:
+        assert ours[name].shape[2:] == theirs[name].shape[2:], name
+        assert np.isfinite(ours[name]).all(), name
+
+
+def test_a_seed_gives_the_same_draws(fast_fit, survey):
+    again = fit(fast_fit.model, survey, engine="fast", seed=1, chains=2, draws=500, progress=False)
+    np.testing.assert_array_equal(again.draws("relation_effect"), fast_fit.draws("relation_effect"))
+    other = fit(fast_fit.model, survey, engine="fast", seed=2, chains=2, draws=500, progress=False)
+    assert np.all(other.draws("relation_effect") != fast_fit.draws("relation_effect"))
+
+
+def test_it_can_be_saved_and_loaded(fast_fit, survey, tmp_path):
+    fast_fit.save(tmp_path / "fit")
+    loaded = type(fast_fit).load(tmp_path / "fit", survey)
+    np.testing.assert_array_equal(loaded.draws("sd_relation"), fast_fit.draws("sd_relation"))
+    assert rows(loaded) == rows(fast_fit)
+
+
+def test_its_checks_are_its_own_and_the_predictive_ones(fast_fit):
+    table = checks(fast_fit, estimates={}, progress=False)
+    assert {"fast_settled", "fast_spreads", "fast_respondents", "fast_extremes"} < set(table["check"])
+    assert table["check"].str.contains("predictive").sum() == 2
+    assert not table["check"].isin(["rhat", "divergences", "pareto_k"]).any()
+    assert rows(fast_fit)["fast_settled"]
+    assert rows(fast_fit)["fast_respondents"]
+
+
+def test_persons_who_rate_persons_are_not_trusted():
+    model, survey = build_case("persons rate persons")
+    found = fit(model, survey, engine="fast", seed=1, chains=1, draws=100, progress=False)
+    assert not rows(found)["fast_respondents"]
+    assert not rows(found)["fast_spreads"], "twelve answers tell nothing of a standard deviation"
