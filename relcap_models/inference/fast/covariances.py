@@ -81,7 +81,7 @@ class Covariances:
         return np.where(self.is_sd, 3.0 * np.log(np.maximum(1.0 + step / 3.0, 0.3)), step)
 
     def newton_step(self, information: np.ndarray, uphill: np.ndarray) -> np.ndarray:
-        """Newton step of θ, taken on the scale of the cube root, where a spread of 0 is not infinitely far."""
+        """Newton step of θ on the scale of the cube root, where a spread of 0 is not infinitely far."""
         bend = np.where(self.is_sd, np.maximum(uphill, 0.0) / 3.0, 0.0)
         return self.bent(np.linalg.solve(information + np.diag(bend), uphill))
 
