@@ -16,11 +16,11 @@ pytestmark = pytest.mark.recovery
 
 @pytest.fixture(scope="module")
 def both():
-    """Posteriors of twelve units and 150 respondents, by either engine."""
+    """Posteriors of 25 units and 300 respondents, by either engine."""
     instrument = load_instrument("relational_capacity")
     options = Simulation.model_validate(
         {
-            "organisation": {"n_units": 12, "n_respondents": 150, "n_districts": 1},
+            "organisation": {"n_units": 25, "n_respondents": 300, "n_districts": 1},
             "nominations": {"partners": 5},
         }
     )

@@ -7,6 +7,7 @@ without effects and item parameters.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from relcap_models.models.density import Density
 from relcap_models.models.density_blocks import Scaled, UnitEffects, Values
@@ -15,6 +16,7 @@ from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.parameters import Layout
 
 _STEP = 1e-5
+_POORLY_KNOWN = 0.55
 
 
 Matrices = dict[str, np.ndarray]
@@ -79,6 +81,38 @@ class Covariances:
     def bent(self, step: np.ndarray) -> np.ndarray:
         """Changes of θ (…, p) from changes on the scale of 3·sd^⅓, in units in which both begin alike."""
         return np.where(self.is_sd, 3.0 * np.log(np.maximum(1.0 + step / 3.0, 0.3)), step)
+
+    def draw(
+        self, mode: np.ndarray, covariance: np.ndarray, n_draws: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(S, p) draws of θ around its mode, and (S, p) how far each moves what depends on it to first order.
+
+        covariance : of θ at the mode. Its correlations are kept; single standard deviations get the shape
+        that fits them: normal on the scale of the cube root if well known, else their prior times a
+        likelihood that is quadratic in the variance, as it is where a variance may be 0.
+        """
+        moved = rng.multivariate_normal(np.zeros(self.size), covariance, size=n_draws, method="cholesky")
+        spread = np.sqrt(np.diag(covariance))
+        uphill = self.power - self.log_prior(mode)[1]
+        curvature = self.prior_curvature(mode)
+        theta = mode + self.bent(moved)
+        linear = theta - mode
+        for k in np.flatnonzero(self.is_sd & (spread > _POORLY_KNOWN)):
+            grid = mode[k] + np.linspace(-6.0, 3.0, 600)
+            log_prior = np.array([self._log_prior_of(mode, k, x) for x in grid])
+            ratio = np.expm1(2.0 * (grid - mode[k]))
+            # In the variance v: slope of the log likelihood uphill/(2v), information I/(4v²).
+            information = max(1.0 / spread[k] ** 2 - curvature[k], 0.0)
+            log = log_prior + 0.5 * uphill[k] * ratio - 0.125 * information * ratio**2
+            mass = np.cumsum(np.exp(log - log.max()))
+            theta[:, k] = np.interp(ndtr(moved[:, k] / spread[k]), mass / mass[-1], grid)
+            linear[:, k] = 0.5 * np.expm1(2.0 * (theta[:, k] - mode[k]))
+        return theta, linear
+
+    def _log_prior_of(self, mode: np.ndarray, k: int, x: float) -> float:
+        at = mode.copy()
+        at[k] = x
+        return self.log_prior(at)[0]
 
     def newton_step(self, information: np.ndarray, uphill: np.ndarray) -> np.ndarray:
         """Newton step of θ on the scale of the cube root, where a spread of 0 is not infinitely far."""

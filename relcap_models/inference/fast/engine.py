@@ -232,19 +232,15 @@ def _draw(
 ) -> dict[str, np.ndarray]:
     """Draws of everything that a fit keeps, (S, …)."""
     covariances, items = found.covariances, found.items
-    moved = rng.multivariate_normal(
-        np.zeros(len(found.theta)), found.theta_covariance, size=n_draws, method="cholesky"
-    )
-    moved = covariances.bent(moved)
+    theta, linear = covariances.draw(found.theta, found.theta_covariance, n_draws, rng)
     vector_move = rng.multivariate_normal(
         np.zeros(len(found.vector)), found.vector_covariance, size=n_draws, method="cholesky"
     )
     z = rng.normal(size=(found.mixed.n_effects, n_draws))
     effects = solve_triangular(found.solution.factor, z, lower=True, trans="T", check_finite=False).T
-    effects += found.solution.effects + moved @ found.follow
+    effects += found.solution.effects + linear @ found.follow
     # Thresholds further apart go with larger effects.
     growth = vector_move @ found.marginal.growth.T
-    moved += covariances.stretched(growth)
     effects *= np.exp(found.mixed.stretched(growth))
     return kept(
         covariances,
@@ -252,7 +248,7 @@ def _draw(
         found.mixed,
         frame,
         structure,
-        theta=found.theta + moved,
+        theta=theta + covariances.stretched(growth),
         vector=found.vector + vector_move,
         effects=effects,
     )

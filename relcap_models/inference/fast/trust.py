@@ -40,13 +40,15 @@ def _settled(fit: Fit) -> tuple:
 
 
 def _spreads(fit: Fit) -> tuple:
-    """A standard deviation that may be 0 has a posterior far from normal, and pulls its effects along."""
+    """A standard deviation that may be 0 has a posterior far from normal, and pulls its effects along.
+
+    Those of units and relations, of which scores are made: smaller levels may well be 0.
+    """
     names, ratios = [], []
-    for name in fit.posterior.data_vars:
-        if str(name).startswith("sd_"):
-            draws = fit.draws(str(name)).reshape(fit.n_chains * fit.n_draws, -1)
-            labels = fit.posterior[name].dims[-1]
-            for label, column in zip(fit.posterior[labels].to_numpy(), draws.T):
+    for name in ("sd_unit", "sd_relation"):
+        if name in fit.posterior:
+            draws = fit.draws(name)
+            for label, column in zip(fit.posterior[fit.posterior[name].dims[-1]].to_numpy(), draws.T):
                 names.append(f"{name}[{label}]")
                 ratios.append(column.std() / column.mean())
     worst = int(np.argmax(ratios))
