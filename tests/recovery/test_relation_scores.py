@@ -14,10 +14,11 @@ from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 
 SAMPLES = [
-    pytest.param((6, 10, 0.08), marks=pytest.mark.recovery, id="6 organisations of 10 units"),
-    pytest.param((20, 20, 0.03), marks=pytest.mark.validation, id="20 organisations of 20 units"),
+    pytest.param(("nuts", 6, 10, 0.08), marks=pytest.mark.recovery, id="6 organisations of 10 units"),
+    pytest.param(("nuts", 20, 20, 0.03), marks=pytest.mark.validation, id="20 organisations of 20 units"),
+    pytest.param(("fast", 20, 20, 0.03), marks=pytest.mark.recovery, id="fast, 20 organisations of 20 units"),
 ]
-"""How many organisations, units in each, and the tolerance of their coverage.
+"""Engine, how many organisations, units in each, and the tolerance of their coverage.
 
 Scores of one organisation share its hyperparameters. Coverage of single organisations of 10 units spreads
 with an sd of about .065 (standard error .027 with six), of 20 units with .035 (.008 with twenty).
@@ -25,7 +26,7 @@ with an sd of about .065 (standard error .027 with six), of 20 units with .035 (
 CELL = ["instrument", "wave", "rater_unit", "target_unit", "dimension"]
 
 
-def estimated_and_true(seed: int, n_units: int) -> pd.DataFrame:
+def estimated_and_true(seed: int, n_units: int, engine: str) -> pd.DataFrame:
     """One organisation: a row per relation and dimension with estimate, naive mean and truth."""
     options = Simulation.model_validate(
         {
@@ -38,7 +39,7 @@ def estimated_and_true(seed: int, n_units: int) -> pd.DataFrame:
     simulated = simulate(options, instruments=instruments, waves=waves, seed=seed)
     survey = read_survey(simulated.tables, instruments=["relational_capacity"], waves=waves)
     model = Relation(instrument="relational_capacity")
-    fitted = fit(model, survey, seed=seed, chains=2, draws=400, tune=300, progress=False)
+    fitted = fit(model, survey, engine=engine, seed=seed, chains=2, draws=400, tune=300, progress=False)
     table = relation_score_table(relation_scores(fitted), survey, ci_prob=0.9, k=5)
     truth = simulated.truth["relation_scores"]
     return table.merge(truth, on=[c for c in CELL if c in table], how="left", validate="one_to_one")
@@ -46,9 +47,9 @@ def estimated_and_true(seed: int, n_units: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=SAMPLES)
 def pooled(request) -> tuple[pd.DataFrame, float]:
-    n, n_units, tolerance = request.param
+    engine, n, n_units, tolerance = request.param
     seeds = range(200, 200 + n)
-    tables = [estimated_and_true(seed, n_units).assign(organisation=seed) for seed in seeds]
+    tables = [estimated_and_true(seed, n_units, engine).assign(organisation=seed) for seed in seeds]
     return pd.concat(tables, ignore_index=True), tolerance
 
 
