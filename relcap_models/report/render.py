@@ -108,6 +108,7 @@ def _page(
         texts=texts,
         title=str(study.get("title") or study.get("name") or ""),
         study=study,
+        approximate=any(a.declared.get("engine", {}).get("name") == "fast" for a in material.analyses),
         waves=waves,
         n_waves=len(material.wave_ids),
         facts=_facts(material),

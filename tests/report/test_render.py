@@ -1,6 +1,7 @@
 """The report holds what the controlled tables hold, in words, and nothing more."""
 
 import html
+import json
 import re
 
 import pandas as pd
@@ -133,6 +134,21 @@ def test_the_summary_counts_the_relations_whose_interval_lies_on_one_side(tmp_pa
     shown = scores[(scores["dimension"] == "overall") & scores["mean"].notna()]
     below = int((shown["upper"] < shown["mean"].median()).sum())
     assert f"of {below} relations lie wholly below" in _words(summary_section(material))
+
+
+@pytest.mark.parametrize(("engine", "warned"), [("nuts", False), ("fast", True)])
+def test_an_approximation_is_called_one_on_top(tmp_path, write_results, engine, warned):
+    folder = write_results(tmp_path)
+    path = folder / "restricted" / "context.json"
+    context = json.loads(path.read_text(encoding="utf-8"))
+    for analysis in context["analyses"]:
+        analysis["engine"]["name"] = engine
+    path.write_text(json.dumps(context), encoding="utf-8")
+    page = render_report(folder).read_text(encoding="utf-8")
+    head = page[: page.index("</header>")]
+    assert ("A look, not a result." in head) == warned
+    assert ("Minka, 2001" in page) == warned
+    assert ("Hoffman &amp; Gelman, 2014" in page) != warned
 
 
 def test_several_analyses_with_odd_ids_get_sections_and_files_of_their_own(tmp_path, write_results):
