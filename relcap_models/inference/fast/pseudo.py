@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from relcap_models.inference.person_integral import _response
+from relcap_models.models.families import LATENT_SCALE
 from relcap_models.models.kernels import (
     FAMILY_CODES,
     GAUSSIAN,
@@ -26,6 +27,9 @@ from relcap_models.models.kernels import (
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _MIN_PRECISION = 1e-4
+_STEP = 0.01
+_MAX_GRID = 8000
+_LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
@@ -65,50 +69,85 @@ def pseudo_from(cavity_mean: np.ndarray, cavity_covariance: np.ndarray, tilted: 
 
 
 @_compiled
-def _slopes(family, i, y, eta, load, location, residual_sd, first, n_categories, slope):
-    """Fill `slope` with derivatives of a log probability: loading, then thresholds, or intercept and sd."""
-    slope[:] = 0.0
+def _tabulate(family, grid, loading, location, residual_sd, first, n_categories):
+    """Log probability, its slope, and threshold functions of every answer to every item on a grid of η.
+
+    Returns
+    -------
+    (I, K, 2, G) values and slopes; (I, K, G) for category k the derivative of the log probability with
+    respect to the threshold below it (cumulative), or the probability of k or more (partial credit)
+    """
+    n_items, width = len(loading), n_categories.max()
+    values = np.zeros((n_items, width, 2, len(grid)))
+    steps = np.zeros((n_items, width, len(grid)))
+    for i in range(n_items):
+        for k in range(n_categories[i]):
+            for g in range(len(grid)):
+                value, slope, _ = _response(
+                    family, i, k, grid[g], loading, location, residual_sd, first, n_categories
+                )
+                values[i, k, 0, g], values[i, k, 1, g] = value, slope
+                if family == PARTIAL_CREDIT:
+                    for j in range(1, k + 1):
+                        steps[i, j, g] += math.exp(value)
+                elif k > 0:
+                    shift = loading[i] * grid[g]
+                    a = location[first[i] + k - 1] - shift
+                    b = location[first[i] + k] - shift if k < n_categories[i] - 1 else math.inf
+                    _, below, _ = probit_cell(a, b) if family == PROBIT else logit_cell(a, b)
+                    steps[i, k, g] = -below
+    return values, steps
+
+
+@_compiled
+def _value(values, i, k, j, t, width):
+    """Cubic Hermite interpolation of a log probability between grid points j and j + 1."""
+    y0, y1 = values[i, k, 0, j], values[i, k, 0, j + 1]
+    s0, s1 = values[i, k, 1, j] * width, values[i, k, 1, j + 1] * width
+    return y0 + t * (s0 + t * (3 * (y1 - y0) - 2 * s0 - s1 + t * (2 * (y0 - y1) + s0 + s1)))
+
+
+@_compiled
+def _add_slopes(family, i, y, eta, weight, tables, grid, parameters, score):
+    """Add weight × derivatives of a log probability to `score`: loading, thresholds (or intercept, sd)."""
+    loading, location, residual_sd, n_categories = parameters
     if family == GAUSSIAN:
-        error = (y - location[i] - load * eta) / residual_sd[i]
-        slope[0] = error * eta / residual_sd[i]
-        slope[1] = error / residual_sd[i]
-        slope[2] = (error * error - 1.0) / residual_sd[i]
+        error = (y - location[i] - loading[i] * eta) / residual_sd[i]
+        score[0] += weight * error * eta / residual_sd[i]
+        score[1] += weight * error / residual_sd[i]
+        score[2] += weight * (error * error - 1.0) / residual_sd[i]
         return
-    n, k = n_categories[i], int(y)
+    values, steps = tables
+    width = grid[1] - grid[0]
+    position = (eta - grid[0]) / width
+    j = min(max(int(position), 0), len(grid) - 2)
+    t = position - j
+    k = int(y)
+    slope = (1 - t) * values[i, k, 1, j] + t * values[i, k, 1, j + 1]
+    score[0] += weight * eta * slope / loading[i]
     if family == PARTIAL_CREDIT:
-        score, top = 0.0, 0.0
-        for j in range(1, n):
-            score += load * eta - location[first[i] + j - 1]
-            top = max(top, score)
-        mass, score = math.exp(-top), 0.0
-        for j in range(1, n):
-            score += load * eta - location[first[i] + j - 1]
-            slope[j] = math.exp(score - top)
-            mass += slope[j]
-        above, mean = 0.0, 0.0
-        for j in range(n - 1, 0, -1):
-            above += slope[j] / mass
-            mean += j * slope[j] / mass
-            slope[j] = above - (1.0 if k >= j else 0.0)
-        slope[0] = eta * (k - mean)
+        for m in range(1, n_categories[i]):
+            more = (1 - t) * steps[i, m, j] + t * steps[i, m, j + 1]
+            score[m] += weight * (more - (1.0 if k >= m else 0.0))
         return
-    a = location[first[i] + k - 1] - load * eta if k > 0 else -math.inf
-    b = location[first[i] + k] - load * eta if k < n - 1 else math.inf
-    _, below, above = probit_cell(a, b) if family == PROBIT else logit_cell(a, b)
-    slope[0] = eta * (below - above)
+    below = (1 - t) * steps[i, k, j] + t * steps[i, k, j + 1]
     if k > 0:
-        slope[k] = -below
-    if k < n - 1:
-        slope[k + 1] = above
+        score[k] += weight * below
+    if k < n_categories[i] - 1:
+        # A shift of all thresholds is a shift of the latent value the other way.
+        score[k + 1] += weight * (-slope / loading[i] - below)
 
 
 @_compiled
 def _tilt(
+    family,
     begin,
     item,
     answer,
     dimension,
     parameters,
+    tables,
+    grid,
     mean,
     covariance,
     centre,
@@ -118,18 +157,20 @@ def _tilt(
     width,
     with_score,
 ):
-    """Moments of every rating; see `Tilted`. centre, root : where the grid of nodes z lies."""
-    family, loading, location, residual_sd, first, n_categories = parameters
+    """Moments of every rating; see `Tilted`. centre, root : where the nodes z lie."""
+    loading, location, residual_sd, _ = parameters
+    values, _ = tables
     n, size = mean.shape
     n_nodes = z.shape[0]
-    n_grid = n_nodes**size
+    n_places = n_nodes**size
     log_mass, found, spread = np.empty(n), np.empty((n, size)), np.empty((n, size, size))
-    score = np.zeros((n if with_score else 0, len(loading) * width))
-    table = np.empty((size, n_grid))
-    grid, weight = np.empty((n_grid, size)), np.empty(n_grid)
-    prefix = np.empty(n_grid)
-    slope = np.empty(width)
+    score = np.zeros((n if with_score else 0, len(loading), width))
+    table = np.empty((size, n_places))
+    place = np.empty((size, n_places))
+    weight, prefix = np.empty(n_places), np.empty(n_places)
     position = np.empty(size, dtype=np.int64)
+    at = np.empty(size, dtype=np.int64)
+    step = grid[1] - grid[0]
     for r in range(n):
         inverse = np.linalg.inv(covariance[r])
         constant = -0.5 * np.log(np.linalg.det(covariance[r]))
@@ -140,66 +181,65 @@ def _tilt(
             for j in range(n_nodes ** (d + 1)):
                 rest, eta = j, centre[r, d]
                 for e in range(d, -1, -1):
-                    position[e] = rest % n_nodes
+                    eta += root[r, d, e] * z[rest % n_nodes]
                     rest //= n_nodes
-                for e in range(d + 1):
-                    eta += root[r, d, e] * z[position[e]]
+                place[d, j] = eta
                 value = 0.0
-                for m in range(begin[r], begin[r + 1]):
-                    if dimension[item[m]] == d:
-                        value += _response(
-                            family,
-                            item[m],
-                            answer[m],
-                            eta,
-                            loading,
-                            location,
-                            residual_sd,
-                            first,
-                            n_categories,
-                        )[0]
+                if family == GAUSSIAN:
+                    for m in range(begin[r], begin[r + 1]):
+                        i = item[m]
+                        if dimension[i] == d:
+                            error = (answer[m] - location[i] - loading[i] * eta) / residual_sd[i]
+                            value -= 0.5 * (error * error + _LOG_2PI) + math.log(residual_sd[i])
+                else:
+                    cell = (eta - grid[0]) / step
+                    g = min(max(int(cell), 0), len(grid) - 2)
+                    for m in range(begin[r], begin[r + 1]):
+                        if dimension[item[m]] == d:
+                            value += _value(values, item[m], int(answer[m]), g, cell - g, step)
                 table[d, j] = value
-                if d == size - 1:
-                    grid[j, d] = eta
         top = -np.inf
-        for j in range(n_grid):
+        for j in range(n_places):
             rest = j
             for e in range(size - 1, -1, -1):
                 position[e] = rest % n_nodes
                 rest //= n_nodes
-            value, at = constant, 0
+            value = constant
             for d in range(size):
-                eta = centre[r, d]
-                for e in range(d + 1):
-                    eta += root[r, d, e] * z[position[e]]
-                grid[j, d] = eta
-                at = at * n_nodes + position[d]
-                value += table[d, at] + 0.5 * z[position[d]] ** 2 + log_weight[position[d]]
+                at[d] = position[d] if d == 0 else at[d - 1] * n_nodes + position[d]
+                value += table[d, at[d]] + 0.5 * z[position[d]] ** 2 + log_weight[position[d]]
             for d in range(size):
-                for e in range(size):
-                    value -= 0.5 * (grid[j, d] - mean[r, d]) * inverse[d, e] * (grid[j, e] - mean[r, e])
+                error = place[d, at[d]] - mean[r, d]
+                value -= 0.5 * error * error * inverse[d, d]
+                for e in range(d):
+                    value -= error * inverse[d, e] * (place[e, at[e]] - mean[r, e])
             weight[j] = value
             top = max(top, value)
         mass = 0.0
-        for j in range(n_grid):
+        for j in range(n_places):
             weight[j] = math.exp(weight[j] - top)
             mass += weight[j]
         log_mass[r] = top + math.log(mass)
         for d in range(size):
+            each = n_nodes ** (size - d - 1)
             total = 0.0
-            for j in range(n_grid):
-                total += weight[j] * grid[j, d]
+            for j in range(n_places):
+                total += weight[j] * place[d, j // each]
             found[r, d] = total / mass
         for d in range(size):
+            each = n_nodes ** (size - d - 1)
             for e in range(d + 1):
+                other = n_nodes ** (size - e - 1)
                 total = 0.0
-                for j in range(n_grid):
-                    total += weight[j] * (grid[j, d] - found[r, d]) * (grid[j, e] - found[r, e])
+                for j in range(n_places):
+                    total += (
+                        weight[j] * (place[d, j // each] - found[r, d]) * (place[e, j // other] - found[r, e])
+                    )
                 spread[r, d, e] = spread[r, e, d] = total / mass
         if with_score:
             for d in range(size):
                 n_prefix = n_nodes ** (d + 1)
-                each = n_grid // n_prefix
+                each = n_places // n_prefix
                 for j in range(n_prefix):
                     prefix[j] = 0.0
                     for k in range(each):
@@ -209,21 +249,18 @@ def _tilt(
                     for m in range(begin[r], begin[r + 1]):
                         i = item[m]
                         if dimension[i] == d:
-                            _slopes(
+                            _add_slopes(
                                 family,
                                 i,
                                 answer[m],
-                                grid[j * each, d],
-                                loading[i],
-                                location,
-                                residual_sd,
-                                first,
-                                n_categories,
-                                slope,
+                                place[d, j],
+                                prefix[j] / mass,
+                                tables,
+                                grid,
+                                parameters,
+                                score[r, i],
                             )
-                            for k in range(width):
-                                score[r, i * width + k] += slope[k] * prefix[j] / mass
-    return log_mass, found, spread, score
+    return log_mass, found, spread, score.reshape(len(score), -1)
 
 
 class Quadrature:
@@ -236,6 +273,7 @@ class Quadrature:
         self.answer = frame.answer[order].astype(np.float64)
         self.dimension = frame.dimension_of_item.astype(np.int64)
         self.code = FAMILY_CODES[family]
+        self.scale = LATENT_SCALE.get(family, 1.0)
         self.width = 3 if family == "gaussian" else int(frame.n_categories.max())
         self.first, self.n_categories = (
             frame.first_threshold.astype(np.int64),
@@ -262,19 +300,31 @@ class Quadrature:
         are laid; the cavity itself otherwise
         """
         loading, location, residual = items
-        parameters = (self.code, loading, location, residual, self.first, self.n_categories)
         centre, spread = (mean, covariance) if around is None else (around.mean, around.covariance)
+        root = np.linalg.cholesky(spread)
+        # Tables of log probabilities reach as far as the furthest node.
+        reach = np.abs(root).sum(axis=2) * self.z[-1]
+        low, high = float((centre - reach).min()), float((centre + reach).max())
+        step = max(_STEP * self.scale, (high - low) / _MAX_GRID)
+        grid = np.arange(low - 2 * step, high + 3 * step, step)
+        if self.code == GAUSSIAN:
+            tables = np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 2))
+        else:
+            tables = _tabulate(self.code, grid, loading, location, residual, self.first, self.n_categories)
         return Tilted(
             *_tilt(
+                self.code,
                 self.begin,
                 self.item,
                 self.answer,
                 self.dimension,
-                parameters,
+                (loading, location, residual, self.n_categories),
+                tables,
+                grid,
                 np.ascontiguousarray(mean),
                 np.ascontiguousarray(covariance),
                 np.ascontiguousarray(centre),
-                np.linalg.cholesky(spread),
+                root,
                 self.z,
                 self.log_weight,
                 self.width,
