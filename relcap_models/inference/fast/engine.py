@@ -98,7 +98,17 @@ def sample(
     """
     found = approximate(model, frame, structure, progress=progress)
     rng = np.random.default_rng(child_seed(seed, "fast"))
-    named = _draw(found, frame, structure, chains * draws, rng)
+    theta, vector, effects = draw(found, chains * draws, rng)
+    named = kept(
+        found.covariances,
+        found.items,
+        found.mixed,
+        frame,
+        structure,
+        theta=theta,
+        vector=vector,
+        effects=effects,
+    )
     posterior = xr.Dataset(
         {
             name: (("chain", "draw", *KEPT_DIMS[name]), value.reshape(chains, draws, *value.shape[1:]))
@@ -227,11 +237,11 @@ def _start(covariances: Covariances, structure: Structure, total: np.ndarray) ->
     return theta
 
 
-def _draw(
-    found: Approximation, frame: Frame, structure: Structure, n_draws: int, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Draws of everything that a fit keeps, (S, …)."""
-    covariances, items = found.covariances, found.items
+def draw(
+    found: Approximation, n_draws: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(S, p) draws of θ, (S, q) of the item parameters, (S, E) of the effects."""
+    covariances = found.covariances
     theta, linear = covariances.draw(found.theta, found.theta_covariance, n_draws, rng)
     vector_move = rng.multivariate_normal(
         np.zeros(len(found.vector)), found.vector_covariance, size=n_draws, method="cholesky"
@@ -242,13 +252,4 @@ def _draw(
     # Thresholds further apart go with larger effects.
     growth = vector_move @ found.marginal.growth.T
     effects *= np.exp(found.mixed.stretched(growth))
-    return kept(
-        covariances,
-        items,
-        found.mixed,
-        frame,
-        structure,
-        theta=theta + covariances.stretched(growth),
-        vector=found.vector + vector_move,
-        effects=effects,
-    )
+    return theta + covariances.stretched(growth), found.vector + vector_move, effects

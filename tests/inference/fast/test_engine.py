@@ -1,10 +1,13 @@
 """The fast engine as a whole: what it refuses, what it says of itself, and what it keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from relcap_models.errors import FitError
 from relcap_models.inference import checks, fit
+from relcap_models.inference.fast import engine
 from relcap_models.inference.fast.trust import trust
 from tests.models.conftest import build_case
 
@@ -69,3 +72,62 @@ def test_persons_who_rate_persons_are_not_trusted():
     found = fit(model, survey, engine="fast", seed=1, chains=1, draws=100, progress=False)
     assert not rows(found)["fast_respondents"]
     assert not rows(found)["fast_spreads"], "twelve answers tell nothing of a standard deviation"
+
+
+@pytest.fixture(scope="module")
+def approximation(survey):
+    from relcap_models.models.relation import Relation
+
+    model = Relation(instrument="relational_capacity")
+    frame = model.frame(survey)
+    return engine.approximate(model, frame, model.structure(frame))
+
+
+def test_effects_carry_the_uncertainty_of_their_covariances(approximation):
+    """Var(effects) = their conditional variance + follow'·Var(θ)·follow, where the second part is large.
+
+    Without item uncertainty and with well-known θ, so that nothing is curved: the sum is exact.
+    """
+    small = 1e-4 * approximation.theta_covariance
+    follow = 100.0 * approximation.follow
+    quiet = replace(
+        approximation,
+        theta_covariance=small,
+        follow=follow,
+        vector_covariance=1e-12 * np.eye(len(approximation.vector)),
+    )
+    _, _, effects = engine.draw(quiet, 20_000, np.random.default_rng(1))
+    given = np.diag(approximation.solution.covariance)
+    moved = np.einsum("pe,pq,qe->e", follow, small, follow)
+    largest = np.argsort(moved / given)[-20:]
+    assert (moved / given)[largest].min() > 0.02
+    # 20,000 draws: a variance is known to 1 %.
+    np.testing.assert_allclose(effects.var(axis=0)[largest], (given + moved)[largest], rtol=0.05)
+    without = effects.var(axis=0)[largest] / given[largest]
+    assert without.mean() > 1 + (moved / given)[largest].mean() / 2
+
+
+def test_a_larger_unit_of_the_thresholds_goes_with_larger_effects(approximation):
+    """Growth of the latent scale with the item parameters: the regression of log sd on them."""
+    q = len(approximation.vector)
+    loud = replace(
+        approximation,
+        theta_covariance=1e-12 * np.eye(len(approximation.theta)),
+        vector_covariance=1e-4 * np.eye(q),
+    )
+    theta, vector, _ = engine.draw(loud, 4_000, np.random.default_rng(2))
+    where = approximation.covariances.layout.slices["sd_rating"]
+    moved = vector - approximation.vector
+    found = np.linalg.lstsq(moved, theta[:, where] - approximation.theta[where], rcond=None)[0].T
+    np.testing.assert_allclose(found, approximation.marginal.growth, atol=1e-3)
+    # Thresholds that all lie 1 % further from where they are centred are a unit 1 % larger.
+    location = approximation.items.values(approximation.vector)[1]
+    item = approximation.items.item_of
+    frame = approximation.mixed.frame
+    for d in range(len(frame.dimensions)):
+        stretch = np.zeros(q)
+        here = frame.dimension_of_item[item] == d
+        stretch[approximation.items.n_items :] = np.where(
+            here, 0.01 * (location - location[here].mean()), 0.0
+        )
+        assert (approximation.marginal.growth @ stretch)[d] == pytest.approx(0.01, rel=0.5)
