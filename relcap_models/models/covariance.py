@@ -71,8 +71,10 @@ def centred_correlation(root, lkj):
     Row lengths of root·lkj, its rows at length one, the Cholesky factor of R
     """
     rows = root @ lkj
-    length = np.sqrt(np.sum(rows * rows, axis=1))
-    rows = rows / length.reshape(-1, 1)
+    length = np.empty(rows.shape[0])
+    for i in range(rows.shape[0]):
+        length[i] = np.sqrt((rows[i] * rows[i]).sum())
+        rows[i] /= length[i]
     return length, rows, np.linalg.cholesky(rows @ np.ascontiguousarray(rows.T))
 
 
@@ -87,9 +89,9 @@ def scaled_factor_adjoint(sd, partial, root, lkj, length, rows, factor, d_scaled
     if sd.shape[0] == 1:
         return d_sd, np.zeros(0)
     d_rows = 2.0 * cholesky_adjoint(factor, d_factor) @ rows
-    along = np.sum(d_rows * rows, axis=1).reshape(-1, 1)
-    d_lkj = root @ ((d_rows - along * rows) / length.reshape(-1, 1))
-    return d_sd, correlation_factor_adjoint(partial, lkj, d_lkj)
+    for i in range(rows.shape[0]):
+        d_rows[i] = (d_rows[i] - (d_rows[i] * rows[i]).sum() * rows[i]) / length[i]
+    return d_sd, correlation_factor_adjoint(partial, lkj, root @ d_rows)
 
 
 @_compiled
@@ -98,10 +100,16 @@ def cholesky_adjoint(factor, d_factor):
 
     Returned as the symmetric matrix S with dL = Σ S∘dA over all entries. Murray (2016), arXiv:1602.07527.
     """
-    inner = np.tril(np.ascontiguousarray(factor.T) @ np.tril(d_factor))
-    for i in range(inner.shape[0]):
-        inner[i, i] *= 0.5
-    symmetric = inner + inner.T
+    size = factor.shape[0]
+    lower = np.zeros((size, size))
+    for i in range(size):
+        lower[i, : i + 1] = d_factor[i, : i + 1]
+    inner = np.ascontiguousarray(factor.T) @ lower
+    symmetric = np.empty((size, size))
+    for i in range(size):
+        symmetric[i, i] = inner[i, i]
+        for j in range(i):
+            symmetric[i, j] = symmetric[j, i] = inner[i, j]
     inverse = np.linalg.inv(factor)
     return 0.5 * np.ascontiguousarray(inverse.T) @ symmetric @ inverse
 
@@ -149,8 +157,15 @@ def adapted_effects(between, factor, information, pull, contrasts, z):
     Cholesky factor of `between`, L, D, B (each W·P square), z + Bᵀ·pull, the contrasts, the effects (U, W·P)
     """
     wave_factor = np.linalg.cholesky(between)
-    whole = np.kron(wave_factor, factor)
-    inner = np.linalg.cholesky(np.eye(whole.shape[0]) + (whole.T * information) @ whole)
+    n_waves, size = wave_factor.shape[0], factor.shape[0]
+    whole = np.zeros((n_waves * size, n_waves * size))
+    for v in range(n_waves):
+        for w in range(v + 1):
+            whole[v * size : (v + 1) * size, w * size : (w + 1) * size] = wave_factor[v, w] * factor
+    gram = np.ascontiguousarray(whole.T * information) @ whole
+    for i in range(n_waves * size):
+        gram[i, i] += 1.0
+    inner = np.linalg.cholesky(gram)
     adapted = whole @ np.ascontiguousarray(np.linalg.inv(inner).T)
     moved = z + pull @ adapted
     raw = moved @ np.ascontiguousarray(adapted.T)
@@ -190,19 +205,20 @@ def adapted_effects_adjoint(
     d_moved = d_raw @ adapted - moved
     d_adapted = np.ascontiguousarray(d_raw.T) @ moved + np.ascontiguousarray(pull.T) @ d_moved
     inverse = np.ascontiguousarray(np.linalg.inv(inner).T)
-    d_inner = -np.tril(inverse @ (np.ascontiguousarray(d_adapted.T) @ whole) @ inverse)
+    d_inner = -(inverse @ (np.ascontiguousarray(d_adapted.T) @ whole) @ inverse)
     for i in range(inner.shape[0]):
         d_inner[i, i] -= raw.shape[0] / inner[i, i]
     d_gram = cholesky_adjoint(inner, d_inner)
-    d_whole = d_adapted @ np.ascontiguousarray(inverse.T) + 2.0 * information.reshape(-1, 1) * (
-        whole @ d_gram
-    )
+    d_whole = whole @ d_gram
+    for i in range(d_whole.shape[0]):
+        d_whole[i] *= 2.0 * information[i]
+    d_whole += d_adapted @ np.ascontiguousarray(inverse.T)
     n_waves, size = wave_factor.shape[0], factor.shape[0]
     d_wave_factor = np.zeros((n_waves, n_waves))
     d_factor = np.zeros((size, size))
     for v in range(n_waves):
         for w in range(v + 1):
             block = d_whole[v * size : (v + 1) * size, w * size : (w + 1) * size]
-            d_wave_factor[v, w] = np.sum(block * factor)
+            d_wave_factor[v, w] = (block * factor).sum()
             d_factor += wave_factor[v, w] * block
     return d_moved + z, cholesky_adjoint(wave_factor, d_wave_factor), d_factor
