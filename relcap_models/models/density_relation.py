@@ -68,7 +68,7 @@ class RelationEffects:
         self.index = np.where(frame.relation_of_rating >= 0, row, -1)
         self.stratum, self.count = np.zeros(self.n_relations, dtype=np.int64), np.array([self.n_relations])
 
-    def _scales(self, values: Values) -> None:
+    def scale(self, values: Values) -> None:
         """Standard deviations of sum and difference (or of the relation alone)."""
         if self.reciprocal:
             self.share = values["dyadic_reciprocity_01"]
@@ -93,7 +93,7 @@ class RelationEffects:
 
     def _effects(self, values: Values) -> np.ndarray:
         """(R, W, D) relation effects, centred over relations."""
-        self._scales(values)
+        self.scale(values)
         self.cholesky = [f.forward(values, s) for f, s in zip(self.factors, self.spreads)]
         total = sum(c @ c.T for c in self.cholesky)
         self.alone_factor = (

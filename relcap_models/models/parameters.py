@@ -83,10 +83,14 @@ class Layout:
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """A starting point: prior-typical effects near zero, thresholds at the observed proportions."""
-        x = rng.normal(0.0, 0.1, self.size)
+        return rng.normal(0.0, 0.1, self.size) + self.typical()
+
+    def typical(self) -> np.ndarray:
+        """The point around which the sampler starts."""
+        x = np.zeros(self.size)
         for p in self.parameters:
             if p.start is not None:
-                x[self.slices[p.name]] += np.broadcast_to(p.start, p.shape).ravel()
+                x[self.slices[p.name]] = np.broadcast_to(p.start, p.shape).ravel()
         return x
 
 

@@ -59,11 +59,7 @@ class Covariances:
 
     def start(self) -> np.ndarray:
         """Half the spreads that the priors expect, no correlation but that of the reference."""
-        x = np.zeros(self.size)
-        for p in self.layout.parameters:
-            if p.start is not None:
-                x[self.layout.slices[p.name]] = np.broadcast_to(p.start, p.shape).ravel()
-        return x
+        return self.layout.typical()
 
     def stretched(self, growth: np.ndarray) -> np.ndarray:
         """(S, p) change of θ when the logarithm of every latent standard deviation grows: growth (S, D)."""
@@ -132,14 +128,12 @@ class Covariances:
 
     def matrices(self, theta: np.ndarray) -> Matrices:
         """All covariance matrices at θ."""
-        return self._matrices(self.values(theta))
-
-    def _matrices(self, values: Values) -> Matrices:
+        values = self.values(theta)
         factor = self.unit.covariance.forward(values, values["sd_unit"])
         result = {"unit": np.kron(self.unit.waves.forward(values), factor @ factor.T)}
         if self.relation is not None:
             between = self.relation.waves.forward(values)
-            self.relation._scales(values)
+            self.relation.scale(values)
             factors = [f.forward(values, s) for f, s in zip(self.relation.factors, self.relation.spreads)]
             parts = [f @ f.T for f in factors]
             result["alone"] = np.kron(between, sum(parts))

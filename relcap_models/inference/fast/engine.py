@@ -33,7 +33,7 @@ from relcap_models.models.structure import Structure
 from relcap_models.seeds import child_seed
 
 MAX_ROUNDS = 40
-_LONGEST = 1.0
+_FURTHEST = 1.0
 # Newton decrements are twice the log density still to be gained; effects are judged by their posterior sd.
 CLOSE = {"covariances": 0.05, "items": 0.05, "effects": 0.03}
 _SHARES = {
@@ -96,9 +96,12 @@ def sample(
     FitError
         If the design is one that this engine does not take, or the iterations break down.
     """
-    found = approximate(model, frame, structure, progress=progress)
     rng = np.random.default_rng(child_seed(seed, "fast"))
-    theta, vector, effects = draw(found, chains * draws, rng)
+    try:
+        found = approximate(model, frame, structure, progress=progress)
+        theta, vector, effects = draw(found, chains * draws, rng)
+    except np.linalg.LinAlgError as error:
+        raise FitError(f"The fast engine broke down ({error}): use --engine nuts") from None
     named = kept(
         found.covariances,
         found.items,
@@ -129,7 +132,9 @@ def approximate(
     Raises
     ------
     FitError
-        As `sample`.
+        If the design is one that this engine does not take.
+    LinAlgError
+        If the iterations break down.
     """
     if structure.relation == "residual":
         raise FitError(
@@ -142,10 +147,7 @@ def approximate(
     items = Items(frame, family, model.loadings, priors, scale)
     mixed = MixedModel(frame, structure, priors, scale)
     quadrature = Quadrature(frame, family)
-    try:
-        return _iterate(covariances, items, mixed, quadrature, scale, structure, progress)
-    except np.linalg.LinAlgError as error:
-        raise FitError(f"The fast engine broke down ({error}): use --engine nuts") from None
+    return _iterate(covariances, items, mixed, quadrature, scale, structure, progress)
 
 
 def _iterate(
@@ -165,7 +167,7 @@ def _iterate(
     pseudo = pseudo_from(mean, covariance, tilted)
     effects = None
     damping, last = LONGEST, np.inf
-    reach, before = np.full(covariances.size, _LONGEST), np.zeros(covariances.size)
+    reach, before = np.full(covariances.size, _FURTHEST), np.zeros(covariances.size)
     for number in range(1, MAX_ROUNDS + 1):
         found = mixed.solve(covariances.matrices(theta), pseudo)
         gradient, information, follow, blocks = mixed.slopes(found, covariances.derivatives(theta))
@@ -189,12 +191,14 @@ def _iterate(
             "items": float(item_step @ slope),
             "effects": moved,
         }
+        if not np.isfinite([left["covariances"], left["items"], effects.sum()]).all():
+            raise np.linalg.LinAlgError(f"round {number} gave figures that are none")
         if progress is not None:
             progress(number, left)
         if all(abs(left[name]) < limit for name, limit in CLOSE.items()) or number == MAX_ROUNDS:
             break
         # Where a spread is close to 0 the curvature changes with every step: shorter ones after turning back.
-        reach = np.where(step * before < 0, 0.4 * np.abs(before), np.minimum(1.5 * reach, _LONGEST))
+        reach = np.where(step * before < 0, 0.4 * np.abs(before), np.minimum(1.5 * reach, _FURTHEST))
         before = np.clip(step, -reach, reach)
         theta = theta + before
         # Early on the items follow the covariances: that is no overshooting.

@@ -1,9 +1,9 @@
 """The Gaussian mixed model behind a rating model, given a Gaussian pseudo-observation of each rating.
 
 Effects of respondents and ratings are eliminated person by person, exactly; what is left is one precision
-matrix of the effects of units, relations and districts. Its factor gives the marginal likelihood of the
-covariances, its gradient and average information (Gilmour, Thompson & Cullis 1995, Biometrics 51, 1440–1450),
-and the distribution of each rating given the others' answers.
+matrix of the effects of units, relations and districts. Its factor gives the gradient of the marginal
+likelihood of the covariances and its average information (Gilmour, Thompson & Cullis 1995, Biometrics 51,
+1440–1450), and the distribution of each rating given the others' answers.
 """
 
 from __future__ import annotations
@@ -33,13 +33,12 @@ class Slots:
     where: np.ndarray
 
 
-@dataclass
+@dataclass(frozen=True)
 class Solution:
     """Everything that one factorisation gives.
 
     effects : (E,) posterior mean · covariance : (E, E) of the effects, and the lower Cholesky factor of its
     inverse · weights : Q of each person, row by row, one person after another · rest : (N, D) P·y
-    log_marginal : up to a constant of the pseudo-observations
     """
 
     matrices: Matrices
@@ -48,7 +47,6 @@ class Solution:
     factor: np.ndarray
     weights: np.ndarray
     rest: np.ndarray
-    log_marginal: float
 
 
 class MixedModel:
@@ -80,12 +78,12 @@ class MixedModel:
         table = np.column_stack([*keys, frame.covariates_of_rating]).astype(float)
         _, first, self.cell = np.unique(table, axis=0, return_index=True, return_inverse=True)
         self.cell = self.cell.reshape(-1)
-        self.n_cells = len(first)
+        n_cells = len(first)
         own, wave = frame.own[first], frame.wave_of_rating[first]
         rater, target = frame.rater_of_rating[first], frame.target_of_rating[first]
         rows, columns, entries = [], [], []
         self.prior_sd: list[float] = []
-        cells = np.arange(self.n_cells)
+        cells = np.arange(n_cells)
 
         def add(cell: np.ndarray, column: np.ndarray, value: np.ndarray | float = 1.0) -> None:
             """Effect number `column` + d acts on dimension d of the cell."""
@@ -153,15 +151,13 @@ class MixedModel:
         self.n_effects = n_effects
         self.design = csr_matrix(
             (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
-            shape=(self.n_cells * D, n_effects),
+            shape=(n_cells * D, n_effects),
         )
         n = self.frame.n_ratings * D
         at = (self.cell[:, None] * D + np.arange(D)).ravel()
-        self.of_rating = csr_matrix((np.ones(n), (np.arange(n), at)), shape=(n, self.n_cells * D))
-        self.whole = self.of_rating @ self.design
+        self.whole = csr_matrix((np.ones(n), (np.arange(n), at)), shape=(n, n_cells * D)) @ self.design
         # Rows and columns of Q in the order in which the persons' blocks lie.
         flat = (self.order[:, None] * D + np.arange(D)).ravel()
-        self.flat = flat
         begin = self.begin * D
         self.q_row = np.concatenate(
             [np.repeat(flat[begin[i] : begin[i + 1]], self.size[i]) for i in range(len(self.size))]
@@ -180,7 +176,7 @@ class MixedModel:
         noise = np.stack([matrices[g.name] for g in self.groupings]) if self.groupings else None
         if noise is None:
             noise = np.zeros((0, self.n_dimensions, self.n_dimensions))
-        weights, value, log_determinant, square = _persons(
+        weights, value = _persons(
             self.order,
             self.begin,
             self.block,
@@ -196,24 +192,17 @@ class MixedModel:
         precision[head, head] += 1.0 / np.square(self.prior_sd)
         for slots in self.slots:
             K = matrices[slots.matrix]
-            sign, size = np.linalg.slogdet(K)
-            if sign <= 0:
-                raise np.linalg.LinAlgError(f"the covariance of {slots.matrix} effects is singular")
-            log_determinant += len(slots.where) * size
             where = slots.where
             precision[where[:, :, None], where[:, None, :]] += np.linalg.inv(K)
         factor, failed = lapack.dpotrf(precision, lower=1, overwrite_a=1, clean=1)
         if failed:
             raise np.linalg.LinAlgError("the precision of the effects is not positive definite")
-        log_determinant += 2.0 * np.log(np.diag(factor)).sum()
         covariance, _ = lapack.dpotri(factor, lower=1, overwrite_c=0)
         # Symmetric, so its transpose is itself, in the order of memory that sparse products want.
         covariance = _mirrored(covariance).T
-        right = self.whole.T @ value.ravel()
-        effects = covariance @ right
+        effects = covariance @ (self.whole.T @ value.ravel())
         rest = value - (Q @ (self.whole @ effects)).reshape(value.shape)
-        log_marginal = -0.5 * (log_determinant + square - right @ effects)
-        return Solution(matrices, effects, covariance, factor, weights, rest, float(log_marginal))
+        return Solution(matrices, effects, covariance, factor, weights, rest)
 
     def slopes(self, found: Solution, derivatives: dict[str, np.ndarray]):
         """Gradient of the log marginal likelihood, its average information, and how effects move with θ.
@@ -284,7 +273,6 @@ def _persons(order, begin, block, groups, noise, roots, shift):
     n_ratings, D = shift.shape
     weights = np.empty(block[-1])
     value = np.zeros((n_ratings, D))
-    log_determinant, square = 0.0, 0.0
     for person in range(len(begin) - 1):
         ratings = order[begin[person] : begin[person + 1]]
         n = len(ratings)
@@ -302,17 +290,13 @@ def _persons(order, begin, block, groups, noise, roots, shift):
                         inner[a * D : (a + 1) * D, b * D : (b + 1) * D] += noise[g]
         inner = np.eye(size) + root.T @ inner @ root
         factor = np.linalg.cholesky(inner)
-        for i in range(size):
-            log_determinant += 2.0 * np.log(factor[i, i])
         half = np.linalg.solve(factor, root.T)
         q = half.T @ half
         weights[block[person] : block[person + 1]] = q.ravel()
-        y = np.linalg.solve(factor, target)
-        square += (y * y).sum()
-        v = half.T @ y
+        v = half.T @ np.linalg.solve(factor, target)
         for a in range(n):
             value[ratings[a]] = v[a * D : (a + 1) * D]
-    return weights, value, log_determinant, square
+    return weights, value
 
 
 @_compiled

@@ -16,6 +16,7 @@ from numba import njit
 
 from relcap_models.inference.person_integral import _response
 from relcap_models.models.families import LATENT_SCALE
+from relcap_models.models.frame import Frame
 from relcap_models.models.kernels import (
     FAMILY_CODES,
     GAUSSIAN,
@@ -266,7 +267,7 @@ def _tilt(
 class Quadrature:
     """Moments of the ratings of one frame."""
 
-    def __init__(self, frame, family: str, *, n_nodes: int = 0) -> None:
+    def __init__(self, frame: Frame, family: str) -> None:
         order = np.argsort(frame.rating_of_response, kind="stable")
         self.begin = np.searchsorted(frame.rating_of_response[order], np.arange(frame.n_ratings + 1))
         self.item = frame.item_of_response[order].astype(np.int64)
@@ -280,9 +281,7 @@ class Quadrature:
             frame.n_categories.astype(np.int64),
         )
         size = len(frame.dimensions)
-        nodes, weights = np.polynomial.hermite_e.hermegauss(
-            n_nodes or (15 if size == 1 else 9 if size == 2 else 7)
-        )
+        nodes, weights = np.polynomial.hermite_e.hermegauss(15 if size == 1 else 9 if size == 2 else 7)
         self.z, self.log_weight = nodes, np.log(weights / weights.sum())
 
     def __call__(

@@ -171,7 +171,7 @@ def protect(
             if opened.isdisjoint(cells.families_of.get(row, ())):
                 opened |= set(cells.families_of.get(row, ()))
                 # A row that stays pinned is in a long sum: twice as many of its parts are hidden every time.
-                for _ in range(2 ** max(0, int(rounds[row]) - 2)):
+                for _ in range(2 ** min(max(0, int(rounds[row]) - 2), 6)):
                     _widen(suppression, row)
                 rounds[row] += 1
 

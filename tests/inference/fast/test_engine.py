@@ -74,6 +74,39 @@ def test_persons_who_rate_persons_are_not_trusted():
     assert not rows(found)["fast_spreads"], "twelve answers tell nothing of a standard deviation"
 
 
+def test_an_engine_that_has_not_settled_says_so(fast_fit):
+    tree = fast_fit.tree.copy(deep=True)
+    tree["approximation"]["left"].to_numpy()[:] = [0.01, 0.2, 0.01]
+    found = next(row for row in trust(replace(fast_fit, tree=tree)) if row[0] == "fast_settled")
+    assert found[1] == "items"
+    assert found[2] == pytest.approx(0.2 / engine.CLOSE["items"])
+    assert not found[4]
+
+
+def test_answers_at_one_end_of_the_scale_are_not_trusted(fast_fit):
+    """Six of ten ratings with nothing but the highest answer; the rest with nothing but the second."""
+    frame = fast_fit.frame
+    high = frame.rating_of_response % 10 < 6
+    answer = np.where(high, frame.n_categories[frame.item_of_response] - 1, 1)
+    found = next(
+        row
+        for row in trust(replace(fast_fit, frame=replace(frame, answer=answer)))
+        if row[0] == "fast_extremes"
+    )
+    assert found[2] == pytest.approx(np.mean(np.unique(frame.rating_of_response) % 10 < 6))
+    assert not found[4]
+    assert rows(fast_fit)["fast_extremes"]
+
+
+def test_what_cannot_be_computed_is_an_error_in_words(fast_fit, survey, monkeypatch):
+    def singular(*_):
+        raise np.linalg.LinAlgError("a matrix is singular")
+
+    monkeypatch.setattr(engine.MixedModel, "slopes", singular)
+    with pytest.raises(FitError, match="broke down"):
+        fit(fast_fit.model, survey, engine="fast", seed=1, chains=1, draws=10, progress=False)
+
+
 @pytest.fixture(scope="module")
 def approximation(survey):
     from relcap_models.models.relation import Relation

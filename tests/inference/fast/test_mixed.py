@@ -93,8 +93,6 @@ def test_the_marginal_likelihood_and_its_slopes_are_those_of_one_normal(dense):
         above[k] += step
         below[k] -= step
         slope = (dense.log_marginal(above) - dense.log_marginal(below)) / (2 * step)
-        ours = (solve(above).log_marginal - solve(below).log_marginal) / (2 * step)
-        assert ours == pytest.approx(slope, abs=1e-5)
         assert gradient[k] == pytest.approx(slope, abs=1e-5)
         moved = (solve(above).effects - solve(below).effects) / (2 * step)
         np.testing.assert_allclose(follow[k], moved, atol=1e-5)
