@@ -13,10 +13,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
-	$(BIN)/relcap run studies/municipality
+	$(BIN)/relcap run studies/municipality --engine fast
 
 demo-full: $(VENV)/.ready
-	$(BIN)/relcap run studies/municipality_full
+	$(BIN)/relcap run studies/municipality
 
 test: $(VENV)/.ready
 	$(PYTEST) -n 2 --dist loadgroup -m "not recovery and not validation and not notebook and not bench"

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.bench
 
 
 def test_checking_the_full_demonstration(benchmark, repository, tmp_path):
-    study = read_study(repository / "studies" / "municipality_full")
+    study = read_study(repository / "studies" / "municipality")
     simulated = simulate_study(study)
     paths = {}
     for name, table in simulated.tables.items():

@@ -7,6 +7,7 @@ without effects and item parameters.
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from relcap_models.models.density import Density
@@ -17,6 +18,7 @@ from relcap_models.models.parameters import Layout
 
 _STEP = 1e-5
 _POORLY_KNOWN = 0.55
+_FURTHEST = 1.0
 
 
 Matrices = dict[str, np.ndarray]
@@ -110,10 +112,29 @@ class Covariances:
         at[k] = x
         return self.log_prior(at)[0]
 
-    def newton_step(self, information: np.ndarray, uphill: np.ndarray) -> np.ndarray:
-        """Newton step of θ on the scale of the cube root, where a spread of 0 is not infinitely far."""
-        bend = np.where(self.is_sd, np.maximum(uphill, 0.0) / 3.0, 0.0)
-        return self.bent(np.linalg.solve(information + np.diag(bend), uphill))
+    def step(self, theta: np.ndarray, gradient: np.ndarray, information: np.ndarray) -> np.ndarray:
+        """Step to the mode of the prior times the likelihood that slope and information at `theta` foretell.
+
+        gradient : (p,) of the log likelihood · information : (p, p) its average information
+
+        The log likelihood is taken as quadratic in the cube root of a standard deviation; where that is
+        poorly known, in the variance, so that a variance of 0 is not infinitely far away.
+        """
+        known = np.diag(information) + self.prior_curvature(theta)
+        poorly = known < 1.0 / _POORLY_KNOWN**2
+        exponent = np.where(self.is_sd, np.where(poorly, 2.0, 1 / 3), 0.0)
+        divisor = np.where(self.is_sd, exponent, 1.0)
+
+        def negative(step: np.ndarray) -> tuple[float, np.ndarray]:
+            slope = np.exp(exponent * step)
+            change = np.where(self.is_sd, (slope - 1.0) / divisor, step)
+            left = gradient - information @ change
+            value, of_prior = self.log_prior(theta + step)
+            value += (gradient + left) @ change / 2 - self.power @ step
+            return -value, -(slope * left + of_prior - self.power)
+
+        box = [(-_FURTHEST, _FURTHEST)] * self.size
+        return minimize(negative, np.zeros(self.size), jac=True, method="L-BFGS-B", bounds=box).x
 
     def prior_curvature(self, theta: np.ndarray) -> np.ndarray:
         """Minus the second derivatives of the log prior, which is a sum over parameters."""

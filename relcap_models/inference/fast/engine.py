@@ -21,7 +21,7 @@ from scipy.linalg import solve_triangular
 from relcap_models.errors import FitError
 from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.draws import kept
-from relcap_models.inference.fast.items import LONGEST, Items, shorter
+from relcap_models.inference.fast.items import FIRST_LENGTH, Items, next_length
 from relcap_models.inference.fast.marginal import Marginal, fit_marginal
 from relcap_models.inference.fast.mixed import MixedModel, Solution
 from relcap_models.inference.fast.pseudo import Quadrature, pseudo_from
@@ -33,9 +33,10 @@ from relcap_models.models.structure import Structure
 from relcap_models.seeds import child_seed
 
 MAX_ROUNDS = 40
-_FURTHEST = 1.0
 # Newton decrements are twice the log density still to be gained; effects are judged by their posterior sd.
 CLOSE = {"covariances": 0.05, "items": 0.05, "effects": 0.03}
+# Covariances follow the items and the items the covariances: towards the end longer steps get there sooner.
+_LONGEST = 2.0
 _SHARES = {
     "perceiver": 0.06,
     "target": 0.06,
@@ -166,14 +167,13 @@ def _iterate(
     tilted = marginal.tilted
     pseudo = pseudo_from(mean, covariance, tilted)
     effects = None
-    damping, last = LONGEST, np.inf
-    reach, before = np.full(covariances.size, _FURTHEST), np.zeros(covariances.size)
+    length, last = FIRST_LENGTH, None
+    before = np.zeros(covariances.size)
     for number in range(1, MAX_ROUNDS + 1):
         found = mixed.solve(covariances.matrices(theta), pseudo)
         gradient, information, follow, blocks = mixed.slopes(found, covariances.derivatives(theta))
         whole = information + np.diag(covariances.prior_curvature(theta))
         uphill = gradient + covariances.log_prior(theta)[1] - covariances.power
-        step = covariances.newton_step(whole, uphill)
 
         mean, covariance = mixed.cavities(pseudo, found, blocks)
         tilted = quadrature(items.values(vector), mean, covariance, around=tilted, with_score=True)
@@ -197,14 +197,15 @@ def _iterate(
             progress(number, left)
         if all(abs(left[name]) < limit for name, limit in CLOSE.items()) or number == MAX_ROUNDS:
             break
-        # Where a spread is close to 0 the curvature changes with every step: shorter ones after turning back.
-        reach = np.where(step * before < 0, 0.4 * np.abs(before), np.minimum(1.5 * reach, _FURTHEST))
-        before = np.clip(step, -reach, reach)
+        step = covariances.step(theta, gradient, information)
+        # A parameter that turns back overshot: where it was going lies between (secant).
+        turned = step * before < 0
+        before = np.where(turned, step * before / np.where(turned, before - step, 1.0), step)
         theta = theta + before
-        # Early on the items follow the covariances: that is no overshooting.
-        damping = shorter(damping, left["covariances"] < 1.0 and left["items"] > last)
-        last = left["items"]
-        vector = items.moved(vector, damping * item_step)
+        longest = _LONGEST if left["covariances"] < 1.0 else 1.0
+        length = next_length(length, last, item_step, held, longest)
+        last = item_step
+        vector = items.moved(vector, length * item_step)
         tilted = quadrature(items.values(vector), mean, covariance, around=tilted)
         pseudo = pseudo_from(mean, covariance, tilted)
     return Approximation(

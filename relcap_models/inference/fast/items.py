@@ -14,15 +14,21 @@ from relcap_models.models.frame import Frame
 from relcap_models.models.priors import Priors
 
 _FURTHEST = 0.5
-LONGEST = 0.8
+FIRST_LENGTH = 0.7
 
 
-def shorter(damping: float, overshot: bool) -> float:
-    """Share of the next step that is taken: less after a step that overshot, slowly more again.
+def next_length(
+    length: float, last: np.ndarray | None, step: np.ndarray, metric: np.ndarray, longest: float
+) -> float:
+    """Share of `step` to take, from what `length` times the `last` one has left of it (secant).
 
-    The outer product of scores is too small a curvature where ratings are few.
+    The outer product of scores is too small a curvature where ratings are few, and too large a one where
+    covariances follow the items.
     """
-    return max(0.6 * damping, 0.05) if overshot else min(1.3 * damping, LONGEST)
+    if last is None:
+        return length
+    done = last @ metric @ (last - step) / (last @ metric @ last)
+    return float(np.clip(length / max(done, 0.1), 0.1, longest))
 
 
 class Items:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from relcap_models.inference.fast.items import LONGEST, Items, shorter
+from relcap_models.inference.fast.items import FIRST_LENGTH, Items, next_length
 from relcap_models.inference.fast.pseudo import Quadrature, Tilted
 from relcap_models.models.frame import Frame
 
@@ -51,7 +51,7 @@ def fit_marginal(frame: Frame, items: Items, quadrature: Quadrature, scale: floa
     diagonal = lower[0] == lower[1]
     q, n_root = len(vector), len(diagonal)
     tilted = None
-    damping, last = LONGEST, np.inf
+    length, last = FIRST_LENGTH, None
     for _ in range(_MAX_ROUNDS):
         total = root @ root.T
         mean, covariance = shift[group], np.repeat(total[None], n, axis=0)
@@ -76,9 +76,8 @@ def fit_marginal(frame: Frame, items: Items, quadrature: Quadrature, scale: floa
         decrement = float(step @ slope)
         if decrement < _CLOSE:
             break
-        damping = shorter(damping, decrement > last)
-        last = decrement
-        step *= damping * min(1.0, 0.7 / np.abs(step).max())
+        length, last = next_length(length, last, step, information, 1.0), step
+        step = length * min(1.0, 0.7 / np.abs(step).max()) * step
         vector = items.moved(vector, step[:q])
         moved = step[q : q + n_root]
         root[lower] = np.where(

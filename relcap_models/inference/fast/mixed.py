@@ -23,6 +23,9 @@ from relcap_models.models.structure import Structure
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _LOCATION_SD = 4.0
+# Beyond so many effects their matrices are held in single precision: half the time and memory. A Cholesky
+# factor's errors do not depend on the units of its rows; with 7,056 effects, correlations are off by 8e-6.
+_SINGLE_PRECISION = 3000
 
 
 @dataclass(frozen=True)
@@ -187,20 +190,22 @@ class MixedModel:
         )
         n = self.frame.n_ratings * self.n_dimensions
         Q = csr_matrix((weights, (self.q_row, self.q_column)), shape=(n, n))
-        precision = (self.whole.T @ (Q @ self.whole)).toarray(order="F")
+        number = np.float32 if self.n_effects > _SINGLE_PRECISION else np.float64
+        precision = (self.whole.T @ (Q @ self.whole)).astype(number).toarray(order="F")
         head = np.arange(len(self.prior_sd))
         precision[head, head] += 1.0 / np.square(self.prior_sd)
         for slots in self.slots:
             K = matrices[slots.matrix]
             where = slots.where
             precision[where[:, :, None], where[:, None, :]] += np.linalg.inv(K)
-        factor, failed = lapack.dpotrf(precision, lower=1, overwrite_a=1, clean=1)
+        potrf, potri = lapack.get_lapack_funcs(("potrf", "potri"), dtype=number)
+        factor, failed = potrf(precision, lower=1, overwrite_a=1, clean=1)
         if failed:
             raise np.linalg.LinAlgError("the precision of the effects is not positive definite")
-        covariance, _ = lapack.dpotri(factor, lower=1, overwrite_c=0)
+        covariance, _ = potri(factor, lower=1, overwrite_c=0)
         # Symmetric, so its transpose is itself, in the order of memory that sparse products want.
         covariance = _mirrored(covariance).T
-        effects = covariance @ (self.whole.T @ value.ravel())
+        effects = _product(covariance, self.whole.T @ value.ravel())
         rest = value - (Q @ (self.whole @ effects)).reshape(value.shape)
         return Solution(matrices, effects, covariance, factor, weights, rest)
 
@@ -213,7 +218,8 @@ class MixedModel:
         """
         D, n = self.n_dimensions, self.frame.n_ratings
         p = len(derivatives["unit"])
-        cells = self.design @ (self.design @ found.covariance).T
+        design = self.design.astype(found.covariance.dtype)
+        cells = design @ (design @ found.covariance).T
         blocks, sums = _person_moments(
             self.order, self.begin, self.block, self.groups, found.weights, cells, self.cell, found.rest
         )
@@ -230,14 +236,15 @@ class MixedModel:
         for slots in self.slots:
             dK, K, where = derivatives[slots.matrix], found.matrices[slots.matrix], slots.where
             mean = found.effects[where]
-            second = mean.T @ mean + found.covariance[where[:, :, None], where[:, None, :]].sum(axis=0)
+            second = mean.T @ mean
+            second += found.covariance[where[:, :, None], where[:, None, :]].sum(axis=0, dtype=np.float64)
             inverse = np.linalg.inv(K)
             gradient += 0.5 * np.einsum("pij,ij->p", dK, inverse @ second @ inverse - len(where) * inverse)
             shifted[:, where] += np.einsum("pij,gj->pgi", dK, score[where])
         moved = moved.reshape(p, -1) + (self.whole @ shifted.T).T
         Q = csr_matrix((found.weights, (self.q_row, self.q_column)), shape=(n * D, n * D))
         weighted = Q @ moved.T
-        gain = found.covariance @ (self.whole.T @ weighted)
+        gain = _product(found.covariance, self.whole.T @ weighted)
         projected = weighted - Q @ (self.whole @ gain)
         information = 0.5 * moved @ projected
         return gradient, (information + information.T) / 2, shifted - gain.T, blocks
@@ -251,6 +258,11 @@ class MixedModel:
         return value - np.einsum("nij,nj->ni", outer, found.rest), (
             covariance + covariance.transpose(0, 2, 1)
         ) / 2
+
+
+def _product(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """matrix @ right in the matrix's precision, without a copy of the matrix."""
+    return (matrix @ right.astype(matrix.dtype)).astype(np.float64)
 
 
 def _mirrored(lower: np.ndarray) -> np.ndarray:

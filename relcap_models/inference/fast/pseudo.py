@@ -9,8 +9,11 @@ log-concave in η, so its precision is never negative.
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
+import joblib
 import numpy as np
 from numba import njit
 
@@ -310,23 +313,29 @@ class Quadrature:
             tables = np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 2))
         else:
             tables = _tabulate(self.code, grid, loading, location, residual, self.first, self.n_categories)
-        return Tilted(
-            *_tilt(
+        mean, covariance, centre = (np.ascontiguousarray(a) for a in (mean, covariance, centre))
+
+        def some(ratings: slice) -> tuple[np.ndarray, ...]:
+            return _tilt(
                 self.code,
-                self.begin,
+                self.begin[ratings.start : ratings.stop + 1],
                 self.item,
                 self.answer,
                 self.dimension,
                 (loading, location, residual, self.n_categories),
                 tables,
                 grid,
-                np.ascontiguousarray(mean),
-                np.ascontiguousarray(covariance),
-                np.ascontiguousarray(centre),
-                root,
+                mean[ratings],
+                covariance[ratings],
+                centre[ratings],
+                root[ratings],
                 self.z,
                 self.log_weight,
                 self.width,
                 with_score,
             )
-        )
+
+        edges = np.linspace(0, len(mean), joblib.cpu_count() + 1).astype(int)
+        with ThreadPoolExecutor() as threads:
+            parts = list(threads.map(some, (slice(a, b) for a, b in pairwise(edges.tolist()))))
+        return Tilted(*(np.concatenate(part) for part in zip(*parts)))

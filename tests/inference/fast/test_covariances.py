@@ -38,3 +38,40 @@ def test_a_well_known_spread_is_normal_on_the_scale_of_its_cube_root():
     root = np.cbrt(sd / mode)
     assert root.mean() == pytest.approx(1.0, abs=4 * 0.05 / 200)
     assert root.std() == pytest.approx(0.05, rel=0.02)
+
+
+def steps(log_likelihood, slope_and_information, n_steps):
+    """Distance of the first unit standard deviation's logarithm from its mode after so many steps."""
+    covariances = Covariances(open_case("one wave, own ratings").density)
+    theta = covariances.start()
+    where = covariances.layout.slices["sd_unit"].start
+    information = 1e6 * np.eye(covariances.size)
+    gradient = np.zeros(covariances.size)
+    for _ in range(n_steps):
+        variance = np.exp(2 * theta[where])
+        slope, information[where, where] = slope_and_information(variance)
+        gradient = covariances.power - covariances.log_prior(theta)[1]
+        gradient[where] = slope
+        theta = theta + covariances.step(theta, gradient, information)
+    grid = theta.copy() + np.zeros((40_001, covariances.size))
+    grid[:, where] = np.linspace(-8, 2, 40_001)
+    value = [covariances.log_prior(at)[0] - covariances.power @ at for at in grid[::40]]
+    rough = grid[np.argmax(value + log_likelihood(np.exp(2 * grid[::40, where]))) * 40, where]
+    fine = grid[np.abs(grid[:, where] - rough) < 0.02]
+    value = [covariances.log_prior(at)[0] - covariances.power @ at for at in fine]
+    return theta[where] - fine[np.argmax(value + log_likelihood(np.exp(2 * fine[:, where]))), where]
+
+
+def test_steps_reach_a_spread_of_which_the_answers_say_that_it_is_near_0():
+    # Log likelihood −40·v − 50·v²: greatest at a variance below 0.
+    left = steps(lambda v: -40 * v - 50 * v**2, lambda v: (2 * v * (-40 - 100 * v), 4 * v**2 * 100), 5)
+    assert left == pytest.approx(0, abs=0.005)
+
+
+@pytest.mark.parametrize("truth", [0.02, 2.0])
+def test_steps_reach_a_spread_that_is_well_known(truth):
+    # 400 values of variance `truth`: average information n·S/(2v³) of the variance (Gilmour et al. 1995).
+    left = steps(
+        lambda v: -200 * (np.log(v) + truth / v), lambda v: (400 * (truth / v - 1), 800 * truth / v), 7
+    )
+    assert left == pytest.approx(0, abs=0.005)

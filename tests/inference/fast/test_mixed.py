@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from relcap_models.inference.fast import mixed
 from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.draws import kept
 from relcap_models.inference.fast.items import Items
@@ -96,6 +97,23 @@ def test_the_marginal_likelihood_and_its_slopes_are_those_of_one_normal(dense):
         assert gradient[k] == pytest.approx(slope, abs=1e-5)
         moved = (solve(above).effects - solve(below).effects) / (2 * step)
         np.testing.assert_allclose(follow[k], moved, atol=1e-5)
+
+
+def test_single_precision_gives_the_same_to_its_own_digits(monkeypatch):
+    dense = Dense("three waves, districts")
+    matrices, derivatives = (
+        f(dense.theta) for f in (dense.covariances.matrices, dense.covariances.derivatives)
+    )
+    exact = dense.mixed.solve(matrices, dense.pseudo)
+    monkeypatch.setattr(mixed, "_SINGLE_PRECISION", 0)
+    single = dense.mixed.solve(matrices, dense.pseudo)
+    assert single.covariance.dtype == single.factor.dtype == np.float32
+    assert single.effects.dtype == np.float64
+    spread = np.sqrt(np.diag(exact.covariance))
+    np.testing.assert_allclose(single.effects / spread, exact.effects / spread, atol=1e-4)
+    np.testing.assert_allclose(np.sqrt(np.diag(single.covariance)), spread, rtol=1e-5)
+    for ours, theirs in zip(dense.mixed.slopes(single, derivatives), dense.mixed.slopes(exact, derivatives)):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
 def test_a_cavity_is_what_the_other_ratings_say(dense):
