@@ -118,8 +118,9 @@ def run(
     engine: Annotated[
         str | None,
         typer.Option(
-            metavar="fast|nuts",
-            help="Replaces `inference.engine`: nuts for what is published, fast for a look.",
+            metavar="fast|nuts|both",
+            help="Replaces `inference.engine`: nuts for what is published, fast for a look; both: nuts, and "
+            "how far fast is from it.",
         ),
     ] = None,
     settings: SetOption = None,

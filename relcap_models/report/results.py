@@ -33,6 +33,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "item_distributions": "analysis item dimension category observed predicted_mean predicted_lower "
             "predicted_upper suppressed",
             "checks": "analysis check subject value threshold passed message",
+            "agreement": "analysis quantity n mean_difference p95_difference max_difference median_sd_ratio "
+            "share_sd_ratio",
             "intake": "instrument read answers dont_know missing blank",
         }.items()
     }

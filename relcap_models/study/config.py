@@ -54,7 +54,10 @@ class WaveDeclaration(Declaration):
 class Inference(Declaration):
     """How the posterior is computed, and when it counts as converged."""
 
-    engine: Literal["nuts", "fast"] = "nuts"
+    engine: Literal["nuts", "fast", "both"] = Field(
+        "nuts",
+        description="nuts for what is published, fast for a look; both: nuts, and how far fast is from it",
+    )
     chains: int = Field(4, ge=2, description="R-hat needs at least two")
     draws: int = Field(1000, ge=25, description="kept draws of each chain; the checks need 25")
     tune: int = Field(1000, ge=10, description="warm-up draws of each chain, thrown away")

@@ -14,6 +14,8 @@ import pandas as pd
 from rich.console import Console
 
 from relcap_models import estimands, inference, models, report
+from relcap_models.errors import FitError
+from relcap_models.inference.agreement import COLUMNS as AGREEMENT
 from relcap_models.report.disclosure import apply_disclosure
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import write
@@ -157,6 +159,8 @@ def _analyse(
         seconds = time.perf_counter() - began
         fit.save(place)
         tables.append(_tables(study, material, fit, progress=progress))
+        if study.config.inference.engine == "both":
+            tables[-1]["agreement"] = _agreement(study, material, fit, tables[-1], log=log)
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(
@@ -176,10 +180,8 @@ def _tables(
     study: Study, material: Material, fit: inference.Fit, *, progress: bool
 ) -> dict[str, pd.DataFrame]:
     """Estimates, predictive distributions and checks of one fit."""
-    targets, limits, ci_prob = study.config.targets, study.config.inference, study.config.report.ci_prob
-    estimates = estimands.tables(
-        fit, material.survey, ci_prob=ci_prob, gap=targets.gap, goal=targets.change, k=targets.k
-    )
+    limits, ci_prob = study.config.inference, study.config.report.ci_prob
+    estimates = _estimates(study, material, fit)
     seed = int(fit.settings["seed"])
     replicates = inference.replicate(fit, seed=seed)
     checks = inference.checks(
@@ -195,6 +197,37 @@ def _tables(
     return {**estimates, "item_distributions": predicted, "checks": checks}
 
 
+def _estimates(study: Study, material: Material, fit: inference.Fit) -> dict[str, pd.DataFrame]:
+    targets, ci_prob = study.config.targets, study.config.report.ci_prob
+    return estimands.tables(
+        fit, material.survey, ci_prob=ci_prob, gap=targets.gap, goal=targets.change, k=targets.k
+    )
+
+
+def _agreement(
+    study: Study,
+    material: Material,
+    fit: inference.Fit,
+    estimates: Mapping[str, pd.DataFrame],
+    *,
+    log: _Log,
+) -> pd.DataFrame:
+    """The fast engine beside the sampler; no rows, and a line that says why, if it cannot take the design."""
+    shape = {name: fit.settings[name] for name in ("seed", "chains", "draws")}
+    progress = not log.console.quiet
+    try:
+        fast = inference.fit(fit.model, material.survey, engine="fast", **shape, progress=progress)
+    except FitError as error:
+        log.say(f"{fit.model.id}: not compared with the fast engine: {error}")
+        return pd.DataFrame(columns=list(AGREEMENT))
+    approximated = _estimates(study, material, fast)
+    compared = inference.agreement(fit, fast, estimates=estimates, approximated=approximated)
+    log.say(f"{fit.model.id}: the fast engine beside the sampler, differences in posterior sds:")
+    for line in compared.iloc[:, 1:].to_string(index=False, float_format="{:.2f}".format).splitlines():
+        log.say(line)
+    return compared
+
+
 def _fit(
     study: Study, analysis: Analysis, material: Material, *, stream: Path, progress: bool
 ) -> inference.Fit:
@@ -202,7 +235,7 @@ def _fit(
     return inference.fit(
         analysis,
         material.survey,
-        engine=options.engine,
+        engine="nuts" if options.engine == "both" else options.engine,
         seed=int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0]),
         chains=options.chains,
         draws=options.draws,

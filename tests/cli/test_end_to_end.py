@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 
 from relcap_models.study import run_study, verify_results
@@ -19,7 +20,7 @@ waves: [{id: w1}]
 analyses:
   - {kind: relations, instrument: relational_capacity}
   - {kind: climate, instrument: psychological_safety}
-inference: {chains: 2, draws: 40, tune: 40}
+inference: {engine: both, chains: 2, draws: 40, tune: 40}
 simulation:
   organisation: {n_units: 4, n_respondents: 36, n_districts: 1}
   nominations: {partners: 2}
@@ -55,6 +56,24 @@ def test_relation_scores_begin_as_the_contract_says(result):
         b"analysis,wave,rater_unit,target_unit,dimension,mean,sd,lower,upper,ci_prob,"
         b"naive_mean,n_respondents,n_ratings,suppressed,"
     )
+
+
+def test_both_engines_are_compared_where_both_were_run(result):
+    table = pd.read_csv(result.folder / "public" / "tables" / "agreement.csv")
+    kinds = ["relation_scores", "seen_by_others", "as_rater", "within_unit", "parameters"]
+    assert sorted(set(table["quantity"])) == sorted(kinds)
+    assert list(table["analysis"]).count("relations") == 5
+    assert (table["n"] > 0).all()
+    # With 80 draws the sampler's own error is a fifth of a posterior sd and more.
+    assert table["mean_difference"].between(0, 1.5).all()
+    assert table["median_sd_ratio"].between(0.4, 2.0).all()
+    engines = {a["engine"]["name"] for a in json.loads(context_of(result))["analyses"]}
+    assert engines == {"nuts"}
+    assert "The fast engine beside the sampler" in result.report.read_text(encoding="utf-8")
+
+
+def context_of(result):
+    return (result.folder / "restricted" / "context.json").read_text(encoding="utf-8")
 
 
 def test_a_rerun_gives_the_same_tables_figure_by_figure(result):

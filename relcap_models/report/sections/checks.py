@@ -89,7 +89,39 @@ def check_section(material: Material) -> Section:
         source="tables/checks.csv",
     )
     lead = Paragraph(texts("checks.how", passed=texts.whole(passed), total=texts.whole(len(checks))))
-    return Section("checks", texts("checks.title"), (lead, table), "quality")
+    return Section("checks", texts("checks.title"), (lead, table, *_agreement(material)), "quality")
+
+
+def _agreement(material: Material) -> tuple[Block, ...]:
+    """How far the fast engine is from the sampler, where both were run."""
+    texts, agreement = material.texts, material.results.tables["agreement"]
+    if agreement.empty:
+        return ()
+
+    def figure(value: float, digits: int) -> Cell:
+        return Cell(texts.number(value, digits), value)
+
+    rows = [
+        (
+            text_cell(row["analysis"]),
+            text_cell(texts(f"checks.agreement_of.{row['quantity']}")),
+            figure(row["n"], 0),
+            *(figure(row[name], 3) for name in ("mean_difference", "p95_difference", "max_difference")),
+            figure(row["median_sd_ratio"], 2),
+            figure(row["share_sd_ratio"], 2),
+        )
+        for _, row in agreement.iterrows()
+    ]
+    columns = (
+        Column(texts("columns.analysis"), figures=False),
+        Column(texts("columns.quantity"), figures=False),
+        Column(texts("columns.n")),
+        *(Column(texts(f"columns.difference_{name}")) for name in ("mean", "p95", "max")),
+        Column(texts("columns.sd_ratio")),
+        Column(texts("columns.sd_ratio_share")),
+    )
+    table = Table(texts("checks.agreement"), columns, tuple(rows), source="tables/agreement.csv")
+    return (Paragraph(texts("checks.agreement_how")), table)
 
 
 def _figure(material: Material, value: str) -> Cell:

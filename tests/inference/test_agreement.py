@@ -1,0 +1,53 @@
+"""The table that holds two engines beside each other."""
+
+import numpy as np
+import pytest
+
+from relcap_models import estimands
+from relcap_models.inference import agreement
+
+
+@pytest.fixture(scope="module")
+def estimates(small_fit, survey):
+    return estimands.tables(small_fit, survey, ci_prob=0.9, gap=0.5, goal=0.0, k=3)
+
+
+def test_a_fit_agrees_with_itself(small_fit, estimates):
+    table = agreement(small_fit, small_fit, estimates=estimates, approximated=estimates)
+    assert list(table["quantity"]) == [
+        *("relation_scores", "seen_by_others", "as_rater", "within_unit", "parameters")
+    ]
+    assert (table[["mean_difference", "p95_difference", "max_difference"]] == 0).all().all()
+    assert (table[["median_sd_ratio", "share_sd_ratio"]] == 1).all().all()
+
+
+def test_differences_are_in_posterior_sds_of_the_sampler(small_fit, estimates):
+    moved = {name: table.copy() for name, table in estimates.items()}
+    relation = moved["relation_scores"]
+    away = np.linspace(0, 1, len(relation))
+    relation["mean"] += away * relation["sd"]
+    relation["sd"] *= np.where(away < 0.5, 1.1, 1.2)
+    table = agreement(small_fit, small_fit, estimates=estimates, approximated=moved).set_index("quantity")
+    found = table.loc["relation_scores"]
+    assert found["n"] == len(relation)
+    assert found["mean_difference"] == pytest.approx(0.5)
+    assert found["p95_difference"] == pytest.approx(0.95)
+    assert found["max_difference"] == pytest.approx(1.0)
+    assert found["share_sd_ratio"] == pytest.approx(np.mean(away < 0.5))
+    assert table.loc["seen_by_others", "max_difference"] == 0
+
+
+def test_quantities_that_are_fixed_are_not_compared(small_fit, estimates):
+    table = agreement(small_fit, small_fit, estimates=estimates, approximated=estimates).set_index("quantity")
+    fixed = sum(
+        int((small_fit.draws(str(name)).std(axis=0) < 1e-9).sum())
+        for name in small_fit.posterior.data_vars
+        if str(name).startswith("corr_unit")
+    )
+    assert fixed == small_fit.posterior.sizes["unit_effect"]
+    counted = sum(
+        small_fit.draws(str(name))[0].size
+        for name in small_fit.posterior.data_vars
+        if str(name).startswith(("sd_", "corr_unit", "dyadic", "generalised"))
+    )
+    assert table.loc["parameters", "n"] == counted - fixed
