@@ -19,7 +19,7 @@ demo-full: $(VENV)/.ready
 	$(BIN)/relcap run studies/municipality
 
 test: $(VENV)/.ready
-	$(PYTEST) -n 2 --dist loadgroup -m "not recovery and not validation and not notebook and not bench"
+	$(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "not recovery and not validation and not notebook and not bench"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """What all tests share."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -22,9 +22,17 @@ def reference() -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share costly fixtures run in one process: a file's, or a folder's that fits models."""
-    for item in items:
-        folder = item.path.parent
-        shared = folder if folder.name in ("edge", "inference") else item.path
-        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(REPOSITORY))))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Tests that share costly fixtures run in one process: a file's, or a folder's that fits models.
+
+    pytest-xdist's own groups (`--dist loadgroup`) are lost with pytest 9.2.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByCostlyFixtures(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = PurePosixPath(nodeid.split("::")[0])
+            return str(path.parent if path.parent.name in ("edge", "inference") else path)
+
+    return ByCostlyFixtures(config, log)
