@@ -180,7 +180,8 @@ def _iterate(
         scores = items.scores(vector, tilted)
         slope = scores.sum(axis=0) + items.prior_gradient(vector)
         ties = items.ties(vector)
-        held = scores.T @ scores + np.diag(items.prior_precision + 1e-6) + 1e4 * ties @ ties.T
+        held = scores.T @ scores + items.prior_information(vector) + 1e4 * ties @ ties.T
+        held[np.diag_indices_from(held)] += 1e-6
         item_step = np.linalg.solve(held, slope)
 
         spread = np.sqrt(np.diag(found.covariance))

@@ -91,8 +91,35 @@ class Items:
         k = 1 + np.arange(len(frame.item_of_threshold)) - frame.first_threshold[frame.item_of_threshold]
         return np.concatenate([of_loading, table[:, frame.item_of_threshold, k]], axis=1)
 
+    def prior_information(self, vector: np.ndarray) -> np.ndarray:
+        """(size, size) minus the second derivatives of the log prior."""
+        information = np.diag(self.prior_precision)
+        below, above, gap = self._gaps(vector)
+        for sign, rows, columns in (
+            (1, below, below),
+            (1, above, above),
+            (-1, below, above),
+            (-1, above, below),
+        ):
+            information[rows, columns] += sign / gap**2
+        return information
+
+    def _gaps(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Positions of the thresholds below and above each gap, and the gaps; none without an order."""
+        if self.family not in ("probit", "logit"):
+            return np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros(0)
+        below = self.n_items + np.flatnonzero(np.diff(self.item_of) == 0)
+        return below, below + 1, vector[below + 1] - vector[below]
+
     def prior_gradient(self, vector: np.ndarray) -> np.ndarray:
+        """Slope of the log prior; that of thresholds on the scale of log gaps, as they are sampled.
+
+        A category that nobody chose would otherwise have thresholds on top of each other.
+        """
         gradient = -(vector - self.prior_mean) * self.prior_precision
+        below, above, gap = self._gaps(vector)
+        gradient[below] -= 1.0 / gap
+        gradient[above] += 1.0 / gap
         if self.family == "gaussian":
             sd = np.exp(vector[2 * self.n_items :])
             gradient[2 * self.n_items :] = 1.0 - (sd / self.scale) ** 2

@@ -17,6 +17,7 @@ from relcap_models.models.frame import Frame
 _MAX_ROUNDS = 60
 _CLOSE = 1e-2
 _RIDGE = 1e-6
+_PRIOR_RATINGS = 4
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,15 @@ def fit_marginal(frame: Frame, items: Items, quadrature: Quadrature, scale: floa
         )
         slope = scores.sum(axis=0)
         slope[:q] += items.prior_gradient(vector)
+        # As if a few more ratings had been seen with this much spread: with few of them it could vanish.
+        of_prior = (inverse @ (scale**2 * np.eye(D) - total) @ inverse @ root)[lower]
+        of_prior[diagonal] *= np.diag(root)
+        slope[q : q + n_root] += _PRIOR_RATINGS * of_prior
         information = scores.T @ scores
         information[np.diag_indices_from(information)] += _RIDGE
-        information[:q, :q] += np.diag(items.prior_precision)
+        information[:q, :q] += items.prior_information(vector)
+        at_root = np.arange(q, q + n_root)
+        information[at_root, at_root] += _PRIOR_RATINGS * np.where(diagonal, 2.0, 1.0 / scale**2)
         step = np.linalg.solve(information, slope)
         decrement = float(step @ slope)
         if decrement < _CLOSE:

@@ -1,9 +1,13 @@
-"""How far a step of the items goes."""
+"""Item parameters of the fast engine: how far a step goes, and their prior."""
 
 import numpy as np
 import pytest
 
-from relcap_models.inference.fast.items import FIRST_LENGTH, next_length
+from relcap_models.data import read_survey
+from relcap_models.inference import fit
+from relcap_models.inference.fast.items import FIRST_LENGTH, Items, next_length
+from relcap_models.inference.fast.trust import trust
+from tests.models.conftest import build_case, open_case
 
 
 @pytest.mark.parametrize("curvature", [0.6, 1.0, 2.5])
@@ -24,3 +28,34 @@ def test_a_step_is_never_longer_than_allowed_and_never_nothing():
     step = np.array([1.0, -1.0])
     assert next_length(1.0, step, 1.1 * step, np.eye(2), longest=2.0) == 2.0
     assert next_length(0.1, step, -20 * step, np.eye(2), longest=2.0) == 0.1
+
+
+@pytest.mark.parametrize(
+    "name", ["items with 2, 3 and 7 categories", "one wave, own ratings", "gaussian, two waves"]
+)
+def test_the_information_of_the_prior_is_the_slope_of_its_slope(name):
+    case = open_case(name)
+    frame, model = case.frame, case.model
+    items = Items(frame, model.response, model.loadings, model.priors, model.latent_scale(frame))
+    vector = items.start + np.random.default_rng(2).normal(0, 0.02, len(items.start))
+    found = items.prior_information(vector)
+    step = 1e-6
+    known = len(items.start) - (items.n_items if model.response == "gaussian" else 0)
+    for k in range(known):  # The half-normal prior of a residual sd has no information of its own.
+        above, below = vector.copy(), vector.copy()
+        above[k] += step
+        below[k] -= step
+        slope = (items.prior_gradient(above) - items.prior_gradient(below)) / (2 * step)
+        np.testing.assert_allclose(found[k], -slope, atol=1e-4 * np.abs(found).max())
+
+
+def test_a_category_that_nobody_chose_keeps_its_place_between_two_thresholds():
+    model, survey = build_case("one wave, own ratings")
+    responses = survey.responses.assign(value=survey.responses["value"].replace(2, 1))
+    few = read_survey(
+        {"responses": responses, "units": survey.units}, instruments=tuple(survey.instruments.values())
+    )
+    found = fit(model, few, engine="fast", seed=1, chains=2, draws=100, progress=False)
+    assert {check: passed for check, _, _, _, passed, _ in trust(found)}["fast_settled"]
+    gaps = np.diff(found.draws("threshold").reshape(200, len(found.frame.items), -1), axis=2)
+    assert (gaps.mean(axis=0) > 0.005).all()
