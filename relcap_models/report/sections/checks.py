@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from relcap_models.report.blocks import Block, Bullets, Cell, Column, Paragraph, Section, Table
+from relcap_models.report.blocks import Block, Bullets, Cell, Column, Heading, Paragraph, Section, Table
 from relcap_models.report.material import Material
 from relcap_models.report.sections.cells import text_cell
 
@@ -65,9 +65,7 @@ def check_section(material: Material) -> Section:
         (
             text_cell(row["analysis"]),
             text_cell(row["check"]),
-            text_cell(row["subject"]),
             _figure(material, row["value"]),
-            _figure(material, row["threshold"]),
             Cell(texts("checks.passed" if row["passed"] else "checks.failed"), float(row["passed"])),
             text_cell(row["message"]),
         )
@@ -78,9 +76,7 @@ def check_section(material: Material) -> Section:
         (
             Column(texts("columns.analysis"), figures=False),
             Column(texts("columns.check"), figures=False),
-            Column(texts("columns.subject"), figures=False),
             Column(texts("columns.value")),
-            Column(texts("columns.threshold")),
             Column(texts("columns.passed"), figures=False),
             Column(texts("columns.message"), figures=False),
         ),
@@ -120,8 +116,8 @@ def _agreement(material: Material) -> tuple[Block, ...]:
         Column(texts("columns.sd_ratio")),
         Column(texts("columns.sd_ratio_share")),
     )
-    table = Table(texts("checks.agreement"), columns, tuple(rows), source="tables/agreement.csv")
-    return (Paragraph(texts("checks.agreement_how")), table)
+    table = Table(texts("checks.agreement_table"), columns, tuple(rows), source="tables/agreement.csv")
+    return (Heading(texts("checks.agreement")), Paragraph(texts("checks.agreement_how")), table)
 
 
 def _figure(material: Material, value: str) -> Cell:
