@@ -60,9 +60,10 @@ def test_relation_scores_begin_as_the_contract_says(result):
 
 def test_both_engines_are_compared_where_both_were_run(result):
     table = pd.read_csv(result.folder / "public" / "tables" / "agreement.csv")
-    kinds = ["relation_scores", "seen_by_others", "as_rater", "within_unit", "parameters"]
+    kinds = ["relation_scores", "seen_by_others", "as_rater", "within_unit", "own_staff", "parameters"]
     assert sorted(set(table["quantity"])) == sorted(kinds)
     assert list(table["analysis"]).count("relations") == 5
+    assert list(table["analysis"]).count("climate") == 2
     assert (table["n"] > 0).all()
     # With 80 draws the sampler's own error is a fifth of a posterior sd and more.
     assert table["mean_difference"].between(0, 1.5).all()
