@@ -15,7 +15,6 @@ from rich.console import Console
 
 from relcap_models import estimands, inference, models, report
 from relcap_models.errors import FitError
-from relcap_models.inference.agreement import COLUMNS as AGREEMENT
 from relcap_models.report.disclosure import apply_disclosure
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import write
@@ -160,7 +159,7 @@ def _analyse(
         fit.save(place)
         tables.append(_tables(study, material, fit, progress=progress))
         if study.config.inference.engine == "both":
-            tables[-1]["agreement"] = _agreement(study, material, fit, tables[-1], log=log)
+            tables[-1] |= _agreement(study, material, fit, tables[-1], log=log)
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(
@@ -211,21 +210,21 @@ def _agreement(
     estimates: Mapping[str, pd.DataFrame],
     *,
     log: _Log,
-) -> pd.DataFrame:
-    """The fast engine beside the sampler; no rows, and a line that says why, if it cannot take the design."""
+) -> dict[str, pd.DataFrame]:
+    """The fast engine beside the sampler; no table, and a line that says why, if it cannot take the design."""
     shape = {name: fit.settings[name] for name in ("seed", "chains", "draws")}
     progress = not log.console.quiet
     try:
         fast = inference.fit(fit.model, material.survey, engine="fast", **shape, progress=progress)
     except FitError as error:
         log.say(f"{fit.model.id}: not compared with the fast engine: {error}")
-        return pd.DataFrame(columns=list(AGREEMENT))
+        return {}
     approximated = _estimates(study, material, fast)
     compared = inference.agreement(fit, fast, estimates=estimates, approximated=approximated)
     log.say(f"{fit.model.id}: the fast engine beside the sampler, differences in posterior sds:")
     for line in compared.iloc[:, 1:].to_string(index=False, float_format="{:.2f}".format).splitlines():
         log.say(line)
-    return compared
+    return {"agreement": compared}
 
 
 def _fit(
