@@ -211,7 +211,7 @@ def _agreement(
     *,
     log: _Log,
 ) -> dict[str, pd.DataFrame]:
-    """The fast engine beside the sampler; no table, and a line that says why, if it cannot take the design."""
+    """The fast engine beside the sampler; no table, and a line why, if it cannot take the design."""
     shape = {name: fit.settings[name] for name in ("seed", "chains", "draws")}
     progress = not log.console.quiet
     try:
