@@ -1,5 +1,7 @@
 """The table that holds two engines beside each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,17 @@ def test_quantities_that_are_fixed_are_not_compared(small_fit, estimates):
         if str(name).startswith(("sd_", "corr_unit", "dyadic", "generalised"))
     )
     assert table.loc["parameters", "n"] == counted - fixed
+
+
+def test_variances_and_correlations_are_those_of_the_two_posteriors(small_fit, estimates):
+    moved = small_fit.tree.copy(deep=True)
+    spread = small_fit.draws("sd_rating").std(axis=0)
+    mean = small_fit.draws("sd_rating").mean(axis=0)
+    # Three posterior sds further up, and one and a half times as wide.
+    moved["posterior"]["sd_rating"] = mean + 3 * spread + 1.5 * (moved["posterior"]["sd_rating"] - mean)
+    other = replace(small_fit, tree=moved)
+    table = agreement(small_fit, other, estimates=estimates, approximated=estimates).set_index("quantity")
+    found = table.loc["parameters"]
+    assert found["max_difference"] == pytest.approx(3.0)
+    assert found["mean_difference"] == pytest.approx(3.0 * len(spread) / found["n"])
+    assert found["share_sd_ratio"] == pytest.approx(1 - len(spread) / found["n"])

@@ -94,13 +94,16 @@ def _agreement(material: Material) -> tuple[Block, ...]:
     if agreement.empty:
         return ()
 
+    # Every other kind of figure is the scores of units in one role.
+    kinds = dict.fromkeys(("relation_scores", "parameters"), "checks.agreement_of")
+
     def figure(value: float, digits: int) -> Cell:
         return Cell(texts.number(value, digits), value)
 
     rows = [
         (
             text_cell(row["analysis"]),
-            text_cell(texts(f"checks.agreement_of.{row['quantity']}")),
+            text_cell(texts(f"{kinds.get(row['quantity'], 'roles')}.{row['quantity']}")),
             figure(row["n"], 0),
             *(figure(row[name], 3) for name in ("mean_difference", "p95_difference", "max_difference")),
             figure(row["median_sd_ratio"], 2),

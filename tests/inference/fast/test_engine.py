@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from relcap_models.data import read_survey
+from relcap_models.data.survey import Wave
 from relcap_models.errors import FitError
 from relcap_models.inference import checks, fit
 from relcap_models.inference.fast import engine
 from relcap_models.inference.fast.trust import trust
+from relcap_models.models import Relation
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
 from tests.models.conftest import build_case
 
 
@@ -30,8 +35,6 @@ def test_an_engine_that_does_not_exist_is_refused():
 
 @pytest.fixture(scope="module")
 def fast_fit(survey):
-    from relcap_models.models.relation import Relation
-
     model = Relation(instrument="relational_capacity")
     return fit(model, survey, engine="fast", seed=1, chains=2, draws=500, progress=False)
 
@@ -109,8 +112,6 @@ def test_what_cannot_be_computed_is_an_error_in_words(fast_fit, survey, monkeypa
 
 @pytest.fixture(scope="module")
 def approximation(survey):
-    from relcap_models.models.relation import Relation
-
     model = Relation(instrument="relational_capacity")
     frame = model.frame(survey)
     return engine.approximate(model, frame, model.structure(frame))
@@ -164,3 +165,19 @@ def test_a_larger_unit_of_the_thresholds_goes_with_larger_effects(approximation)
             here, 0.01 * (location - location[here].mean()), 0.0
         )
         assert (approximation.marginal.growth @ stretch)[d] == pytest.approx(0.01, rel=0.5)
+
+
+def test_spreads_near_nothing_do_not_go_round_in_circles():
+    """Without secants this organisation's correlations swing between two places for ever."""
+    instrument, waves = load_instrument("relational_capacity"), (Wave("w1"),)
+    options = Simulation.model_validate(
+        {
+            "organisation": {"n_units": 12, "n_respondents": 150, "n_districts": 2},
+            "nominations": {"partners": 5},
+        }
+    )
+    tables = simulate(options, instruments={instrument.id: instrument}, waves=waves, seed=4).tables
+    survey = read_survey(tables, instruments=[instrument], waves=waves)
+    model = Relation(instrument="relational_capacity")
+    found = fit(model, survey, engine="fast", seed=1, chains=2, draws=50, progress=False)
+    assert rows(found)["fast_settled"]
