@@ -7,10 +7,17 @@ that the first draw comes in seconds and a gradient costs about as much as one p
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.special import logit, ndtri
 
 from relcap_models.models import kernels
-from relcap_models.models.density_blocks import GroupedEffects, Location, UnitEffects, Values
+from relcap_models.models.density_blocks import (
+    GroupedEffects,
+    Location,
+    UnitEffects,
+    Values,
+    orthonormal_contrasts,
+)
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
@@ -25,12 +32,13 @@ class Responses:
     def __init__(self, frame: Frame, family: str, loadings: str, priors: Priors, scale: float) -> None:
         self.family, self.frame = family, frame
         n_items, n_dimensions = len(frame.items), len(frame.dimensions)
-        self.items_of_dimension = np.bincount(frame.dimension_of_item, minlength=n_dimensions)
-        self.free = loadings == "free" and self.items_of_dimension.max() > 1
+        self.contrasts = loading_contrasts(frame)
+        self.free = loadings == "free" and self.contrasts.shape[1] > 0
         self.slot = frame.rating_of_response * n_dimensions + frame.dimension_of_item[frame.item_of_response]
         self.parameters: tuple[Parameter, ...] = ()
         if self.free:
-            self.parameters += (Parameter("log_loading", (n_items,), "normal", priors.log_loading),)
+            n_free = self.contrasts.shape[1]
+            self.parameters += (Parameter("log_loading", (n_free,), "normal", priors.log_loading),)
         sd = priors.threshold * scale
         if family == "gaussian":
             mean = float(frame.answer.mean())
@@ -67,11 +75,7 @@ class Responses:
     def item_parameters(self, values: Values) -> tuple[np.ndarray, np.ndarray]:
         """Loadings (I,), and thresholds (flat) or intercepts (I,)."""
         frame = self.frame
-        if self.free:
-            mean = np.bincount(frame.dimension_of_item, values["log_loading"]) / self.items_of_dimension
-            loading = np.exp(values["log_loading"] - mean[frame.dimension_of_item])
-        else:
-            loading = np.ones(len(frame.items))
+        loading = np.exp(self.contrasts @ values["log_loading"]) if self.free else np.ones(len(frame.items))
         if self.family == "gaussian":
             return loading, values["intercept"]
         if self.family == "partial_credit":
@@ -127,9 +131,7 @@ class Responses:
             for name, where in self.groups:
                 d_values[name] += d_location[where]
         if self.free:
-            d_log = d_loading * loading
-            mean = np.bincount(frame.dimension_of_item, d_log) / self.items_of_dimension
-            d_values["log_loading"] += d_log - mean[frame.dimension_of_item]
+            d_values["log_loading"] += self.contrasts.T @ (d_loading * loading)
         return total
 
     def report(self, values: Values) -> Values:
@@ -154,12 +156,14 @@ class Density:
     ) -> None:
         self.frame, self.structure = frame, structure
         self.responses = Responses(frame, family, loadings, priors, scale)
-        self.blocks = [Location(frame, priors, scale), UnitEffects(frame, structure, priors, scale)]
+        self.location = Location(frame, priors, scale)
+        self.effects = [UnitEffects(frame, structure, priors, scale)]
         if structure.relation != "none":
-            self.blocks.append(RelationEffects(frame, structure, priors, scale, family))
+            self.effects.append(RelationEffects(frame, structure, priors, scale, family))
         for groupings in (*structure.nested, *((district,) for district in structure.districts)):
             effects = GroupedEffects if len(groupings) == 1 else NestedEffects
-            self.blocks.append(effects(*groupings, frame, priors, scale))
+            self.effects.append(effects(*groupings, frame, priors, scale))
+        self.blocks = [self.location, *self.effects]
         self.layout = Layout(tuple(p for part in (*self.blocks, self.responses) for p in part.parameters))
         size = self.layout.size
         self._values, self._gradient, self._slope, self._d_values = np.empty((4, size))
@@ -179,10 +183,14 @@ class Density:
         self._d_values[:] = 0.0
         self._eta[:] = 0.0
         self._d_eta[:] = 0.0
-        for block in self.blocks:
+        for block in self.effects:
             total += block.forward(self._views, self._eta)
+        self._centre(self._eta)
+        self.location.forward(self._views, self._eta)
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
-        for block in self.blocks:
+        self.location.backward(self._d_eta, self._d_views)
+        self._centre(self._d_eta)
+        for block in self.effects:
             block.backward(self._d_eta, self._d_views, self._views)
         return total, self.layout.pull_back(self._values, self._d_values, self._gradient, self._slope)
 
@@ -191,30 +199,45 @@ class Density:
         self.layout.constrain(x, self._values, self._gradient, self._slope)
         return self._views
 
+    def _centre(self, eta: np.ndarray) -> None:
+        """Take each level's mean over ratings off: locations are those of the ratings at hand while sampling,
+        since they would otherwise move against the mean of every kind of effect."""
+        kernels.centre(eta, self.frame.level_of_rating, self.frame.n_ratings_of_level)
+
     def report(self, x: np.ndarray) -> Values:
         """Quantities kept from each draw: see `kept.KEPT_DIMS`.
 
-        Locations are those of a respondent drawn from the population. While sampling, effects of respondents
-        are less their sample mean, which each draw holds like any other number: here it is given back.
+        Locations are those of an average unit and relation and of a respondent drawn from the population:
+        what was taken off while sampling is given back.
         """
         values, frame = self.values(x), self.frame
+        self._eta[:] = 0.0
+        for block in self.effects:
+            block.forward(values, self._eta)
+        totals = np.zeros((len(frame.n_ratings_of_level), len(frame.dimensions)))
+        kernels.scatter_add(self._eta, frame.level_of_rating, totals)
+        taken = totals / frame.n_ratings_of_level[:, None]
         named: Values = {}
-        for part in (*self.blocks, self.responses):
+        for part in (*self.effects, self.responses):
             named |= part.report(values)
-        n_waves = len(frame.waves)
-        mean = sum(
-            (b.mean(values, n_waves) for b in self.blocks if isinstance(b, (GroupedEffects, NestedEffects))),
-            np.zeros((n_waves, len(frame.dimensions))),
-        )
-        for name in ("mu", "mu_own"):
-            if name in named:
-                named[name] = named[name] - mean + mean[0]
-        shift = named["loading"] * mean[0, frame.dimension_of_item]
+        locations, reference = self.location.population(values, taken)
+        named |= locations
+        shift = named["loading"] * reference[frame.dimension_of_item]
         if "threshold" in named:
             named["threshold"] = named["threshold"] + shift[frame.item_of_threshold]
         else:
             named["intercept"] = named["intercept"] - shift
         return named
+
+
+def loading_contrasts(frame: Frame) -> np.ndarray:
+    """(I, I − D) orthonormal contrasts between the log loadings of each dimension's items."""
+    blocks = [
+        orthonormal_contrasts(np.count_nonzero(frame.dimension_of_item == d))
+        for d in range(len(frame.dimensions))
+    ]
+    order = np.argsort(frame.dimension_of_item, kind="stable")
+    return block_diag(*blocks)[np.argsort(order)]
 
 
 def starting_thresholds(frame: Frame, scale: float) -> list[np.ndarray]:

@@ -119,16 +119,15 @@ class Location:
                 ),
             )
 
-    def forward(self, values: Values, eta: np.ndarray) -> float:
+    def forward(self, values: Values, eta: np.ndarray) -> None:
         if "mu_later" in values:
             kernels.gather_add(eta, values["mu_later"], self.later)
         if self.mixed:
             kernels.gather_add(eta, values["mu_own"], self.own)
         if self.frame.covariates:
             eta += self.frame.covariates_of_rating @ values["beta"]
-        return 0.0
 
-    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
+    def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
         if "mu_later" in d_values:
             kernels.scatter_add(d_eta, self.later, d_values["mu_later"])
         if self.mixed:
@@ -136,15 +135,28 @@ class Location:
         if self.frame.covariates:
             d_values["beta"] += self.frame.covariates_of_rating.T @ d_eta
 
-    def report(self, values: Values) -> Values:
+    def population(self, values: Values, taken: np.ndarray) -> tuple[Values, np.ndarray]:
+        """Locations when effects have not been centred, and (D,) what was taken off in the reference wave.
+
+        taken : (levels, D) mean of the effects over the ratings of each level
+        """
+        n_waves = len(self.frame.waves)
+        by_wave = np.zeros((n_waves, 2, self.n_dimensions))
+        by_wave[self.frame.wave_of_level, self.frame.own_of_level.astype(int)] = taken
+        others = by_wave[:, 0] if self.mixed else by_wave.sum(axis=1)
         later = values.get("mu_later", np.zeros((0, self.n_dimensions)))
-        named = {"mu": np.concatenate([np.zeros((1, self.n_dimensions)), later])}
-        return named | {name: values[name].copy() for name in ("mu_own", "beta") if name in values}
+        mu = np.concatenate([np.zeros((1, self.n_dimensions)), later])
+        named = {"mu": mu - others + others[0]}
+        if self.mixed:
+            named["mu_own"] = values["mu_own"] - by_wave[:, 1] + others[0]
+        if self.frame.covariates:
+            named["beta"] = values["beta"].copy()
+        return named, others[0]
 
 
-def unit_contrasts(n_units: int) -> np.ndarray:
-    """(U, U − 1) orthonormal contrasts between units."""
-    return helmert(n_units).T if n_units > 1 else np.zeros((1, 0))
+def orthonormal_contrasts(n: int) -> np.ndarray:
+    """(n, n − 1) orthonormal contrasts between n numbers."""
+    return helmert(n).T if n > 1 else np.zeros((n, 0))
 
 
 class UnitEffects:
@@ -160,7 +172,7 @@ class UnitEffects:
         size = self.shape[2]
         self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
-        self.contrasts = unit_contrasts(self.shape[0])
+        self.contrasts = orthonormal_contrasts(self.shape[0])
         self.information = (
             expected_information(frame, structure).repeat(self.n_dimensions, axis=1).ravel() / scale**2
         )
@@ -237,15 +249,20 @@ class GroupedEffects:
             *self.covariance.parameters,
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )
-        self.stratum = grouping.stratum_of_group
-        self.count = np.maximum(np.bincount(self.stratum), 1)
+        # Districts are a finite population: their shocks of a wave have the mean 0.
+        self.strata = (
+            (grouping.stratum_of_group, np.maximum(np.bincount(grouping.stratum_of_group), 1))
+            if name.startswith("district")
+            else None
+        )
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name
         self.z = values[f"{name}_z"]
         self.factor = self.covariance.forward(values, values[f"sd_{name}"])
         effects = self.z @ self.factor.T
-        kernels.centre(effects, self.stratum, self.count)
+        if self.strata is not None:
+            kernels.centre(effects, *self.strata)
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
         return 0.0
 
@@ -253,26 +270,17 @@ class GroupedEffects:
         name = self.grouping.name
         d_effects = np.zeros_like(self.z)
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
-        kernels.centre(d_effects, self.stratum, self.count)
+        if self.strata is not None:
+            kernels.centre(d_effects, *self.strata)
         d_values[f"{name}_z"] += d_effects @ self.factor
         d_values[f"sd_{name}"] += self.covariance.backward(d_effects.T @ self.z, d_values)
-
-    def mean(self, values: Values, n_waves: int) -> np.ndarray:
-        """(W, D) sample mean of respondents' effects, which the location has taken up; 0 for districts."""
-        name = self.grouping.name
-        if name.startswith("district"):
-            return np.zeros((n_waves, self.n_dimensions))
-        factor = self.covariance.forward(values, values[f"sd_{name}"])
-        total = np.zeros((len(self.count), self.n_dimensions))
-        np.add.at(total, self.stratum, values[f"{name}_z"] @ factor.T)
-        return np.broadcast_to(total / self.count[:, None], (n_waves, self.n_dimensions))
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
         named = {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
-        if name.startswith("district"):
+        if self.strata is not None:
             effects = values[f"{name}_z"] @ factor.T
-            kernels.centre(effects, self.stratum, self.count)
+            kernels.centre(effects, *self.strata)
             named[f"{name}_effect"] = effects
         return named

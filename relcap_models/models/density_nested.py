@@ -67,11 +67,9 @@ class NestedEffects:
         parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
         self.parameters = tuple(parameters)
         self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
-        self.stratum = np.zeros(inner.n_groups, dtype=np.int64)
-        self.count = np.array([inner.n_groups])
 
     def _effects(self, values: Values) -> np.ndarray:
-        """(G, D) effects of the inner groups, before centring."""
+        """(G, D) effects of the inner groups."""
         self.z = values[f"{self.names[1]}_z"]
         self.outer, self.inner = (
             c.forward(values, values[f"sd_{name}"]) for c, name in zip(self.covariances, self.names)
@@ -83,15 +81,12 @@ class NestedEffects:
         return _combine(self.z, self.nesting.kind, self.nesting.position, self.factors)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        effects = self._effects(values)
-        kernels.centre(effects, self.stratum, self.count)
-        kernels.gather_add(eta, effects, self.row_of_rating)
+        kernels.gather_add(eta, self._effects(values), self.row_of_rating)
         return 0.0
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros_like(self.z)
         kernels.scatter_add(d_eta, self.row_of_rating, d_effects)
-        kernels.centre(d_effects, self.stratum, self.count)
         d_factors = np.zeros_like(self.factors)
         _combine_adjoint(
             d_effects,
@@ -109,10 +104,6 @@ class NestedEffects:
             d_inner += 2.0 / m * d_total @ self.inner
         for c, name, d_factor in zip(self.covariances, self.names, (d_outer, d_inner)):
             d_values[f"sd_{name}"] += c.backward(d_factor, d_values)
-
-    def mean(self, values: Values, n_waves: int) -> np.ndarray:
-        """(W, D) sample mean of the effects, which the location has taken up."""
-        return np.broadcast_to(self._effects(values).mean(axis=0), (n_waves, self.n_dimensions))
 
     def report(self, values: Values) -> Values:
         named: Values = {}

@@ -67,6 +67,24 @@ class Frame:
         return self.rater_of_rating == self.target_of_rating
 
     @cached_property
+    def level_of_rating(self) -> np.ndarray:
+        """(N,) number of the level (wave, and own unit or others) to which each rating belongs."""
+        return np.unique(2 * self.wave_of_rating + self.own, return_inverse=True)[1]
+
+    @cached_property
+    def wave_of_level(self) -> np.ndarray:
+        return np.unique(2 * self.wave_of_rating + self.own) // 2
+
+    @cached_property
+    def own_of_level(self) -> np.ndarray:
+        """True for levels of ratings of the own unit."""
+        return np.unique(2 * self.wave_of_rating + self.own) % 2 == 1
+
+    @cached_property
+    def n_ratings_of_level(self) -> np.ndarray:
+        return np.bincount(self.level_of_rating)
+
+    @cached_property
     def dimension_of_item(self) -> np.ndarray:
         return np.array([self.dimensions.index(item.dimension) for item in self.instrument.items])
 

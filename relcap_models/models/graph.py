@@ -1,9 +1,10 @@
 """The PyMC graph of a rating model: from frame, structure and priors to a log density.
 
-The parameterisation is the one that sampled best: effects centred at their sample mean, unit effects centred
-(their covariance stands in the prior), everything with few answers per effect non-centred, and the two
-directions of a relation as sum and difference of independent parts. Its `mu` and `threshold` are those of the
-respondents at hand; `Density.report` turns them into those of the population of respondents.
+The parameterisation is the one that sampled best: all effects together centred at their mean over the ratings
+of a level (a wave's ratings of others, or of the own unit), unit effects centred (their covariance stands in
+the prior), everything with few answers per effect non-centred, and the two directions of a relation as sum
+and difference of independent parts. Its `mu` and `threshold` are those of the ratings at hand;
+`Density.report` turns them into those of an average unit and the population of respondents.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import pytensor.tensor as pt
 
 from relcap_models.models import blocks
 from relcap_models.models.covariance import reference_root
-from relcap_models.models.density import starting_thresholds
-from relcap_models.models.density_blocks import unit_contrasts
+from relcap_models.models.density import loading_contrasts, starting_thresholds
+from relcap_models.models.density_blocks import orthonormal_contrasts
 from relcap_models.models.density_nested import find_nesting
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
@@ -48,20 +49,21 @@ def build_graph(
         "unit_effect_b": unit_effect_labels(frame, structure),
     }
     with pm.Model(coords=coords) as model:
-        eta = _location(frame, priors, scale)
-        eta += _unit_effects(frame, structure, priors, scale)
+        location = _location(frame, priors, scale)
+        effects = _unit_effects(frame, structure, priors, scale)
         residual_sd = pm.HalfNormal("residual_sd", scale, dims="item") if family == "gaussian" else None
         if structure.relation != "none":
             residual = RESIDUAL_SD[family] if residual_sd is None else residual_sd[_only_item(frame)]
-            eta += _relation_effects(frame, structure, priors, scale, residual)
+            effects += _relation_effects(frame, structure, priors, scale, residual)
         for groupings in (*structure.nested, *((district,) for district in structure.districts)):
-            effects = _grouped_effects if len(groupings) == 1 else _nested_effects
-            eta += effects(*groupings, frame, priors, scale)
-        location = (
+            grouped = _grouped_effects if len(groupings) == 1 else _nested_effects
+            effects += grouped(*groupings, frame, priors, scale)
+        eta = location + blocks.centred(effects, frame.level_of_rating)
+        latent = (
             _loadings(frame, loadings, priors)[frame.item_of_response]
             * eta[frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
         )
-        pm.Potential("log_likelihood", _log_likelihood(frame, location, family, priors, scale, residual_sd))
+        pm.Potential("log_likelihood", _log_likelihood(frame, latent, family, priors, scale, residual_sd))
     return model
 
 
@@ -120,7 +122,9 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     if n_waves > 1:
         chol = pt.linalg.kron(_between_waves("unit", n_waves, priors), chol)
     raw = pm.MvNormal("unit_effects", 0.0, chol=chol, shape=(n_units - 1, n_waves * size))
-    effects = pt.dot(unit_contrasts(n_units), raw).reshape((n_units, n_waves, len(roles), n_dimensions))
+    effects = pt.dot(orthonormal_contrasts(n_units), raw).reshape(
+        (n_units, n_waves, len(roles), n_dimensions)
+    )
     for position, role in enumerate(roles):
         pm.Deterministic(f"{role}_effect", effects[:, :, position], dims=("unit", "wave", "dimension"))
     if "target" in roles:
@@ -225,7 +229,9 @@ def _grouped_effects(grouping: Grouping, frame: Frame, priors: Priors, scale: fl
     n_dimensions = len(frame.dimensions)
     chol = _grouped_covariance(grouping.name, frame, priors, scale)
     z = pm.Normal(f"{grouping.name}_z", shape=(grouping.n_groups, n_dimensions))
-    effects = blocks.centred(pt.dot(z, chol.T), grouping.stratum_of_group)
+    effects = pt.dot(z, chol.T)
+    if grouping.name.startswith("district"):
+        effects = blocks.centred(effects, grouping.stratum_of_group)
     if (grouping.group_of_rating < 0).any():
         effects = pt.concatenate([effects, pt.zeros((1, n_dimensions))])
     return effects[grouping.group_of_rating]
@@ -250,23 +256,20 @@ def _nested_effects(
     member = np.where(column < size[:, None], first[:, None] + column, inner.n_groups)
     weights = np.zeros((len(first), size.max(), size.max()))
     for o, m in enumerate(size):
-        weights[o, :m, :m] = np.column_stack([np.ones(m), unit_contrasts(m)])
+        weights[o, :m, :m] = np.column_stack([np.ones(m), orthonormal_contrasts(m)])
     padded = pt.concatenate([parts, pt.zeros((1, n_dimensions))])[member]
     effects = pt.einsum("oij,ojd->oid", weights, padded)[member < inner.n_groups]
-    return blocks.centred(effects)[nesting.row_of_group[inner.group_of_rating]]
+    return effects[nesting.row_of_group[inner.group_of_rating]]
 
 
 def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:
     """(I,) positive loadings whose logarithms sum to zero within each dimension."""
     n_items = len(frame.items)
-    items_of_dimension = np.bincount(frame.dimension_of_item)
-    if loadings == "equal" or items_of_dimension.max() == 1:
+    contrasts = loading_contrasts(frame)
+    if loadings == "equal" or not contrasts.shape[1]:
         return pm.Deterministic("loading", pt.ones(n_items), dims="item")
-    raw = pm.Normal("log_loading", 0.0, priors.log_loading, shape=n_items)
-    member = np.eye(len(frame.dimensions))[frame.dimension_of_item]
-    return pm.Deterministic(
-        "loading", pt.exp(raw - pt.dot(member, pt.dot(member.T, raw) / items_of_dimension)), dims="item"
-    )
+    raw = pm.Normal("log_loading", 0.0, priors.log_loading, shape=contrasts.shape[1])
+    return pm.Deterministic("loading", pt.exp(pt.dot(contrasts, raw)), dims="item")
 
 
 def _log_likelihood(

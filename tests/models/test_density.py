@@ -5,8 +5,7 @@ import pymc as pm
 import pytensor
 import pytest
 
-from relcap_models.models.density_blocks import GroupedEffects, UnitEffects, unit_contrasts
-from relcap_models.models.density_nested import NestedEffects
+from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
 
 
 def graph_log_density(model: pm.Model):
@@ -24,7 +23,7 @@ def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     def contrasts(z):
         effects = block.effects(values | {"unit_z": z}).reshape(len(density.frame.units), -1)
-        return unit_contrasts(len(effects)).T @ effects
+        return orthonormal_contrasts(len(effects)).T @ effects
 
     z = values["unit_z"]
     n = z.shape[1]
@@ -92,11 +91,7 @@ def test_what_is_kept_is_about_respondents_of_the_population(case):
     kept = density.report(x)
 
     whole = case.model.density(frame)
-    for block in whole.blocks:
-        if isinstance(block, NestedEffects) or (
-            isinstance(block, GroupedEffects) and not block.grouping.name.startswith("district")
-        ):
-            block.count = np.full(block.count.shape, 10**15)  # What is taken off becomes nothing.
+    whole._centre = lambda eta: None
     whole(x)
     uncentred = whole._eta.copy()
     later = np.vstack([np.zeros((1, len(frame.dimensions))), values.get("mu_later", kept["mu"][1:] * 0)])
@@ -133,12 +128,14 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     moved = x.copy()
     unit = int(np.flatnonzero(np.bincount(case.frame.target_of_relation))[0])
     z = moved[case.density.layout.slices["unit_z"]].reshape(len(case.frame.units) - 1, -1)
-    z += np.outer(unit_contrasts(len(case.frame.units))[unit], np.linalg.solve(matrix, target.ravel()))
+    z += np.outer(orthonormal_contrasts(len(case.frame.units))[unit], np.linalg.solve(matrix, target.ravel()))
     case.density(moved)
     change = case.density._eta - before
     seen = ~case.frame.own & (case.frame.target_of_rating == unit)
-    # Effects are centred: the unit rises by 1 − 1/U, every other falls by 1/U.
-    share = 1 / len(case.frame.units)
+    # Effects are centred over the ratings of a level: what all others lose depends on how many see the unit.
     np.testing.assert_allclose(change[case.frame.own], 0.0, atol=1e-9)
-    np.testing.assert_allclose(change[seen], 1 - share, atol=1e-9)
-    np.testing.assert_allclose(change[~case.frame.own & ~seen], -share, atol=1e-9)
+    for wave in range(n_waves):
+        here = ~case.frame.own & (case.frame.wave_of_rating == wave)
+        share = (seen & here).sum() / here.sum()
+        np.testing.assert_allclose(change[seen & here], 1 - share, atol=1e-9)
+        np.testing.assert_allclose(change[~seen & here], -share, atol=1e-9)
