@@ -140,85 +140,139 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 
 @_compiled
-def adapted_effects(between, factor, information, pull, contrasts, z):
-    """Effects of units with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
-
-    Contrasts between units are B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If the data say
-    `information` about an effect and pull = information × its estimate, that holds whatever K. Nothing is
-    inverted that a small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
-
-    Parameters
-    ----------
-    between : (W, W) correlation between waves · factor : (P, P) Cholesky factor within a wave
-    information : (W·P,) precision, ≥ 0 · pull, z : (U − 1, W·P) · contrasts : (U, U − 1)
-
-    Returns
-    -------
-    Cholesky factor of `between`, L, D, B (each W·P square), z + Bᵀ·pull, the contrasts, the effects (U, W·P)
-    """
-    wave_factor = np.linalg.cholesky(between)
+def kron_factor(wave_factor, factor):
+    """Cholesky factor of the Kronecker product of two covariances from theirs: (W·P, W·P)."""
     n_waves, size = wave_factor.shape[0], factor.shape[0]
     whole = np.zeros((n_waves * size, n_waves * size))
     for v in range(n_waves):
         for w in range(v + 1):
             whole[v * size : (v + 1) * size, w * size : (w + 1) * size] = wave_factor[v, w] * factor
-    gram = np.ascontiguousarray(whole.T * information) @ whole
-    for i in range(n_waves * size):
-        gram[i, i] += 1.0
-    inner = np.linalg.cholesky(gram)
-    adapted = whole @ np.ascontiguousarray(np.linalg.inv(inner).T)
-    moved = z + pull @ adapted
-    raw = moved @ np.ascontiguousarray(adapted.T)
-    return wave_factor, whole, inner, adapted, moved, raw, contrasts @ raw
+    return whole
 
 
 @_compiled
-def adapted_log_density(information, z, wave_factor, whole, inner, adapted, moved, raw, effects):
-    """N(contrasts | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds."""
-    total = 0.0
-    for i in range(inner.shape[0]):
-        total -= raw.shape[0] * np.log(inner[i, i])
-    for u in range(raw.shape[0]):
-        for i in range(raw.shape[1]):
-            total += 0.5 * (z[u, i] ** 2 - moved[u, i] ** 2 + information[i] * raw[u, i] ** 2)
-    return total
-
-
-@_compiled
-def adapted_effects_adjoint(
-    d_effects,
-    factor,
-    information,
-    pull,
-    contrasts,
-    z,
-    wave_factor,
-    whole,
-    inner,
-    adapted,
-    moved,
-    raw,
-    effects,
-):
-    """Derivatives of f(effects) + `adapted_log_density` with respect to z, `between` and `factor`."""
-    d_raw = np.ascontiguousarray(contrasts.T) @ d_effects + raw * information
-    d_moved = d_raw @ adapted - moved
-    d_adapted = np.ascontiguousarray(d_raw.T) @ moved + np.ascontiguousarray(pull.T) @ d_moved
-    inverse = np.ascontiguousarray(np.linalg.inv(inner).T)
-    d_inner = -(inverse @ (np.ascontiguousarray(d_adapted.T) @ whole) @ inverse)
-    for i in range(inner.shape[0]):
-        d_inner[i, i] -= raw.shape[0] / inner[i, i]
-    d_gram = cholesky_adjoint(inner, d_inner)
-    d_whole = whole @ d_gram
-    for i in range(d_whole.shape[0]):
-        d_whole[i] *= 2.0 * information[i]
-    d_whole += d_adapted @ np.ascontiguousarray(inverse.T)
+def kron_factor_adjoint(wave_factor, factor, d_whole):
+    """Derivatives with respect to both factors."""
     n_waves, size = wave_factor.shape[0], factor.shape[0]
-    d_wave_factor = np.zeros((n_waves, n_waves))
-    d_factor = np.zeros((size, size))
+    d_wave_factor, d_factor = np.zeros_like(wave_factor), np.zeros_like(factor)
     for v in range(n_waves):
         for w in range(v + 1):
             block = d_whole[v * size : (v + 1) * size, w * size : (w + 1) * size]
             d_wave_factor[v, w] = (block * factor).sum()
             d_factor += wave_factor[v, w] * block
-    return d_moved + z, cholesky_adjoint(wave_factor, d_wave_factor), d_factor
+    return d_wave_factor, d_factor
+
+
+@_compiled
+def scaled_rows(factors, kind, z):
+    """L·z of each row, with the factor of its kind. (K, k, k), (n,), (n, k)"""
+    rows = np.zeros_like(z)
+    for n in range(z.shape[0]):
+        factor = factors[kind[n]]
+        for i in range(z.shape[1]):
+            for j in range(i + 1):
+                rows[n, i] += factor[i, j] * z[n, j]
+    return rows
+
+
+@_compiled
+def scaled_rows_adjoint(factors, kind, z, d_rows):
+    """Derivatives with respect to z and the factors."""
+    d_z, d_factors = np.zeros_like(z), np.zeros_like(factors)
+    for n in range(z.shape[0]):
+        factor, d_factor = factors[kind[n]], d_factors[kind[n]]
+        for i in range(z.shape[1]):
+            for j in range(i + 1):
+                d_z[n, j] += factor[i, j] * d_rows[n, i]
+                d_factor[i, j] += d_rows[n, i] * z[n, j]
+    return d_z, d_factors
+
+
+@_compiled
+def adapted_rows(factors, information, kind, pull, z):
+    """Rows with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
+
+    A row is B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If the answers say `information`
+    about an effect and pull = information × its estimate, that holds whatever K. Nothing is inverted that a
+    small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
+
+    Parameters
+    ----------
+    factors : (K, k, k) L of every kind · information : (K, k) precision, ≥ 0 · kind : (n,)
+    pull, z : (n, k)
+
+    Returns
+    -------
+    D and B of every kind, z + Bᵀ·pull, the rows
+    """
+    size = z.shape[1]
+    inner, adapted = np.empty_like(factors), np.empty_like(factors)
+    for k in range(factors.shape[0]):
+        gram = np.ascontiguousarray(factors[k].T * information[k]) @ factors[k]
+        for i in range(size):
+            gram[i, i] += 1.0
+        inner[k] = np.linalg.cholesky(gram)
+        adapted[k] = factors[k] @ np.ascontiguousarray(np.linalg.inv(inner[k]).T)
+    moved, rows = z.copy(), np.zeros_like(z)
+    for n in range(z.shape[0]):
+        root = adapted[kind[n]]
+        for i in range(size):
+            for j in range(size):
+                moved[n, j] += root[i, j] * pull[n, i]
+        for i in range(size):
+            for j in range(size):
+                rows[n, i] += root[i, j] * moved[n, j]
+    return inner, adapted, moved, rows
+
+
+@_compiled
+def adapted_log_density(information, kind, z, inner, moved, rows):
+    """N(rows | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds."""
+    total = 0.0
+    logs = np.zeros(inner.shape[0])
+    for k in range(inner.shape[0]):
+        for i in range(inner.shape[1]):
+            logs[k] += np.log(inner[k, i, i])
+    for n in range(z.shape[0]):
+        total -= logs[kind[n]]
+        for i in range(z.shape[1]):
+            total += 0.5 * (z[n, i] ** 2 - moved[n, i] ** 2 + information[kind[n], i] * rows[n, i] ** 2)
+    return total
+
+
+@_compiled
+def adapted_rows_adjoint(d_rows, factors, information, kind, pull, inner, adapted, moved, rows):
+    """Derivatives of f(rows) + `adapted_log_density` with respect to z, the factors and `pull`.
+
+    That of ½·z² is left out.
+    """
+    size = rows.shape[1]
+    d_z, d_pull, d_adapted = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(factors)
+    count = np.zeros(factors.shape[0])
+    slope, d_moved = np.empty(size), np.empty(size)
+    for n in range(rows.shape[0]):
+        k = kind[n]
+        root, d_root = adapted[k], d_adapted[k]
+        count[k] += 1.0
+        for i in range(size):
+            slope[i] = d_rows[n, i] + rows[n, i] * information[k, i]
+            d_moved[i] = -moved[n, i]
+        for i in range(size):
+            for j in range(size):
+                d_moved[j] += root[i, j] * slope[i]
+        for i in range(size):
+            d_z[n, i] = d_moved[i]
+            for j in range(size):
+                d_root[i, j] += slope[i] * moved[n, j] + pull[n, i] * d_moved[j]
+                d_pull[n, i] += root[i, j] * d_moved[j]
+    d_factors = np.empty_like(factors)
+    for k in range(factors.shape[0]):
+        inverse = np.ascontiguousarray(np.linalg.inv(inner[k]).T)
+        d_inner = -(inverse @ (np.ascontiguousarray(d_adapted[k].T) @ factors[k]) @ inverse)
+        for i in range(size):
+            d_inner[i, i] -= count[k] / inner[k, i, i]
+        d_factor = factors[k] @ cholesky_adjoint(inner[k], d_inner)
+        for i in range(size):
+            d_factor[i] *= 2.0 * information[k, i]
+        d_factors[k] = d_factor + d_adapted[k] @ np.ascontiguousarray(inverse.T)
+    return d_z, d_factors, d_pull

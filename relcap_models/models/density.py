@@ -21,6 +21,7 @@ from relcap_models.models.density_blocks import (
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import rough_estimates
 from relcap_models.models.parameters import Layout, Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Structure
@@ -157,12 +158,16 @@ class Density:
         self.frame, self.structure = frame, structure
         self.responses = Responses(frame, family, loadings, priors, scale)
         self.location = Location(frame, priors, scale)
-        self.effects = [UnitEffects(frame, structure, priors, scale)]
+        rough = rough_estimates(frame, structure, scale)
+        self.effects = [UnitEffects(frame, structure, priors, scale, rough)]
+        # From the top down: what lies further down is sampled around what the effects above it leave.
+        for district in structure.districts:
+            self.effects.append(GroupedEffects(district, frame, priors, scale, rough))
         if structure.relation != "none":
-            self.effects.append(RelationEffects(frame, structure, priors, scale, family))
-        for groupings in (*structure.nested, *((district,) for district in structure.districts)):
+            self.effects.append(RelationEffects(frame, structure, priors, scale, family, rough))
+        for groupings in structure.nested:
             effects = GroupedEffects if len(groupings) == 1 else NestedEffects
-            self.effects.append(effects(*groupings, frame, priors, scale))
+            self.effects.append(effects(*groupings, frame, priors, scale, rough))
         self.blocks = [self.location, *self.effects]
         self.layout = Layout(tuple(p for part in (*self.blocks, self.responses) for p in part.parameters))
         size = self.layout.size
@@ -190,7 +195,7 @@ class Density:
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
         self.location.backward(self._d_eta, self._d_views)
         self._centre(self._d_eta)
-        for block in self.effects:
+        for block in reversed(self.effects):
             block.backward(self._d_eta, self._d_views, self._views)
         return total, self.layout.pull_back(self._values, self._d_values, self._gradient, self._slope)
 

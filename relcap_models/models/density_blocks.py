@@ -12,8 +12,9 @@ from scipy.linalg import helmert
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
+from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.frame import Frame
-from relcap_models.models.information import expected_information, rough_unit_effects
+from relcap_models.models.information import Rough
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping, Structure
@@ -81,9 +82,15 @@ class BetweenWaves:
         self.memory = float(values[f"memory_{self.name}"][0]) if self.n_waves > 2 else 0.0
         return cov.wave_correlation(self.stability, self.memory, self.n_waves)
 
-    def backward(self, d_matrix: np.ndarray, d_values: Values) -> None:
+    def factor(self, values: Values) -> np.ndarray:
+        """(W, W) Cholesky factor of the correlation."""
+        return np.linalg.cholesky(self.forward(values))
+
+    def backward_factor(self, factor: np.ndarray, d_factor: np.ndarray, d_values: Values) -> None:
+        """From the derivative with respect to the Cholesky factor."""
         if self.n_waves == 1:
             return
+        d_matrix = cov.cholesky_adjoint(factor, d_factor)
         d_stability, d_memory = cov.wave_correlation_adjoint(self.stability, self.memory, d_matrix)
         d_values[f"stability_{self.name}"] += d_stability
         if self.n_waves > 2:
@@ -165,7 +172,9 @@ class UnitEffects:
     Only what differs between units is sampled: U − 1 contrasts that are orthogonal to the units' mean.
     """
 
-    def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
+    def __init__(
+        self, frame: Frame, structure: Structure, priors: Priors, scale: float, rough: Rough
+    ) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
         self.shape = (len(frame.units), len(frame.waves), len(self.roles) * self.n_dimensions)
         spread = np.repeat([getattr(priors, f"sd_{role}") for role in self.roles], self.n_dimensions) * scale
@@ -173,11 +182,11 @@ class UnitEffects:
         self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
         self.contrasts = orthonormal_contrasts(self.shape[0])
-        self.information = (
-            expected_information(frame, structure).repeat(self.n_dimensions, axis=1).ravel() / scale**2
+        self.estimate = self.contrasts.T @ rough.unit.reshape(self.shape[0], -1)
+        information = rough.unit_information.repeat(self.n_dimensions, axis=1).ravel()
+        self.rows = Rows(
+            np.zeros(len(self.estimate), dtype=np.int64), np.broadcast_to(information, self.estimate.shape)
         )
-        rough = rough_unit_effects(frame, structure).reshape(self.shape[0], -1) * scale
-        self.pull = self.contrasts.T @ (rough * self.information)
         self.parameters = (
             Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
             *self.covariance.parameters,
@@ -193,34 +202,26 @@ class UnitEffects:
     def effects(self, values: Values) -> np.ndarray:
         """(U, W, P) effects, with mean zero over units."""
         self.factor = self.covariance.forward(values, values["sd_unit"])
-        self.between = self.waves.forward(values)
-        self.parts = cov.adapted_effects(
-            self.between, self.factor, self.information, self.pull, self.contrasts, values["unit_z"]
-        )
-        return self.parts[-1].reshape(self.shape)
+        self.wave_factor = self.waves.factor(values)
+        whole = cov.kron_factor(self.wave_factor, self.factor)
+        contrasts = self.rows.forward(whole[None], values["unit_z"], self.estimate)
+        return (self.contrasts @ contrasts).reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         by_role = self.effects(values).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
-        return cov.adapted_log_density(self.information, values["unit_z"], *self.parts)
+        return self.rows.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
             kernels.scatter_add(d_eta, index, d_effects)
-        d_z, d_between, d_factor = cov.adapted_effects_adjoint(
-            d_effects.reshape(self.shape[0], -1),
-            self.factor,
-            self.information,
-            self.pull,
-            self.contrasts,
-            values["unit_z"],
-            *self.parts,
-        )
+        d_z, d_whole, _ = self.rows.backward(self.contrasts.T @ d_effects.reshape(self.shape[0], -1), 1)
+        d_wave_factor, d_factor = cov.kron_factor_adjoint(self.wave_factor, self.factor, d_whole[0])
         d_values["unit_z"] += d_z
         d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
-        self.waves.backward(d_between, d_values)
+        self.waves.backward_factor(self.wave_factor, d_wave_factor, d_values)
 
     def report(self, values: Values) -> Values:
         effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
@@ -235,9 +236,9 @@ class UnitEffects:
 
 
 class GroupedEffects:
-    """Independent effects of respondents, ratings or district shocks, sampled as standard normals."""
+    """Independent effects of respondents, ratings or district shocks."""
 
-    def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
+    def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float, rough: Rough) -> None:
         self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
         name = grouping.name
         spread = (
@@ -249,6 +250,10 @@ class GroupedEffects:
             *self.covariance.parameters,
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )
+        self.means = Means(rough, grouping.group_of_rating, grouping.n_groups)
+        known = self.means.count / rough.noise if name.startswith("respondent") else None
+        unseen = np.full(self.n_dimensions, rough.sd_respondent)
+        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, unseen)
         # Districts are a finite population: their shocks of a wave have the mean 0.
         self.strata = (
             (grouping.stratum_of_group, np.maximum(np.bincount(grouping.stratum_of_group), 1))
@@ -258,29 +263,33 @@ class GroupedEffects:
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name
-        self.z = values[f"{name}_z"]
-        self.factor = self.covariance.forward(values, values[f"sd_{name}"])
-        effects = self.z @ self.factor.T
+        factor = self.covariance.forward(values, values[f"sd_{name}"])
+        estimate = self.means.forward(eta) if self.rows.adapted else None
+        effects = self.rows.forward(factor[None], values[f"{name}_z"], estimate)
         if self.strata is not None:
+            effects = effects.copy()
             kernels.centre(effects, *self.strata)
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
-        return 0.0
+        return self.rows.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = self.grouping.name
-        d_effects = np.zeros_like(self.z)
+        d_effects = np.zeros_like(values[f"{name}_z"])
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
         if self.strata is not None:
             kernels.centre(d_effects, *self.strata)
-        d_values[f"{name}_z"] += d_effects @ self.factor
-        d_values[f"sd_{name}"] += self.covariance.backward(d_effects.T @ self.z, d_values)
+        d_z, d_factor, d_estimate = self.rows.backward(d_effects, 1)
+        if d_estimate is not None:
+            self.means.backward(d_estimate, d_eta)
+        d_values[f"{name}_z"] += d_z
+        d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
         named = {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
         if self.strata is not None:
-            effects = values[f"{name}_z"] @ factor.T
+            effects = self.rows.forward(factor[None], values[f"{name}_z"]).copy()
             kernels.centre(effects, *self.strata)
             named[f"{name}_effect"] = effects
         return named

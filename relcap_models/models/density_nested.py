@@ -15,7 +15,9 @@ from numba import njit
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import Scaled, Values
+from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import Rough
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping
@@ -50,9 +52,17 @@ def find_nesting(outer: Grouping, inner: Grouping) -> Nesting:
 
 
 class NestedEffects:
-    """Effects of an outer and an inner grouping, sampled as standard normals of means and contrasts."""
+    """Effects of an outer and an inner grouping: rows of means and contrasts."""
 
-    def __init__(self, outer: Grouping, inner: Grouping, frame: Frame, priors: Priors, scale: float) -> None:
+    def __init__(
+        self,
+        outer: Grouping,
+        inner: Grouping,
+        frame: Frame,
+        priors: Priors,
+        scale: float,
+        rough: Rough,
+    ) -> None:
         self.names, self.n_dimensions = (outer.name, inner.name), len(frame.dimensions)
         self.nesting = find_nesting(outer, inner)
         self.covariances = [Scaled(f"corr_{name}", self.n_dimensions, priors) for name in self.names]
@@ -67,10 +77,33 @@ class NestedEffects:
         parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
         self.parameters = tuple(parameters)
         self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
+        self.means = Means(rough, self.row_of_rating, inner.n_groups)
+        self.first = np.flatnonzero(self.nesting.position == 0)
+        self.size = np.diff(np.append(self.first, inner.n_groups))
+        total = np.add.reduceat(self.means.count, self.first, axis=0)
+        self.weight = self.means.count / np.repeat(np.maximum(total, 1.0), self.size, axis=0)
+        self.is_mean = (self.nesting.position == 0)[:, None]
+        self.rows = Rows(self.nesting.kind)
+        if outer.name == "respondent":
+            whole = np.repeat(total, self.size, axis=0)
+            known = np.where(self.is_mean, whole, whole / np.repeat(self.size, self.size)[:, None])
+            unseen = np.full(self.n_dimensions, rough.sd_respondent)
+            self.rows = Rows(self.nesting.kind, known / rough.noise, unseen, self.is_mean)
 
-    def _effects(self, values: Values) -> np.ndarray:
-        """(G, D) effects of the inner groups."""
-        self.z = values[f"{self.names[1]}_z"]
+    def _estimate(self, eta: np.ndarray) -> np.ndarray:
+        """(G, D) means over outer groups, and contrasts between their inner groups."""
+        inner = self.means.forward(eta)
+        mean = np.add.reduceat(self.weight * inner, self.first, axis=0)
+        contrasts = _combine_adjoint(inner, self.nesting.position)
+        return np.where(self.is_mean, np.repeat(mean, self.size, axis=0), contrasts)
+
+    def _estimate_backward(self, d_estimate: np.ndarray, d_eta: np.ndarray) -> None:
+        d_inner = _combine(np.where(self.is_mean, 0.0, d_estimate), self.nesting.position)
+        d_inner += self.weight * np.repeat(d_estimate[self.first], self.size, axis=0)
+        self.means.backward(d_inner, d_eta)
+
+    def _effects(self, values: Values, eta: np.ndarray) -> np.ndarray:
+        """(G, D) effects of the inner groups; eta holds the effects further up."""
         self.outer, self.inner = (
             c.forward(values, values[f"sd_{name}"]) for c, name in zip(self.covariances, self.names)
         )
@@ -78,25 +111,23 @@ class NestedEffects:
         within = self.inner @ self.inner.T
         means = [np.linalg.cholesky(covariance + within / m) for m in self.nesting.sizes]
         self.factors = np.stack([self.inner, *means])
-        return _combine(self.z, self.nesting.kind, self.nesting.position, self.factors)
+        estimate = self._estimate(eta) if self.rows.adapted else None
+        rows = self.rows.forward(self.factors, values[f"{self.names[1]}_z"], estimate)
+        return _combine(rows, self.nesting.position)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        kernels.gather_add(eta, self._effects(values), self.row_of_rating)
-        return 0.0
+        kernels.gather_add(eta, self._effects(values, eta), self.row_of_rating)
+        return self.rows.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
-        d_effects = np.zeros_like(self.z)
+        name = f"{self.names[1]}_z"
+        d_effects = np.zeros_like(values[name])
         kernels.scatter_add(d_eta, self.row_of_rating, d_effects)
-        d_factors = np.zeros_like(self.factors)
-        _combine_adjoint(
-            d_effects,
-            self.z,
-            self.nesting.kind,
-            self.nesting.position,
-            self.factors,
-            d_values[f"{self.names[1]}_z"],
-            d_factors,
-        )
+        d_rows = _combine_adjoint(d_effects, self.nesting.position)
+        d_z, d_factors, d_estimate = self.rows.backward(d_rows, len(self.factors))
+        if d_estimate is not None:
+            self._estimate_backward(d_estimate, d_eta)
+        d_values[name] += d_z
         d_inner, d_outer = d_factors[0], np.zeros_like(self.outer)
         for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], d_factors[1:]):
             d_total = cov.cholesky_adjoint(factor, d_factor)
@@ -114,43 +145,37 @@ class NestedEffects:
 
 
 @njit(cache=True, error_model="numpy")
-def _combine(z, kind, position, factors):
+def _combine(rows, position):
     """Effects of the inner groups: the mean of their outer group plus Helmert contrasts. (G, D)"""
-    n, size = z.shape
+    n, size = rows.shape
     effects = np.zeros((n, size))
-    mean, later = np.zeros(size), np.zeros(size)
-    part = np.empty(size)
+    later = np.zeros(size)
     # From the last group of an outer group to its first, which holds the mean.
     stop = n
     for row in range(n - 1, -1, -1):
-        factor = factors[kind[row]]
-        for i in range(size):
-            part[i] = 0.0
-            for j in range(i + 1):
-                part[i] += factor[i, j] * z[row, j]
         j = position[row]
         if j > 0:
             root = np.sqrt(j * (j + 1.0))
             for i in range(size):
-                effects[row, i] = later[i] - j * part[i] / root
-                later[i] += part[i] / root
+                effects[row, i] = later[i] - j * rows[row, i] / root
+                later[i] += rows[row, i] / root
         else:
             for i in range(size):
                 effects[row, i] = later[i]
-                mean[i] = part[i]
                 later[i] = 0.0
             for other in range(row, stop):
                 for i in range(size):
-                    effects[other, i] += mean[i]
+                    effects[other, i] += rows[row, i]
             stop = row
     return effects
 
 
 @njit(cache=True, error_model="numpy")
-def _combine_adjoint(d_effects, z, kind, position, factors, d_z, d_factors):
-    """Reverse of `_combine`: adds to `d_z` and `d_factors`."""
-    n, size = z.shape
-    before, part = np.zeros(size), np.empty(size)
+def _combine_adjoint(d_effects, position):
+    """Reverse of `_combine`; of effects, it gives their contrasts and the sum within each outer group."""
+    n, size = d_effects.shape
+    d_rows = np.empty((n, size))
+    before = np.zeros(size)
     row = 0
     while row < n:
         stop = row + 1
@@ -158,20 +183,13 @@ def _combine_adjoint(d_effects, z, kind, position, factors, d_z, d_factors):
             stop += 1
         for i in range(size):
             before[i] = d_effects[row, i]
-        for other in range(row + 1, stop + 1):
-            # Contrasts first; the mean, whose derivative is the sum over the group, at the end.
-            here = other if other < stop else row
-            j = position[here]
+        for other in range(row + 1, stop):
+            j = position[other]
             root = np.sqrt(j * (j + 1.0))
             for i in range(size):
-                if j > 0:
-                    part[i] = (before[i] - j * d_effects[here, i]) / root
-                    before[i] += d_effects[here, i]
-                else:
-                    part[i] = before[i]
-            factor, d_factor = factors[kind[here]], d_factors[kind[here]]
-            for i in range(size):
-                for k in range(i + 1):
-                    d_z[here, k] += factor[i, k] * part[i]
-                    d_factor[i, k] += part[i] * z[here, k]
+                d_rows[other, i] = (before[i] - j * d_effects[other, i]) / root
+                before[i] += d_effects[other, i]
+        for i in range(size):
+            d_rows[row, i] = before[i]
         row = stop
+    return d_rows

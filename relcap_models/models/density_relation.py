@@ -7,8 +7,10 @@ import numpy as np
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values
+from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import Rough
 from relcap_models.models.parameters import Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Structure
@@ -17,7 +19,15 @@ from relcap_models.models.structure import Structure
 class RelationEffects:
     """relation[u→t], relation[t→u] = p ± q; one-sided relations have one effect of the same variance."""
 
-    def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float, family: str) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        structure: Structure,
+        priors: Priors,
+        scale: float,
+        family: str,
+        rough: Rough,
+    ) -> None:
         self.mode, self.family, self.reciprocal = structure.relation, family, structure.reciprocal
         n_dimensions, n_waves = len(frame.dimensions), len(frame.waves)
         self.n_dimensions = n_dimensions
@@ -66,7 +76,45 @@ class RelationEffects:
         self.parameters = tuple(parameters)
         row = frame.relation_of_rating * n_waves + frame.wave_of_rating
         self.index = np.where(frame.relation_of_rating >= 0, row, -1)
+        self._adapt(frame, rough)
         self.stratum, self.count = np.zeros(self.n_relations, dtype=np.int64), np.array([self.n_relations])
+
+    def _adapt(self, frame: Frame, rough: Rough) -> None:
+        """How well sums, differences and one-sided relations are known, and from which ratings."""
+        place = frame.relation_of_rating * self.n_z_waves
+        place += frame.wave_of_rating if self.varying else 0
+        place = np.where(frame.relation_of_rating >= 0, place, -1)
+        self.means = Means(rough, place, self.n_relations * self.n_z_waves)
+        count = self.means.count.reshape(self.n_relations, -1)
+        forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
+        both = count[forth] + count[back]
+        # Share of the ratings of a pair that each of its directions has.
+        self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1.0)
+        known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
+        precise = 0.0 if self.mode == "residual" else 1.0 / (rough.noise + rough.respondent)
+        self.kinds = {
+            name: Rows(np.zeros(len(number), dtype=np.int64), number * precise)
+            for name, number in known.items()
+            if len(number)
+        }
+
+    def _estimates(self, eta: np.ndarray) -> dict[str, np.ndarray]:
+        """(n, W·D) what the answers say of sums, differences and one-sided relations."""
+        mean = self.means.forward(eta).reshape(self.n_relations, -1)
+        forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
+        first, second = self.share_of_pair[0] * mean[forth], self.share_of_pair[1] * mean[back]
+        return {"pair_sum": first + second, "pair_difference": first - second, "one_sided": mean[alone]}
+
+    def _estimates_backward(self, d_estimates: dict[str, np.ndarray], d_eta: np.ndarray) -> None:
+        d_mean = np.zeros((self.n_relations, self.n_z_waves * self.n_dimensions))
+        forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
+        if "pair_sum" in d_estimates:
+            both, apart = d_estimates["pair_sum"], d_estimates["pair_difference"]
+            d_mean[forth] = self.share_of_pair[0] * (both + apart)
+            d_mean[back] = self.share_of_pair[1] * (both - apart)
+        if "one_sided" in d_estimates:
+            d_mean[alone] = d_estimates["one_sided"]
+        self.means.backward(d_mean.reshape(-1, self.n_dimensions), d_eta)
 
     def scale(self, values: Values) -> None:
         """Standard deviations of sum and difference (or of the relation alone)."""
@@ -91,42 +139,39 @@ class RelationEffects:
                 else [self.sd]
             )
 
-    def _effects(self, values: Values) -> np.ndarray:
-        """(R, W, D) relation effects, centred over relations."""
+    def _effects(self, values: Values, eta: np.ndarray) -> np.ndarray:
+        """(R, W, D) relation effects, centred over relations; eta holds the effects further up."""
         self.scale(values)
         self.cholesky = [f.forward(values, s) for f, s in zip(self.factors, self.spreads)]
         total = sum(c @ c.T for c in self.cholesky)
         self.alone_factor = (
             np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
         )
-        if self.n_z_waves > 1:
-            self.wave_factor = np.linalg.cholesky(self.waves.forward(values))
-        self.z = {
-            name: values[f"{name}_z"]
-            for name in ("pair_sum", "pair_difference", "one_sided")
-            if f"{name}_z" in values
-        }
+        self.wave_factor = self.waves.factor(values)
+        self.estimates = self._estimates(eta)
         stacked = np.zeros((self.n_relations, self.n_z_waves, self.n_dimensions))
         if self.n_pairs:
-            together = self._correlated("pair_sum", self.cholesky[0])
+            together = self._part("pair_sum", self.cholesky[0], values)
             stacked[: self.n_pairs] = together
             stacked[self.n_pairs : 2 * self.n_pairs] = together
         if self.n_alone:
-            stacked[2 * self.n_pairs :] = self._correlated("one_sided", self.alone_factor)
+            stacked[2 * self.n_pairs :] = self._part("one_sided", self.alone_factor, values)
         # The sign of a difference depends on an arbitrary order of the two units: only sums are centred.
         stacked = self._centred(stacked)
         if self.n_pairs:
-            apart = self._correlated("pair_difference", self.cholesky[1])
+            apart = self._part("pair_difference", self.cholesky[1], values)
             stacked[: self.n_pairs] += apart
             stacked[self.n_pairs : 2 * self.n_pairs] -= apart
         effects = np.empty_like(stacked)
         effects[self.rows] = stacked
         return effects
 
-    def _correlated(self, name: str, factor: np.ndarray) -> np.ndarray:
-        z = self.z[name]
-        scaled = (z.reshape(-1, self.n_dimensions) @ factor.T).reshape(z.shape)
-        return scaled if self.n_z_waves == 1 else np.matmul(self.wave_factor, scaled)
+    def _part(self, name: str, factor: np.ndarray, values: Values) -> np.ndarray:
+        """(n, W, D) effects of one kind."""
+        z = values[f"{name}_z"]
+        whole = cov.kron_factor(self.wave_factor, factor)
+        flat = z.reshape(len(z), -1)
+        return self.kinds[name].forward(whole[None], flat, self.estimates[name]).reshape(z.shape)
 
     def _centred(self, effects: np.ndarray) -> np.ndarray:
         flat = effects.reshape(self.n_relations, -1).copy()
@@ -134,11 +179,11 @@ class RelationEffects:
         return flat.reshape(effects.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        effects = self._effects(values)
+        effects = self.current = self._effects(values, eta)
         if self.n_z_waves != self.n_waves:
             effects = np.repeat(effects, self.n_waves, axis=1)
         kernels.gather_add(eta, np.ascontiguousarray(effects).reshape(-1, self.n_dimensions), self.index)
-        return 0.0
+        return sum(rows.log_density() for rows in self.kinds.values())
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros((self.n_relations * self.n_waves, self.n_dimensions))
@@ -149,55 +194,38 @@ class RelationEffects:
         d_apart_and_sum = d_effects[self.rows]
         d_stacked = self._centred(d_apart_and_sum)
         n = self.n_pairs
-        d_wave_factor = np.zeros((self.n_z_waves, self.n_z_waves))
+        d_wave_factor = np.zeros_like(self.wave_factor)
         d_cholesky = [np.zeros_like(c) for c in self.cholesky]
+
+        d_estimates: dict[str, np.ndarray] = {}
+
+        def pull(name: str, factor: np.ndarray, d_part: np.ndarray) -> np.ndarray:
+            """Reverse of `_part`."""
+            z = d_values[f"{name}_z"]
+            d_z, d_whole, d_estimate = self.kinds[name].backward(d_part.reshape(len(z), -1), 1)
+            if d_estimate is not None:
+                d_estimates[name] = d_estimate
+            d_waves, d_factor = cov.kron_factor_adjoint(self.wave_factor, factor, d_whole[0])
+            z += d_z.reshape(z.shape)
+            d_wave_factor[:] += d_waves
+            return d_factor
+
         if n:
-            self._pull(
-                "pair_sum",
-                self.cholesky[0],
-                d_stacked[:n] + d_stacked[n : 2 * n],
-                d_cholesky[0],
-                d_wave_factor,
-                d_values,
-            )
-            self._pull(
-                "pair_difference",
-                self.cholesky[1],
-                d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n],
-                d_cholesky[1],
-                d_wave_factor,
-                d_values,
-            )
+            d_cholesky[0] += pull("pair_sum", self.cholesky[0], d_stacked[:n] + d_stacked[n : 2 * n])
+            d_apart = d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n]
+            d_cholesky[1] += pull("pair_difference", self.cholesky[1], d_apart)
         if self.n_alone:
-            d_alone = np.zeros_like(self.alone_factor)
-            self._pull("one_sided", self.alone_factor, d_stacked[2 * n :], d_alone, d_wave_factor, d_values)
+            d_alone = pull("one_sided", self.alone_factor, d_stacked[2 * n :])
             if self.reciprocal:
                 d_total = cov.cholesky_adjoint(self.alone_factor, d_alone)
                 for d, c in zip(d_cholesky, self.cholesky):
                     d += 2.0 * d_total @ c
             else:
                 d_cholesky[0] += d_alone
-        if self.n_z_waves > 1:
-            self.waves.backward(cov.cholesky_adjoint(self.wave_factor, d_wave_factor), d_values)
+        self._estimates_backward(d_estimates, d_eta)
+        self.waves.backward_factor(self.wave_factor, d_wave_factor, d_values)
         d_spreads = [f.backward(d, d_values) for f, d in zip(self.factors, d_cholesky)]
         self._pull_scales(d_spreads, d_values)
-
-    def _pull(
-        self,
-        name: str,
-        factor: np.ndarray,
-        d_part: np.ndarray,
-        d_factor: np.ndarray,
-        d_wave_factor: np.ndarray,
-        d_values: Values,
-    ) -> None:
-        """Reverse of `_correlated`."""
-        z = self.z[name]
-        if self.n_z_waves > 1:
-            d_wave_factor += np.einsum("nvd,nwd->vw", d_part, z @ factor.T)
-            d_part = np.matmul(self.wave_factor.T, d_part)
-        d_values[f"{name}_z"] += (d_part.reshape(-1, self.n_dimensions) @ factor).reshape(z.shape)
-        d_factor += d_part.reshape(-1, self.n_dimensions).T @ z.reshape(-1, self.n_dimensions)
 
     def _pull_scales(self, d_spreads: list[np.ndarray], d_values: Values) -> None:
         if self.mode == "residual":
@@ -224,7 +252,7 @@ class RelationEffects:
             d_values["sd_relation"] += d_spreads[0]
 
     def report(self, values: Values) -> Values:
-        effects = self._effects(values)
+        effects = self.current
         if self.n_z_waves != self.n_waves:
             effects = np.repeat(effects, self.n_waves, axis=1)
         named = {

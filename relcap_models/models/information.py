@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from relcap_models.models import kernels
 from relcap_models.models.frame import Frame
 from relcap_models.models.structure import Structure
 
@@ -15,7 +18,50 @@ _RELATION, _RESPONDENT, _RATING = 0.2, 0.36, 0.25
 _SPREAD = 1.4
 
 
-def expected_information(frame: Frame, structure: Structure) -> np.ndarray:
+@dataclass(frozen=True)
+class Rough:
+    """What the answers roughly say, on the latent scale.
+
+    score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
+    unit : (U, W, roles, D) effects by least squares · unit_information : (W, roles) of an average unit
+    noise : variance of a score around the effects of its relation and respondent
+    respondent : variance of a respondent's effect that the respondent's other ratings leave open
+    sd_respondent : standard deviation of respondents' effects
+    """
+
+    score: np.ndarray
+    answered: np.ndarray
+    unit: np.ndarray
+    unit_information: np.ndarray
+    noise: float
+    respondent: float
+    sd_respondent: float
+
+
+def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
+    """Least squares on normal scores."""
+    score = _rating_scores(frame)
+    answered = np.isfinite(score)
+    score = np.where(answered, score, 0.0)
+    totals = np.zeros((2, len(frame.n_ratings_of_level), score.shape[1]))
+    kernels.scatter_add(score, frame.level_of_rating, totals[0])
+    kernels.scatter_add(answered.astype(float), frame.level_of_rating, totals[1])
+    score -= answered * (totals[0] / np.maximum(totals[1], 1.0))[frame.level_of_rating]
+    noise = _RATING + len(frame.dimensions) / len(frame.items)
+    ratings_of_person = frame.n_ratings / len(frame.respondents)
+    open_of_person = 1.0 / (1.0 / _RESPONDENT + ratings_of_person / noise) if structure.within else 0.0
+    return Rough(
+        score * scale,
+        answered,
+        _unit_effects(frame, structure, score, answered) * scale,
+        _unit_information(frame, structure) / scale**2,
+        noise * scale**2,
+        open_of_person * scale**2,
+        np.sqrt(_RESPONDENT) * scale,
+    )
+
+
+def _unit_information(frame: Frame, structure: Structure) -> np.ndarray:
     """(W, roles) precision with which an average unit's effect is seen in each wave, in probit units.
 
     One over the variance of a mean over ratings, respondents and relations.
@@ -51,26 +97,29 @@ def _distinct(unit: np.ndarray, other: np.ndarray, n_units: int) -> np.ndarray:
     return np.bincount(pairs[:, 0], minlength=n_units).astype(float)
 
 
-def rough_unit_effects(frame: Frame, structure: Structure) -> np.ndarray:
-    """(U, W, roles, D) effects by least squares on normal scores, in probit units, with mean 0 over units."""
-    n_units, n_waves, n_roles = len(frame.units), len(frame.waves), len(structure.roles)
-    n_dimensions = len(frame.dimensions)
-    score = _rating_scores(frame)
-    member = np.zeros((frame.n_ratings, n_units * n_waves * n_roles))
-    rows = np.arange(frame.n_ratings)
-    seen_from = (frame.rater_of_rating * n_waves + frame.wave_of_rating) * n_roles
-    member[rows, seen_from] = 1.0
-    if "target" in structure.roles:
-        other = (frame.target_of_rating * n_waves + frame.wave_of_rating) * n_roles + 1
-        column = np.where(frame.own, seen_from + 2, other) if "self" in structure.roles else other
-        member[rows, column] = 1.0
+def _unit_effects(frame: Frame, structure: Structure, score: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """(U, W, roles, D) ridge estimates on normal scores, in probit units, with mean 0 over units."""
+    n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), len(frame.dimensions)
+    member = np.zeros((frame.n_ratings, len(frame.units) * n_waves * n_roles))
+    for column in _unit_columns(frame, structure):
+        member[np.arange(frame.n_ratings), column] = 1.0
     effects = np.zeros((member.shape[1], n_dimensions))
     for dimension in range(n_dimensions):
-        answered = np.isfinite(score[:, dimension])
-        here, y = member[answered], score[answered, dimension]
+        seen = answered[:, dimension]
+        here, y = member[seen], score[seen, dimension]
         effects[:, dimension] = np.linalg.solve(here.T @ here + np.eye(here.shape[1]), here.T @ y)
-    effects = effects.reshape(n_units, n_waves, n_roles, n_dimensions)
+    effects = effects.reshape(len(frame.units), n_waves, n_roles, n_dimensions)
     return effects - effects.mean(axis=0)
+
+
+def _unit_columns(frame: Frame, structure: Structure) -> list[np.ndarray]:
+    """Which unit effects act on each rating, as positions in (U, W, roles): one array (N,) each."""
+    n_waves, n_roles = len(frame.waves), len(structure.roles)
+    seen_from = (frame.rater_of_rating * n_waves + frame.wave_of_rating) * n_roles
+    if "target" not in structure.roles:
+        return [seen_from]
+    other = (frame.target_of_rating * n_waves + frame.wave_of_rating) * n_roles + 1
+    return [seen_from, np.where(frame.own, seen_from + 2, other) if "self" in structure.roles else other]
 
 
 def _rating_scores(frame: Frame) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytensor
 import pytest
 
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
+from relcap_models.models.density_relation import RelationEffects
 
 
 def graph_log_density(model: pm.Model):
@@ -35,6 +36,27 @@ def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return contrasts(z), matrix
 
 
+def graph_normals(density, x: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
+    """The graph's standard normals of all effects but units', and the log Jacobian from ours to them."""
+    density(x)
+    values = density.values(x)
+    normals, log_jacobian = {}, 0.0
+    for block in density.effects:
+        if isinstance(block, UnitEffects):
+            continue
+        if isinstance(block, RelationEffects):
+            parts = {f"{name}_z": rows for name, rows in block.kinds.items()}
+        else:
+            parts = {block.parameters[-1].name: block.rows}
+        for name, rows in parts.items():
+            if rows.adapted:
+                effects = rows.parts[-1]
+                z = np.linalg.solve(rows.factors[rows.kind], effects[:, :, None])
+                normals[name] = z.reshape(values[name].shape)
+                log_jacobian += rows.log_jacobian()
+    return normals, log_jacobian
+
+
 def test_density_equals_that_of_the_graph_up_to_a_constant(case):
     graph = case.model.build(case.frame)
     layout = case.density.layout
@@ -46,16 +68,18 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
         effects, matrix = unit_map(case.density, x)
         log_jacobian = len(effects) * np.linalg.slogdet(matrix)[1]
         named = {value_of["unit_effects"]: effects}
+        normals, of_normals = graph_normals(case.density, x)
         values = case.density.values(x)
         for p in layout.parameters:
             if p.name != "unit_z":
                 value = value_of[p.name]
-                named[value] = x[layout.slices[p.name]].reshape(p.shape if value.ndim else ())
+                own = normals.get(p.name, x[layout.slices[p.name]])
+                named[value] = own.reshape(p.shape if value.ndim else ())
             if p.prior == "ordered":
                 # The graph measures gaps from the first threshold on, the density from the best known one.
                 rows = values[p.name]
                 named[value_of[p.name]] = np.hstack([rows[:, :1], np.log(np.diff(rows, axis=1))])
-        return float(log_density(*(named[value] for value in graph.value_vars))) + log_jacobian
+        return float(log_density(*(named[value] for value in graph.value_vars))) + log_jacobian + of_normals
 
     points = [case.point(seed) for seed in range(3)]
     ours = np.array([case.density(x)[0] for x in points])
@@ -118,19 +142,24 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     """Moving one unit's target effect moves how others see it, and nothing at home."""
     if "target" not in case.structure.roles:
         pytest.skip("there are no target effects")
-    x = case.point(2)
-    _, matrix = unit_map(case.density, x)
-    case.density(x)
-    before = case.density._eta.copy()
+    x, density = case.point(2), case.model.density(case.frame)
+    for block in density.effects[1:]:
+        for rows in block.kinds.values() if isinstance(block, RelationEffects) else (block.rows,):
+            if rows.adapted:
+                # Nothing follows what is moved.
+                rows.information[:], rows.information_of_row[:] = 0.0, 0.0
+    _, matrix = unit_map(density, x)
+    density(x)
+    before = density._eta.copy()
     n_dimensions, n_waves = len(case.frame.dimensions), len(case.frame.waves)
     target = np.zeros((n_waves, len(case.structure.roles), n_dimensions))
     target[:, 1] = 1.0
     moved = x.copy()
     unit = int(np.flatnonzero(np.bincount(case.frame.target_of_relation))[0])
-    z = moved[case.density.layout.slices["unit_z"]].reshape(len(case.frame.units) - 1, -1)
+    z = moved[density.layout.slices["unit_z"]].reshape(len(case.frame.units) - 1, -1)
     z += np.outer(orthonormal_contrasts(len(case.frame.units))[unit], np.linalg.solve(matrix, target.ravel()))
-    case.density(moved)
-    change = case.density._eta - before
+    density(moved)
+    change = density._eta - before
     seen = ~case.frame.own & (case.frame.target_of_rating == unit)
     # Effects are centred over the ratings of a level: what all others lose depends on how many see the unit.
     np.testing.assert_allclose(change[case.frame.own], 0.0, atol=1e-9)

@@ -22,10 +22,13 @@ def with_responses(survey, responses, instruments=None):
 
 
 def density_of(survey):
-    """Without the shift of `unit_z` towards the answers, so that x means the same for other answers."""
+    """Without shifts towards the answers, so that x means the same for other answers."""
     density = RELATION.density(RELATION.frame(survey))
-    block = next(block for block in density.blocks if isinstance(block, UnitEffects))
-    block.pull = np.zeros_like(block.pull)
+    for block in density.effects:
+        if isinstance(block, UnitEffects):
+            block.estimate[:] = 0.0
+        else:
+            block.means.score[:] = 0.0
     return density
 
 
