@@ -63,41 +63,78 @@ class Scaled:
 
 
 class BetweenWaves:
-    """Correlation of an effect between waves."""
+    """Correlation of an effect between waves, from its stability s and its memory m.
+
+    The answers of three waves or more know t = −log(1 − s) − log(1 − m), minus the logarithm of one less the
+    correlation of neighbouring waves, far better than s and m: sampled are t and the share of s in it.
+    """
 
     def __init__(self, name: str, n_waves: int, priors: Priors) -> None:
-        self.name, self.n_waves = name, n_waves
-        self.parameters: tuple[Parameter, ...] = ()
+        self.name, self.n_waves, self.shape = name, n_waves, priors.stability
+        self.natural: tuple[Parameter, ...] = ()
         if n_waves > 1:
-            self.parameters += (
+            self.natural += (
                 Parameter(f"stability_{name}", (1,), "beta", priors.stability, priors.stability),
             )
         if n_waves > 2:
-            self.parameters += (Parameter(f"memory_{name}", (1,), "beta", 1.0, 2.0),)
+            self.natural += (Parameter(f"memory_{name}", (1,), "beta", 1.0, 2.0),)
+        self.parameters = self.natural
+        if n_waves > 2:
+            # With these priors alone s and m would be uniform, each apart.
+            self.parameters = (
+                Parameter(f"likeness_{name}", (1,), "gamma", 2.0),
+                Parameter(f"stable_share_{name}", (1,), "beta", 1.0, 1.0),
+            )
 
     def forward(self, values: Values) -> np.ndarray:
+        """(W, W) correlation; `values` holds what is sampled, or stability and memory themselves."""
         if self.n_waves == 1:
             return np.ones((1, 1))
-        self.stability = float(values[f"stability_{self.name}"][0])
-        self.memory = float(values[f"memory_{self.name}"][0]) if self.n_waves > 2 else 0.0
+        self.sampled = f"likeness_{self.name}" in values
+        if self.sampled:
+            self.likeness = float(values[f"likeness_{self.name}"][0])
+            self.share = float(values[f"stable_share_{self.name}"][0])
+            self.stability = -np.expm1(-self.likeness * self.share)
+            self.memory = -np.expm1(-self.likeness * (1.0 - self.share))
+        else:
+            self.stability = float(values[f"stability_{self.name}"][0])
+            self.memory = float(values[f"memory_{self.name}"][0]) if self.n_waves > 2 else 0.0
         return cov.wave_correlation(self.stability, self.memory, self.n_waves)
 
     def factor(self, values: Values) -> np.ndarray:
         """(W, W) Cholesky factor of the correlation."""
         return np.linalg.cholesky(self.forward(values))
 
+    def log_density(self) -> float:
+        """What the priors of stability and memory have beyond uniform ones."""
+        if self.n_waves < 3:
+            return 0.0
+        left = -self.likeness * self.share
+        of_stability = (self.shape - 1.0) * (np.log(self.stability) + left)
+        return float(of_stability - self.likeness * (1.0 - self.share))
+
     def backward_factor(self, factor: np.ndarray, d_factor: np.ndarray, d_values: Values) -> None:
-        """From the derivative with respect to the Cholesky factor."""
+        """From the derivative with respect to the Cholesky factor; `log_density` included."""
         if self.n_waves == 1:
             return
         d_matrix = cov.cholesky_adjoint(factor, d_factor)
         d_stability, d_memory = cov.wave_correlation_adjoint(self.stability, self.memory, d_matrix)
-        d_values[f"stability_{self.name}"] += d_stability
-        if self.n_waves > 2:
-            d_values[f"memory_{self.name}"] += d_memory
+        if self.n_waves == 2:
+            d_values[f"stability_{self.name}"] += d_stability
+            return
+        left, right = 1.0 - self.stability, 1.0 - self.memory
+        d_stability += (self.shape - 1.0) * (1.0 / self.stability - 1.0 / left)
+        d_memory -= 1.0 / right
+        share = self.share
+        d_values[f"likeness_{self.name}"] += d_stability * left * share + d_memory * right * (1.0 - share)
+        d_values[f"stable_share_{self.name}"] += self.likeness * (d_stability * left - d_memory * right)
 
     def report(self, values: Values) -> Values:
-        return {p.name: np.asarray(values[p.name][0]) for p in self.parameters}
+        if self.n_waves == 1:
+            return {}
+        self.forward(values)
+        named = {f"stability_{self.name}": np.asarray(self.stability)}
+        return named | ({f"memory_{self.name}": np.asarray(self.memory)} if self.n_waves > 2 else {})
 
 
 class Location:
@@ -211,7 +248,7 @@ class UnitEffects:
         by_role = self.effects(values).reshape(-1, self.n_dimensions)
         for index in self.indices:
             kernels.gather_add(eta, by_role, index)
-        return self.rows.log_density()
+        return self.rows.log_density() + self.waves.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))

@@ -183,7 +183,7 @@ class RelationEffects:
         if self.n_z_waves != self.n_waves:
             effects = np.repeat(effects, self.n_waves, axis=1)
         kernels.gather_add(eta, np.ascontiguousarray(effects).reshape(-1, self.n_dimensions), self.index)
-        return sum(rows.log_density() for rows in self.kinds.values())
+        return self.waves.log_density() + sum(rows.log_density() for rows in self.kinds.values())
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         d_effects = np.zeros((self.n_relations * self.n_waves, self.n_dimensions))

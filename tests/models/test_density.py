@@ -4,6 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor
 import pytest
+from scipy.special import logit
 
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
 from relcap_models.models.density_relation import RelationEffects
@@ -61,7 +62,12 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
     graph = case.model.build(case.frame)
     layout = case.density.layout
     value_of = {rv.name: value for rv, value in graph.rvs_to_values.items()}
-    assert set(value_of) == {p.name.replace("unit_z", "unit_effects") for p in layout.parameters}
+    other = {"unit_z": "unit_effects", "likeness_": "stability_", "stable_share_": "memory_"}
+    names = {p.name: p.name for p in layout.parameters}
+    for name in names:
+        for ours, theirs in other.items():
+            names[name] = names[name].replace(ours, theirs)
+    assert set(value_of) == set(names.values())
     log_density = graph_log_density(graph)
 
     def by_graph(x):
@@ -70,8 +76,18 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
         named = {value_of["unit_effects"]: effects}
         normals, of_normals = graph_normals(case.density, x)
         values = case.density.values(x)
+        for name, share in values.items():
+            if name.startswith("stable_share_"):
+                # dx of logit stability and logit memory over dx of log likeness and logit share.
+                likeness = values[name.replace("stable_share", "likeness")]
+                s, m = -np.expm1(-likeness * share), -np.expm1(-likeness * (1 - share))
+                slopes = likeness**2 * share * (1 - share) * (1 - s) * (1 - m) / (s * (1 - s) * m * (1 - m))
+                log_jacobian += float(np.log(slopes[0]))
+                effect = name.removeprefix("stable_share_")
+                named[value_of[f"stability_{effect}"]] = logit(s).reshape(())
+                named[value_of[f"memory_{effect}"]] = logit(m).reshape(())
         for p in layout.parameters:
-            if p.name != "unit_z":
+            if p.name == names[p.name]:
                 value = value_of[p.name]
                 own = normals.get(p.name, x[layout.slices[p.name]])
                 named[value] = own.reshape(p.shape if value.ndim else ())

@@ -14,7 +14,7 @@ from relcap_models.models.density import Density
 from relcap_models.models.density_blocks import Scaled, UnitEffects, Values
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
-from relcap_models.models.parameters import Layout
+from relcap_models.models.parameters import Layout, Parameter
 
 _STEP = 1e-5
 _POORLY_KNOWN = 0.55
@@ -30,6 +30,14 @@ alone : (Wz·D, …) of a relation seen from one side · every grouping : (D, D)
 """
 
 
+def _of(block: object) -> list[Parameter]:
+    """Parameters of a block's covariance."""
+    parameters = [p for p in block.parameters if not p.name.endswith("_z")]
+    if not hasattr(block, "waves"):
+        return parameters
+    return [p for p in parameters if p not in block.waves.parameters] + list(block.waves.natural)
+
+
 class Covariances:
     """Matrices from the unconstrained vector θ of standard deviations, correlations and stabilities."""
 
@@ -37,9 +45,9 @@ class Covariances:
         self.unit = next(b for b in density.blocks if isinstance(b, UnitEffects))
         self.relation = next((b for b in density.blocks if isinstance(b, RelationEffects)), None)
         self.grouped: dict[str, Scaled] = {}
-        parameters = list(self.unit.parameters[:-1])
+        parameters = _of(self.unit)
         if self.relation is not None:
-            parameters += [p for p in self.relation.parameters if not p.name.endswith("_z")]
+            parameters += _of(self.relation)
         for block in density.blocks:
             if isinstance(block, NestedEffects):
                 self.grouped |= dict(zip(block.names, block.covariances))
@@ -47,7 +55,7 @@ class Covariances:
                 self.grouped[block.grouping.name] = block.covariance
             else:
                 continue
-            parameters += [p for p in block.parameters if not p.name.endswith("_z")]
+            parameters += _of(block)
         self.layout = Layout(tuple(parameters))
         self.size = self.layout.size
         # The posterior of a standard deviation is nearest to normal on the scale of its cube root: the
