@@ -18,6 +18,7 @@ from relcap_models.models.density_blocks import (
     Values,
     orthonormal_contrasts,
 )
+from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
@@ -159,10 +160,12 @@ class Density:
         self.responses = Responses(frame, family, loadings, priors, scale)
         self.location = Location(frame, priors, scale)
         rough = rough_estimates(frame, structure, scale)
-        self.effects = [UnitEffects(frame, structure, priors, scale, rough)]
         # From the top down: what lies further down is sampled around what the effects above it leave.
-        for district in structure.districts:
-            self.effects.append(GroupedEffects(district, frame, priors, scale, rough))
+        districts = [
+            DistrictEffects(district, frame, structure, priors, scale, rough)
+            for district in structure.districts
+        ]
+        self.effects = [*districts, UnitEffects(frame, structure, priors, scale, rough, districts)]
         if structure.relation != "none":
             self.effects.append(RelationEffects(frame, structure, priors, scale, family, rough))
         for groupings in structure.nested:
@@ -190,12 +193,12 @@ class Density:
         self._d_eta[:] = 0.0
         for block in self.effects:
             total += block.forward(self._views, self._eta)
-        self._centre(self._eta)
+            self._centre(self._eta)
         self.location.forward(self._views, self._eta)
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
         self.location.backward(self._d_eta, self._d_views)
-        self._centre(self._d_eta)
         for block in reversed(self.effects):
+            self._centre(self._d_eta)
             block.backward(self._d_eta, self._d_views, self._views)
         return total, self.layout.pull_back(self._values, self._d_values, self._gradient, self._slope)
 
@@ -217,10 +220,11 @@ class Density:
         """
         values, frame = self.values(x), self.frame
         self._eta[:] = 0.0
+        totals = np.zeros((len(frame.n_ratings_of_level), len(frame.dimensions)))
         for block in self.effects:
             block.forward(values, self._eta)
-        totals = np.zeros((len(frame.n_ratings_of_level), len(frame.dimensions)))
-        kernels.scatter_add(self._eta, frame.level_of_rating, totals)
+            kernels.scatter_add(self._eta, frame.level_of_rating, totals)
+            self._centre(self._eta)
         taken = totals / frame.n_ratings_of_level[:, None]
         named: Values = {}
         for part in (*self.effects, self.responses):

@@ -7,6 +7,9 @@ reader may want). η is (N, D). `values` and `d_values` are named views into one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 from scipy.linalg import helmert
 
@@ -203,6 +206,16 @@ def orthonormal_contrasts(n: int) -> np.ndarray:
     return helmert(n).T if n > 1 else np.zeros((n, 0))
 
 
+class District(Protocol):
+    """Shocks of districts at one end of a rating."""
+
+    role: int
+
+    def of_units(self) -> np.ndarray: ...
+
+    def follow(self, d_units: np.ndarray) -> None: ...
+
+
 class UnitEffects:
     """Perceiver, target and self effects: one covariance, sampled close to their posterior given it.
 
@@ -210,7 +223,13 @@ class UnitEffects:
     """
 
     def __init__(
-        self, frame: Frame, structure: Structure, priors: Priors, scale: float, rough: Rough
+        self,
+        frame: Frame,
+        structure: Structure,
+        priors: Priors,
+        scale: float,
+        rough: Rough,
+        districts: Sequence[District] = (),
     ) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
         self.shape = (len(frame.units), len(frame.waves), len(self.roles) * self.n_dimensions)
@@ -219,10 +238,11 @@ class UnitEffects:
         self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
         self.contrasts = orthonormal_contrasts(self.shape[0])
-        self.estimate = self.contrasts.T @ rough.unit.reshape(self.shape[0], -1)
+        self.districts, self.estimate = districts, rough.unit
         information = rough.unit_information.repeat(self.n_dimensions, axis=1).ravel()
+        n_rows = self.shape[0] - 1
         self.rows = Rows(
-            np.zeros(len(self.estimate), dtype=np.int64), np.broadcast_to(information, self.estimate.shape)
+            np.zeros(n_rows, dtype=np.int64), np.broadcast_to(information, (n_rows, len(information)))
         )
         self.parameters = (
             Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
@@ -241,7 +261,11 @@ class UnitEffects:
         self.factor = self.covariance.forward(values, values["sd_unit"])
         self.wave_factor = self.waves.factor(values)
         whole = cov.kron_factor(self.wave_factor, self.factor)
-        contrasts = self.rows.forward(whole[None], values["unit_z"], self.estimate)
+        estimate = self.estimate.copy()
+        for district in self.districts:
+            estimate[:, :, district.role] -= district.of_units()
+        flat = self.contrasts.T @ estimate.reshape(self.shape[0], -1)
+        contrasts = self.rows.forward(whole[None], values["unit_z"], flat)
         return (self.contrasts @ contrasts).reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
@@ -254,7 +278,12 @@ class UnitEffects:
         d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
             kernels.scatter_add(d_eta, index, d_effects)
-        d_z, d_whole, _ = self.rows.backward(self.contrasts.T @ d_effects.reshape(self.shape[0], -1), 1)
+        d_rows = self.contrasts.T @ d_effects.reshape(self.shape[0], -1)
+        d_z, d_whole, d_flat = self.rows.backward(d_rows, 1)
+        if d_flat is not None:
+            d_estimate = (self.contrasts @ d_flat).reshape(self.estimate.shape)
+            for district in self.districts:
+                district.follow(-d_estimate[:, :, district.role])
         d_wave_factor, d_factor = cov.kron_factor_adjoint(self.wave_factor, self.factor, d_whole[0])
         d_values["unit_z"] += d_z
         d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
@@ -273,14 +302,12 @@ class UnitEffects:
 
 
 class GroupedEffects:
-    """Independent effects of respondents, ratings or district shocks."""
+    """Independent effects of respondents or ratings."""
 
     def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float, rough: Rough) -> None:
         self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
         name = grouping.name
-        spread = (
-            priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
-        ) * scale
+        spread = getattr(priors, f"sd_{name}") * scale
         self.covariance = Scaled(f"corr_{name}", self.n_dimensions, priors)
         self.parameters = (
             Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=np.log(0.5 * spread)),
@@ -288,24 +315,13 @@ class GroupedEffects:
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )
         self.means = Means(rough, grouping.group_of_rating, grouping.n_groups)
-        known = self.means.count / rough.noise if name.startswith("respondent") else None
-        unseen = np.full(self.n_dimensions, rough.sd_respondent)
-        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, unseen)
-        # Districts are a finite population: their shocks of a wave have the mean 0.
-        self.strata = (
-            (grouping.stratum_of_group, np.maximum(np.bincount(grouping.stratum_of_group), 1))
-            if name.startswith("district")
-            else None
-        )
+        known = self.means.count / rough.noise[name]
+        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, rough.unseen(name))
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
-        estimate = self.means.forward(eta) if self.rows.adapted else None
-        effects = self.rows.forward(factor[None], values[f"{name}_z"], estimate)
-        if self.strata is not None:
-            effects = effects.copy()
-            kernels.centre(effects, *self.strata)
+        effects = self.rows.forward(factor[None], values[f"{name}_z"], self.means.forward(eta))
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
         return self.rows.log_density()
 
@@ -313,20 +329,12 @@ class GroupedEffects:
         name = self.grouping.name
         d_effects = np.zeros_like(values[f"{name}_z"])
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
-        if self.strata is not None:
-            kernels.centre(d_effects, *self.strata)
         d_z, d_factor, d_estimate = self.rows.backward(d_effects, 1)
-        if d_estimate is not None:
-            self.means.backward(d_estimate, d_eta)
+        self.means.backward(d_estimate, d_eta)
         d_values[f"{name}_z"] += d_z
         d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
-        named = {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
-        if self.strata is not None:
-            effects = self.rows.forward(factor[None], values[f"{name}_z"]).copy()
-            kernels.centre(effects, *self.strata)
-            named[f"{name}_effect"] = effects
-        return named
+        return {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}

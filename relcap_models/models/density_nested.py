@@ -83,12 +83,11 @@ class NestedEffects:
         total = np.add.reduceat(self.means.count, self.first, axis=0)
         self.weight = self.means.count / np.repeat(np.maximum(total, 1.0), self.size, axis=0)
         self.is_mean = (self.nesting.position == 0)[:, None]
-        self.rows = Rows(self.nesting.kind)
-        if outer.name == "respondent":
-            whole = np.repeat(total, self.size, axis=0)
-            known = np.where(self.is_mean, whole, whole / np.repeat(self.size, self.size)[:, None])
-            unseen = np.full(self.n_dimensions, rough.sd_respondent)
-            self.rows = Rows(self.nesting.kind, known / rough.noise, unseen, self.is_mean)
+        whole = np.repeat(total, self.size, axis=0)
+        known = np.where(self.is_mean, whole, whole / np.repeat(self.size, self.size)[:, None])
+        self.rows = Rows(
+            self.nesting.kind, known / rough.noise[outer.name], rough.unseen(outer.name), self.is_mean
+        )
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means over outer groups, and contrasts between their inner groups."""
@@ -111,8 +110,7 @@ class NestedEffects:
         within = self.inner @ self.inner.T
         means = [np.linalg.cholesky(covariance + within / m) for m in self.nesting.sizes]
         self.factors = np.stack([self.inner, *means])
-        estimate = self._estimate(eta) if self.rows.adapted else None
-        rows = self.rows.forward(self.factors, values[f"{self.names[1]}_z"], estimate)
+        rows = self.rows.forward(self.factors, values[f"{self.names[1]}_z"], self._estimate(eta))
         return _combine(rows, self.nesting.position)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
@@ -125,8 +123,7 @@ class NestedEffects:
         kernels.scatter_add(d_eta, self.row_of_rating, d_effects)
         d_rows = _combine_adjoint(d_effects, self.nesting.position)
         d_z, d_factors, d_estimate = self.rows.backward(d_rows, len(self.factors))
-        if d_estimate is not None:
-            self._estimate_backward(d_estimate, d_eta)
+        self._estimate_backward(d_estimate, d_eta)
         d_values[name] += d_z
         d_inner, d_outer = d_factors[0], np.zeros_like(self.outer)
         for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], d_factors[1:]):

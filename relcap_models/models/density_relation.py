@@ -91,7 +91,7 @@ class RelationEffects:
         # Share of the ratings of a pair that each of its directions has.
         self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1.0)
         known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
-        precise = 0.0 if self.mode == "residual" else 1.0 / (rough.noise + rough.respondent)
+        precise = 0.0 if self.mode == "residual" else 1.0 / rough.noise["relation"]
         self.kinds = {
             name: Rows(np.zeros(len(number), dtype=np.int64), number * precise)
             for name, number in known.items()

@@ -13,7 +13,9 @@ from relcap_models.models.frame import Frame
 from relcap_models.models.structure import Structure
 
 # Typical variances in probit units; being wrong by a factor of two costs speed, not correctness.
-_RELATION, _RESPONDENT, _RATING = 0.2, 0.36, 0.25
+_UNIT, _RELATION, _RESPONDENT, _RATING = 0.15, 0.2, 0.36, 0.25
+# Of the mean normal score of one answer around its rating.
+_ANSWER = 1.2
 # Standard deviation of an item's latent answer, residual included, in the same units.
 _SPREAD = 1.4
 
@@ -24,8 +26,8 @@ class Rough:
 
     score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
     unit : (U, W, roles, D) effects by least squares · unit_information : (W, roles) of an average unit
-    noise : variance of a score around the effects of its relation and respondent
-    respondent : variance of a respondent's effect that the respondent's other ratings leave open
+    unit_variance : of unit effects
+    noise : by effect, variance of a score around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
     """
 
@@ -33,9 +35,16 @@ class Rough:
     answered: np.ndarray
     unit: np.ndarray
     unit_information: np.ndarray
-    noise: float
-    respondent: float
+    unit_variance: float
+    noise: dict[str, float]
     sd_respondent: float
+
+    def unseen(self, name: str) -> np.ndarray | None:
+        """(D,) spread of an effect whose mean the locations take up, and which is not so narrow that it
+        hardly matters."""
+        if not name.startswith("respondent") or name == "respondent_target":
+            return None
+        return np.full(self.score.shape[1], self.sd_respondent)
 
 
 def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
@@ -47,16 +56,24 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
     kernels.scatter_add(score, frame.level_of_rating, totals[0])
     kernels.scatter_add(answered.astype(float), frame.level_of_rating, totals[1])
     score -= answered * (totals[0] / np.maximum(totals[1], 1.0))[frame.level_of_rating]
-    noise = _RATING + len(frame.dimensions) / len(frame.items)
+    answers = _ANSWER * len(frame.dimensions) / len(frame.items)
+    rating = answers + _RATING
     ratings_of_person = frame.n_ratings / len(frame.respondents)
-    open_of_person = 1.0 / (1.0 / _RESPONDENT + ratings_of_person / noise) if structure.within else 0.0
+    open_of_person = 1.0 / (1.0 / _RESPONDENT + ratings_of_person / rating) if structure.within else 0.0
+    noise = {
+        "relation": rating + open_of_person,
+        "respondent": rating,
+        "respondent_wave": rating,
+        "respondent_target": answers,
+        "rating": answers,
+    }
     return Rough(
         score * scale,
         answered,
         _unit_effects(frame, structure, score, answered) * scale,
         _unit_information(frame, structure) / scale**2,
-        noise * scale**2,
-        open_of_person * scale**2,
+        _UNIT * scale**2,
+        {name: variance * scale**2 for name, variance in noise.items()},
         np.sqrt(_RESPONDENT) * scale,
     )
 
@@ -85,7 +102,7 @@ def _unit_information(frame: Frame, structure: Structure) -> np.ndarray:
             variance = (
                 respondent_part / n_respondents[seen]
                 + _RELATION / n_cells[seen]
-                + (_RATING + 1 / items) / n_ratings[seen]
+                + (_RATING + _ANSWER / items) / n_ratings[seen]
             )
             result[wave, position] = np.mean(np.append(1 / variance, np.zeros((~seen).sum())))
     return result

@@ -7,6 +7,7 @@ import pytest
 from scipy.special import logit
 
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
+from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_relation import RelationEffects
 
 
@@ -21,6 +22,7 @@ def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     row of them, but for a shift. The matrix depends on the spreads.
     """
     block = next(b for b in density.blocks if isinstance(b, UnitEffects))
+    density(x)  # Unit effects are sampled around what those of their districts leave.
     values = {name: value.copy() for name, value in density.values(x).items()}
 
     def contrasts(z):
@@ -131,9 +133,17 @@ def test_what_is_kept_is_about_respondents_of_the_population(case):
     kept = density.report(x)
 
     whole = case.model.density(frame)
-    whole._centre = lambda eta: None
+    centre, taken = whole._centre, []
+
+    def watched(eta):
+        before = eta.copy()
+        centre(eta)
+        taken.append(before - eta)
+
+    whole._centre = watched
     whole(x)
-    uncentred = whole._eta.copy()
+    # The first half is of effects, the second of their derivatives.
+    uncentred = whole._eta + sum(taken[: len(whole.effects)])
     later = np.vstack([np.zeros((1, len(frame.dimensions))), values.get("mu_later", kept["mu"][1:] * 0)])
     moved = (kept["mu"] - later)[frame.wave_of_rating]
     if "mu_own" in values:
@@ -159,7 +169,9 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     if "target" not in case.structure.roles:
         pytest.skip("there are no target effects")
     x, density = case.point(2), case.model.density(case.frame)
-    for block in density.effects[1:]:
+    for block in density.effects:
+        if isinstance(block, (UnitEffects, DistrictEffects)):
+            continue
         for rows in block.kinds.values() if isinstance(block, RelationEffects) else (block.rows,):
             if rows.adapted:
                 # Nothing follows what is moved.

@@ -1,0 +1,100 @@
+"""Shocks of district × wave in the log density."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.models import kernels
+from relcap_models.models.density_blocks import Scaled, Values
+from relcap_models.models.density_rows import Rows
+from relcap_models.models.frame import Frame
+from relcap_models.models.information import Rough
+from relcap_models.models.parameters import Parameter
+from relcap_models.models.priors import Priors
+from relcap_models.models.structure import Grouping, Structure
+
+
+class DistrictEffects:
+    """Shocks at one end of a rating. Districts are a finite population: a wave's shocks have the mean 0.
+
+    Unit effects are sampled around what the shocks leave of them: their derivatives come in by `follow`.
+    """
+
+    def __init__(
+        self,
+        grouping: Grouping,
+        frame: Frame,
+        structure: Structure,
+        priors: Priors,
+        scale: float,
+        rough: Rough,
+    ) -> None:
+        self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
+        name, size = grouping.name, (grouping.n_groups, self.n_dimensions)
+        self.role = structure.roles.index(name.removeprefix("district_"))
+        spread = priors.sd_district * scale
+        self.covariance = Scaled(f"corr_{name}", self.n_dimensions, priors)
+        self.parameters = (
+            Parameter(f"sd_{name}", size[1:], "half_normal", spread, start=np.log(0.5 * spread)),
+            *self.covariance.parameters,
+            Parameter(f"{name}_z", size, "normal"),
+        )
+        self.stratum = grouping.stratum_of_group
+        self.count = np.maximum(np.bincount(self.stratum), 1)
+        self.inside = np.flatnonzero(frame.district_of_unit >= 0)
+        self.district = frame.district_of_unit[self.inside]
+        self.shape = (len(frame.units), len(frame.waves), self.n_dimensions)
+        n_units = np.bincount(self.district)[:, None, None]
+        total = np.zeros((len(n_units), *self.shape[1:]))
+        np.add.at(total, self.district, rough.unit[self.inside, :, self.role])
+        self.estimate = (total / n_units).reshape(size)
+        known = rough.unit_information[:, self.role, None]
+        precision = n_units * known / (1.0 + known * rough.unit_variance)
+        self.rows = Rows(
+            np.zeros(grouping.n_groups, dtype=np.int64),
+            np.broadcast_to(precision, total.shape).reshape(size),
+        )
+
+    def _effects(self, values: Values) -> np.ndarray:
+        """(G, D) shocks."""
+        name = self.grouping.name
+        factor = self.covariance.forward(values, values[f"sd_{name}"])
+        effects = self.rows.forward(factor[None], values[f"{name}_z"], self.estimate).copy()
+        kernels.centre(effects, self.stratum, self.count)
+        return effects
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        self.effects, self.d_followers = self._effects(values), 0.0
+        kernels.gather_add(eta, self.effects, self.grouping.group_of_rating)
+        return self.rows.log_density()
+
+    def of_units(self) -> np.ndarray:
+        """(U, W, D) shock of each unit's district, 0 where it has none."""
+        shocks = np.zeros(self.shape)
+        shocks[self.inside] = self.effects.reshape(-1, *self.shape[1:])[self.district]
+        return shocks
+
+    def follow(self, d_units: np.ndarray) -> None:
+        """Take in derivatives with respect to `of_units`."""
+        total = np.zeros((self.grouping.n_groups // self.shape[1], *self.shape[1:]))
+        np.add.at(total, self.district, d_units[self.inside])
+        self.d_followers = self.d_followers + total.reshape(self.effects.shape)
+
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
+        name = self.grouping.name
+        d_effects = np.zeros_like(self.effects)
+        kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
+        d_effects += self.d_followers
+        kernels.centre(d_effects, self.stratum, self.count)
+        d_z, d_factor, _ = self.rows.backward(d_effects, 1)
+        d_values[f"{name}_z"] += d_z
+        d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
+
+    def report(self, values: Values) -> Values:
+        name = self.grouping.name
+        factor = self.covariance.forward(values, values[f"sd_{name}"])
+        return {
+            f"sd_{name}": values[f"sd_{name}"].copy(),
+            f"cov_{name}": factor @ factor.T,
+            f"{name}_effect": self._effects(values),
+        }
