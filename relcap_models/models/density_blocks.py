@@ -217,9 +217,9 @@ class District(Protocol):
 
 
 class UnitEffects:
-    """Perceiver, target and self effects: one covariance, sampled close to their posterior given it.
+    """Perceiver, target and self effects: one covariance.
 
-    Only what differs between units is sampled: U − 1 contrasts that are orthogonal to the units' mean.
+    Units are a finite population: their mean is taken off. What is sampled of it follows its prior alone.
     """
 
     def __init__(
@@ -237,18 +237,18 @@ class UnitEffects:
         size = self.shape[2]
         self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
-        self.contrasts = orthonormal_contrasts(self.shape[0])
         self.districts, self.estimate = districts, rough.unit
-        information = rough.unit_information.repeat(self.n_dimensions, axis=1).ravel()
-        n_rows = self.shape[0] - 1
+        information = rough.unit_information.repeat(self.n_dimensions, axis=2)
         self.rows = Rows(
-            np.zeros(n_rows, dtype=np.int64), np.broadcast_to(information, (n_rows, len(information)))
+            np.zeros(self.shape[0], dtype=np.int64),
+            information.reshape(self.shape[0], -1),
+            np.full(self.shape[1] * size, np.sqrt(rough.unit_variance)),
         )
         self.parameters = (
             Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
             *self.covariance.parameters,
             *self.waves.parameters,
-            Parameter("unit_z", (self.shape[0] - 1, self.shape[1] * size), "normal"),
+            Parameter("unit_z", (self.shape[0], self.shape[1] * size), "normal"),
         )
         row = (frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles)
         other = (frame.target_of_rating * len(frame.waves) + frame.wave_of_rating) * len(self.roles) + 1
@@ -264,9 +264,8 @@ class UnitEffects:
         estimate = self.estimate.copy()
         for district in self.districts:
             estimate[:, :, district.role] -= district.of_units()
-        flat = self.contrasts.T @ estimate.reshape(self.shape[0], -1)
-        contrasts = self.rows.forward(whole[None], values["unit_z"], flat)
-        return (self.contrasts @ contrasts).reshape(self.shape)
+        effects = self.rows.forward(whole[None], values["unit_z"], estimate.reshape(self.shape[0], -1))
+        return (effects - effects.mean(axis=0)).reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         by_role = self.effects(values).reshape(-1, self.n_dimensions)
@@ -278,10 +277,10 @@ class UnitEffects:
         d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
         for index in self.indices:
             kernels.scatter_add(d_eta, index, d_effects)
-        d_rows = self.contrasts.T @ d_effects.reshape(self.shape[0], -1)
-        d_z, d_whole, d_flat = self.rows.backward(d_rows, 1)
+        d_rows = d_effects.reshape(self.shape[0], -1)
+        d_z, d_whole, d_flat = self.rows.backward(d_rows - d_rows.mean(axis=0), 1)
         if d_flat is not None:
-            d_estimate = (self.contrasts @ d_flat).reshape(self.estimate.shape)
+            d_estimate = d_flat.reshape(self.estimate.shape)
             for district in self.districts:
                 district.follow(-d_estimate[:, :, district.role])
         d_wave_factor, d_factor = cov.kron_factor_adjoint(self.wave_factor, self.factor, d_whole[0])

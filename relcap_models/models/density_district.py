@@ -44,16 +44,13 @@ class DistrictEffects:
         self.inside = np.flatnonzero(frame.district_of_unit >= 0)
         self.district = frame.district_of_unit[self.inside]
         self.shape = (len(frame.units), len(frame.waves), self.n_dimensions)
-        n_units = np.bincount(self.district)[:, None, None]
-        total = np.zeros((len(n_units), *self.shape[1:]))
-        np.add.at(total, self.district, rough.unit[self.inside, :, self.role])
-        self.estimate = (total / n_units).reshape(size)
-        known = rough.unit_information[:, self.role, None]
-        precision = n_units * known / (1.0 + known * rough.unit_variance)
-        self.rows = Rows(
-            np.zeros(grouping.n_groups, dtype=np.int64),
-            np.broadcast_to(precision, total.shape).reshape(size),
-        )
+        known = rough.unit_information[self.inside, :, self.role, None]
+        precision, pull = np.zeros((2, grouping.n_groups // self.shape[1], *self.shape[1:]))
+        weight = known / (1.0 + known * rough.unit_variance)
+        np.add.at(precision, self.district, np.broadcast_to(weight, (len(weight), *self.shape[1:])))
+        np.add.at(pull, self.district, weight * rough.unit[self.inside, :, self.role])
+        self.estimate = (pull / np.maximum(precision, 1e-12)).reshape(size)
+        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), precision.reshape(size))
 
     def _effects(self, values: Values) -> np.ndarray:
         """(G, D) shocks."""

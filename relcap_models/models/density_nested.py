@@ -78,27 +78,21 @@ class NestedEffects:
         self.parameters = tuple(parameters)
         self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
         self.means = Means(rough, self.row_of_rating, inner.n_groups)
-        self.first = np.flatnonzero(self.nesting.position == 0)
-        self.size = np.diff(np.append(self.first, inner.n_groups))
-        total = np.add.reduceat(self.means.count, self.first, axis=0)
-        self.weight = self.means.count / np.repeat(np.maximum(total, 1.0), self.size, axis=0)
-        self.is_mean = (self.nesting.position == 0)[:, None]
-        whole = np.repeat(total, self.size, axis=0)
-        known = np.where(self.is_mean, whole, whole / np.repeat(self.size, self.size)[:, None])
-        self.rows = Rows(
-            self.nesting.kind, known / rough.noise[outer.name], rough.unseen(outer.name), self.is_mean
-        )
+        first = np.flatnonzero(self.nesting.position == 0)
+        size = np.diff(np.append(first, inner.n_groups))
+        whole = np.repeat(np.add.reduceat(self.means.count, first, axis=0), size, axis=0)
+        self.weight = self.means.count / np.maximum(whole, 1.0)
+        is_mean = (self.nesting.position == 0)[:, None]
+        known = np.where(is_mean, whole, whole / np.repeat(size, size)[:, None]) / rough.noise[outer.name]
+        self.rows = Rows(self.nesting.kind, known, rough.unseen(outer.name), is_mean)
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means over outer groups, and contrasts between their inner groups."""
         inner = self.means.forward(eta)
-        mean = np.add.reduceat(self.weight * inner, self.first, axis=0)
-        contrasts = _combine_adjoint(inner, self.nesting.position)
-        return np.where(self.is_mean, np.repeat(mean, self.size, axis=0), contrasts)
+        return _means_and_contrasts(inner, self.weight, self.nesting.position)
 
     def _estimate_backward(self, d_estimate: np.ndarray, d_eta: np.ndarray) -> None:
-        d_inner = _combine(np.where(self.is_mean, 0.0, d_estimate), self.nesting.position)
-        d_inner += self.weight * np.repeat(d_estimate[self.first], self.size, axis=0)
+        d_inner = _means_and_contrasts_adjoint(d_estimate, self.weight, self.nesting.position)
         self.means.backward(d_inner, d_eta)
 
     def _effects(self, values: Values, eta: np.ndarray) -> np.ndarray:
@@ -190,3 +184,34 @@ def _combine_adjoint(d_effects, position):
             d_rows[row, i] = before[i]
         row = stop
     return d_rows
+
+
+@njit(cache=True, error_model="numpy")
+def _means_and_contrasts(inner, weight, position):
+    """Weighted mean of each outer group at its first row, Helmert contrasts at the others. (G, D)"""
+    rows = _combine_adjoint(inner, position)
+    first = 0
+    for n in range(inner.shape[0]):
+        if position[n] == 0:
+            first = n
+            rows[n] = 0.0
+        for i in range(inner.shape[1]):
+            rows[first, i] += weight[n, i] * inner[n, i]
+    return rows
+
+
+@njit(cache=True, error_model="numpy")
+def _means_and_contrasts_adjoint(d_rows, weight, position):
+    """Reverse of `_means_and_contrasts`."""
+    contrasts = d_rows.copy()
+    for n in range(d_rows.shape[0]):
+        if position[n] == 0:
+            contrasts[n] = 0.0
+    d_inner = _combine(contrasts, position)
+    first = 0
+    for n in range(d_rows.shape[0]):
+        if position[n] == 0:
+            first = n
+        for i in range(d_rows.shape[1]):
+            d_inner[n, i] += weight[n, i] * d_rows[first, i]
+    return d_inner

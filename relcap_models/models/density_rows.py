@@ -13,7 +13,8 @@ from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.information import Rough
 
-_MOST_KINDS = 60
+# Factorising matrices for every shade of information would cost more than it gains.
+_MOST_MATRIX_ENTRIES = 2000
 
 
 class Rows:
@@ -108,29 +109,31 @@ class Means:
         answered = rough.answered.astype(float)
         kernels.scatter_add(answered, self.group, self.count)
         share = 1.0 / np.maximum(self.count, 1.0)
-        self.weight = np.where((self.group >= 0)[:, None], answered * share[self.group], 0.0)
+        # Negative: means are of what is left of a score.
+        self.weight = np.where((self.group >= 0)[:, None], -answered * share[self.group], 0.0)
         self.score = np.zeros_like(self.count)
-        kernels.scatter_add(rough.score * self.weight, self.group, self.score)
+        kernels.scatter_weighted(-rough.score, self.weight, self.group, self.score)
 
     def forward(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means."""
-        above = np.zeros_like(self.score)
-        kernels.scatter_add(eta * self.weight, self.group, above)
-        return self.score - above
+        left = self.score.copy()
+        kernels.scatter_weighted(eta, self.weight, self.group, left)
+        return left
 
     def backward(self, d_mean: np.ndarray, d_eta: np.ndarray) -> None:
         """Derivatives are added to `d_eta`."""
-        d_eta -= np.where((self.group >= 0)[:, None], d_mean[self.group], 0.0) * self.weight
+        kernels.gather_weighted(d_eta, self.weight, d_mean, self.group)
 
 
 def _alike(kind: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of one kind whose information differs little share one: new kinds, old kind and mean of each."""
+    most = int(np.clip(_MOST_MATRIX_ENTRIES / information.shape[1] ** 2, 4, 60))
     fineness = 2.0
     while True:
         steps = np.where(information > 0, np.rint(fineness * np.log2(np.maximum(information, 1e-12))), -1e6)
         table = np.column_stack([kind, steps])
         distinct, new = np.unique(table, axis=0, return_inverse=True)
-        if len(distinct) <= _MOST_KINDS or fineness < 0.05:
+        if len(distinct) <= most or fineness < 0.05:
             break
         fineness /= 2
     new = new.reshape(-1)

@@ -25,7 +25,7 @@ class Rough:
     """What the answers roughly say, on the latent scale.
 
     score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
-    unit : (U, W, roles, D) effects by least squares · unit_information : (W, roles) of an average unit
+    unit : (U, W, roles, D) effects by least squares · unit_information : (U, W, roles)
     unit_variance : of unit effects
     noise : by effect, variance of a score around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
@@ -79,13 +79,13 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
 
 
 def _unit_information(frame: Frame, structure: Structure) -> np.ndarray:
-    """(W, roles) precision with which an average unit's effect is seen in each wave, in probit units.
+    """(U, W, roles) precision with which each unit's effect is seen in each wave, in probit units.
 
     One over the variance of a mean over ratings, respondents and relations.
     """
     items = len(frame.items) / len(frame.dimensions)
     respondent_part = _RESPONDENT if structure.within else 0.0
-    result = np.zeros((len(frame.waves), len(structure.roles)))
+    result = np.zeros((len(frame.units), len(frame.waves), len(structure.roles)))
     for position, role in enumerate(structure.roles):
         unit = frame.target_of_rating if role == "target" else frame.rater_of_rating
         acts = {"perceiver": np.ones_like(frame.own), "target": ~frame.own, "self": frame.own}[role]
@@ -97,14 +97,12 @@ def _unit_information(frame: Frame, structure: Structure) -> np.ndarray:
                 unit[here], (frame.rater_of_rating + frame.target_of_rating)[here], len(frame.units)
             )
             seen = n_ratings > 0
-            if not seen.any():
-                continue
             variance = (
                 respondent_part / n_respondents[seen]
                 + _RELATION / n_cells[seen]
                 + (_RATING + _ANSWER / items) / n_ratings[seen]
             )
-            result[wave, position] = np.mean(np.append(1 / variance, np.zeros((~seen).sum())))
+            result[seen, wave, position] = 1 / variance
     return result
 
 

@@ -285,6 +285,26 @@ def scatter_add(d_total, index, d_effects):
 
 
 @_compiled
+def gather_weighted(total, weight, effects, index):
+    """total[n] += weight[n]·effects[index[n]]; negative indices are skipped. Weights (N, D)."""
+    for n in range(index.shape[0]):
+        g = index[n]
+        if g >= 0:
+            for d in range(total.shape[1]):
+                total[n, d] += weight[n, d] * effects[g, d]
+
+
+@_compiled
+def scatter_weighted(total, weight, index, effects):
+    """The reverse of `gather_weighted`: effects[index[n]] += weight[n]·total[n]."""
+    for n in range(index.shape[0]):
+        g = index[n]
+        if g >= 0:
+            for d in range(total.shape[1]):
+                effects[g, d] += weight[n, d] * total[n, d]
+
+
+@_compiled
 def centre(effects, stratum, count):
     """Subtract the mean of each stratum, in place. Its own adjoint. (G, D), (G,), (S,)"""
     mean = np.zeros((count.shape[0], effects.shape[1]))

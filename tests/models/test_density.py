@@ -7,8 +7,8 @@ import pytest
 from scipy.special import logit
 
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
-from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_relation import RelationEffects
+from relcap_models.models.density_rows import Rows
 
 
 def graph_log_density(model: pm.Model):
@@ -17,26 +17,24 @@ def graph_log_density(model: pm.Model):
     return pytensor.function(model.value_vars, model.logp(), mode=mode, on_unused_input="ignore")
 
 
-def unit_map(density, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Contrasts of unit effects (U − 1, wave × variable), and the matrix that turns a row of `unit_z` into a
-    row of them, but for a shift. The matrix depends on the spreads.
+def rows_of(block) -> dict[str, Rows]:
+    """Rows of effects by the name of their parameter."""
+    if isinstance(block, RelationEffects):
+        return {f"{name}_z": rows for name, rows in block.kinds.items()}
+    return {block.parameters[-1].name: block.rows}
+
+
+def unit_contrasts(density, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """Contrasts between the units' effects, and the log density of what is sampled beside them, with the log
+    Jacobian: the units' mean, which is of no consequence.
     """
-    block = next(b for b in density.blocks if isinstance(b, UnitEffects))
-    density(x)  # Unit effects are sampled around what those of their districts leave.
-    values = {name: value.copy() for name, value in density.values(x).items()}
-
-    def contrasts(z):
-        effects = block.effects(values | {"unit_z": z}).reshape(len(density.frame.units), -1)
-        return orthonormal_contrasts(len(effects)).T @ effects
-
-    z = values["unit_z"]
-    n = z.shape[1]
-    matrix = np.empty((n, n))
-    for j in range(n):
-        moved = z.copy()
-        moved[0, j] += 1.0
-        matrix[:, j] = (contrasts(moved) - contrasts(z))[0]
-    return contrasts(z), matrix
+    density(x)
+    rows = next(block.rows for block in density.effects if isinstance(block, UnitEffects))
+    effects, factor = rows.parts[-1], rows.factors[0]
+    n, log_factor = len(effects), np.log(np.diag(factor)).sum()
+    mean = np.linalg.solve(factor, np.sqrt(n) * effects.mean(axis=0))
+    log_density = -0.5 * mean @ mean - log_factor + n * log_factor + rows.log_jacobian()
+    return orthonormal_contrasts(n).T @ effects, log_density
 
 
 def graph_normals(density, x: np.ndarray) -> tuple[dict[str, np.ndarray], float]:
@@ -47,11 +45,7 @@ def graph_normals(density, x: np.ndarray) -> tuple[dict[str, np.ndarray], float]
     for block in density.effects:
         if isinstance(block, UnitEffects):
             continue
-        if isinstance(block, RelationEffects):
-            parts = {f"{name}_z": rows for name, rows in block.kinds.items()}
-        else:
-            parts = {block.parameters[-1].name: block.rows}
-        for name, rows in parts.items():
+        for name, rows in rows_of(block).items():
             if rows.adapted:
                 effects = rows.parts[-1]
                 z = np.linalg.solve(rows.factors[rows.kind], effects[:, :, None])
@@ -73,8 +67,7 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
     log_density = graph_log_density(graph)
 
     def by_graph(x):
-        effects, matrix = unit_map(case.density, x)
-        log_jacobian = len(effects) * np.linalg.slogdet(matrix)[1]
+        effects, log_jacobian = unit_contrasts(case.density, x)
         named = {value_of["unit_effects"]: effects}
         normals, of_normals = graph_normals(case.density, x)
         values = case.density.values(x)
@@ -170,13 +163,10 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
         pytest.skip("there are no target effects")
     x, density = case.point(2), case.model.density(case.frame)
     for block in density.effects:
-        if isinstance(block, (UnitEffects, DistrictEffects)):
-            continue
-        for rows in block.kinds.values() if isinstance(block, RelationEffects) else (block.rows,):
+        for rows in rows_of(block).values():
             if rows.adapted:
                 # Nothing follows what is moved.
-                rows.information[:], rows.information_of_row[:] = 0.0, 0.0
-    _, matrix = unit_map(density, x)
+                rows.information[:], rows.information_of_row[:], rows.shared = 0.0, 0.0, None
     density(x)
     before = density._eta.copy()
     n_dimensions, n_waves = len(case.frame.dimensions), len(case.frame.waves)
@@ -184,8 +174,9 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     target[:, 1] = 1.0
     moved = x.copy()
     unit = int(np.flatnonzero(np.bincount(case.frame.target_of_relation))[0])
-    z = moved[density.layout.slices["unit_z"]].reshape(len(case.frame.units) - 1, -1)
-    z += np.outer(orthonormal_contrasts(len(case.frame.units))[unit], np.linalg.solve(matrix, target.ravel()))
+    factor = next(block.rows.factors[0] for block in density.effects if isinstance(block, UnitEffects))
+    z = moved[density.layout.slices["unit_z"]].reshape(len(case.frame.units), -1)
+    z[unit] += np.linalg.solve(factor, target.ravel())
     density(moved)
     change = density._eta - before
     seen = ~case.frame.own & (case.frame.target_of_rating == unit)
