@@ -189,36 +189,37 @@ def scaled_rows_adjoint(factors, kind, z, d_rows):
 
 
 @_compiled
-def adapted_rows(factors, information, kind, pull, z):
+def adapted_rows(factors, information, kind, estimate, z):
     """Rows with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
 
-    A row is B·(z + Bᵀ·pull) with B a square root of (K⁻¹ + information)⁻¹. If the answers say `information`
-    about an effect and pull = information × its estimate, that holds whatever K. Nothing is inverted that a
-    small variance makes singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
+    A row is B·(z + Bᵀ·information·estimate) with B a square root of (K⁻¹ + information)⁻¹. If that is what
+    the answers say about an effect, it holds whatever K. Nothing is inverted that a small variance makes
+    singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
 
     Parameters
     ----------
-    factors : (K, k, k) L of every kind · information : (K, k) precision, ≥ 0 · kind : (n,)
-    pull, z : (n, k)
+    factors : (K, k, k) L of every kind · information : (K, k, k) precision · kind : (n,)
+    estimate, z : (n, k)
 
     Returns
     -------
-    D and B of every kind, z + Bᵀ·pull, the rows
+    D and B of every kind, z + Bᵀ·information·estimate, the rows
     """
     size = z.shape[1]
-    inner, adapted = np.empty_like(factors), np.empty_like(factors)
+    inner, adapted, towards = np.empty_like(factors), np.empty_like(factors), np.empty_like(factors)
     for k in range(factors.shape[0]):
-        gram = np.ascontiguousarray(factors[k].T * information[k]) @ factors[k]
+        gram = np.ascontiguousarray(factors[k].T) @ information[k] @ factors[k]
         for i in range(size):
             gram[i, i] += 1.0
         inner[k] = np.linalg.cholesky(gram)
         adapted[k] = factors[k] @ np.ascontiguousarray(np.linalg.inv(inner[k]).T)
+        towards[k] = np.ascontiguousarray(adapted[k].T) @ information[k]
     moved, rows = z.copy(), np.zeros_like(z)
     for n in range(z.shape[0]):
-        root = adapted[kind[n]]
+        root, pull = adapted[kind[n]], towards[kind[n]]
         for i in range(size):
             for j in range(size):
-                moved[n, j] += root[i, j] * pull[n, i]
+                moved[n, i] += pull[i, j] * estimate[n, j]
         for i in range(size):
             for j in range(size):
                 rows[n, i] += root[i, j] * moved[n, j]
@@ -234,45 +235,53 @@ def adapted_log_density(information, kind, z, inner, moved, rows):
         for i in range(inner.shape[1]):
             logs[k] += np.log(inner[k, i, i])
     for n in range(z.shape[0]):
-        total -= logs[kind[n]]
+        k = kind[n]
+        total -= logs[k]
         for i in range(z.shape[1]):
-            total += 0.5 * (z[n, i] ** 2 - moved[n, i] ** 2 + information[kind[n], i] * rows[n, i] ** 2)
+            total += 0.5 * (z[n, i] ** 2 - moved[n, i] ** 2)
+            for j in range(z.shape[1]):
+                total += 0.5 * rows[n, i] * information[k, i, j] * rows[n, j]
     return total
 
 
 @_compiled
-def adapted_rows_adjoint(d_rows, factors, information, kind, pull, inner, adapted, moved, rows):
-    """Derivatives of f(rows) + `adapted_log_density` with respect to z, the factors and `pull`.
+def adapted_rows_adjoint(d_rows, factors, information, kind, estimate, inner, adapted, moved, rows):
+    """Derivatives of f(rows) + `adapted_log_density` with respect to z, the factors and `estimate`.
 
     That of ½·z² is left out.
     """
     size = rows.shape[1]
-    d_z, d_pull, d_adapted = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(factors)
+    d_z, d_estimate, d_adapted = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(factors)
     count = np.zeros(factors.shape[0])
-    slope, d_moved = np.empty(size), np.empty(size)
+    slope, d_moved, pull, d_pull = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     for n in range(rows.shape[0]):
         k = kind[n]
-        root, d_root = adapted[k], d_adapted[k]
+        root, d_root, known = adapted[k], d_adapted[k], information[k]
         count[k] += 1.0
         for i in range(size):
-            slope[i] = d_rows[n, i] + rows[n, i] * information[k, i]
+            slope[i], pull[i] = d_rows[n, i], 0.0
+            for j in range(size):
+                slope[i] += known[i, j] * rows[n, j]
+                pull[i] += known[i, j] * estimate[n, j]
             d_moved[i] = -moved[n, i]
         for i in range(size):
             for j in range(size):
                 d_moved[j] += root[i, j] * slope[i]
         for i in range(size):
             d_z[n, i] = d_moved[i]
+            d_pull[i] = 0.0
             for j in range(size):
-                d_root[i, j] += slope[i] * moved[n, j] + pull[n, i] * d_moved[j]
-                d_pull[n, i] += root[i, j] * d_moved[j]
+                d_root[i, j] += slope[i] * moved[n, j] + pull[i] * d_moved[j]
+                d_pull[i] += root[i, j] * d_moved[j]
+        for i in range(size):
+            for j in range(size):
+                d_estimate[n, i] += known[i, j] * d_pull[j]
     d_factors = np.empty_like(factors)
     for k in range(factors.shape[0]):
         inverse = np.ascontiguousarray(np.linalg.inv(inner[k]).T)
         d_inner = -(inverse @ (np.ascontiguousarray(d_adapted[k].T) @ factors[k]) @ inverse)
         for i in range(size):
             d_inner[i, i] -= count[k] / inner[k, i, i]
-        d_factor = factors[k] @ cholesky_adjoint(inner[k], d_inner)
-        for i in range(size):
-            d_factor[i] *= 2.0 * information[k, i]
+        d_factor = 2.0 * information[k] @ (factors[k] @ cholesky_adjoint(inner[k], d_inner))
         d_factors[k] = d_factor + d_adapted[k] @ np.ascontiguousarray(inverse.T)
-    return d_z, d_factors, d_pull
+    return d_z, d_factors, d_estimate

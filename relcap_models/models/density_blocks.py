@@ -238,10 +238,9 @@ class UnitEffects:
         self.covariance = Scaled("corr_unit", self.n_dimensions, priors, n_roles=len(self.roles))
         self.waves = BetweenWaves("unit", len(frame.waves), priors)
         self.districts, self.estimate = districts, rough.unit
-        information = rough.unit_information.repeat(self.n_dimensions, axis=2)
         self.rows = Rows(
             np.zeros(self.shape[0], dtype=np.int64),
-            information.reshape(self.shape[0], -1),
+            rough.unit_information,
             np.full(self.shape[1] * size, np.sqrt(rough.unit_variance)),
         )
         self.parameters = (

@@ -44,7 +44,8 @@ class DistrictEffects:
         self.inside = np.flatnonzero(frame.district_of_unit >= 0)
         self.district = frame.district_of_unit[self.inside]
         self.shape = (len(frame.units), len(frame.waves), self.n_dimensions)
-        known = rough.unit_information[self.inside, :, self.role, None]
+        known = np.diagonal(rough.unit_information, axis1=1, axis2=2).reshape(rough.unit.shape)
+        known = known[self.inside, :, self.role]
         precision, pull = np.zeros((2, grouping.n_groups // self.shape[1], *self.shape[1:]))
         weight = known / (1.0 + known * rough.unit_variance)
         np.add.at(precision, self.district, np.broadcast_to(weight, (len(weight), *self.shape[1:])))

@@ -21,8 +21,8 @@ class Rows:
     """Independent rows of effects (n, k), each with a covariance L·Lᵀ of its kind.
 
     kind : (n,) which of the factors each row has
-    information : (n, k) precision with which the answers roughly know each effect; without it a row is L·z.
-    It changes the sampler's geometry and not the model.
+    information : (n, k) precision with which the answers roughly know each effect, or (n, k, k); without it a
+    row is L·z. It changes the sampler's geometry and not the model.
     unseen : (k,) rough standard deviation of the effects, if locations take up what all rows share: of that
     the answers know nothing · shares : (n, 1) rows that a common shift of the effects moves
     """
@@ -38,10 +38,10 @@ class Rows:
         self.adapted = information is not None and bool(np.any(information > 0))
         if information is not None and self.adapted:
             self.kind, self.factor_of_kind, self.information = _alike(kind, information)
-            self.information_of_row = self.information[self.kind]
+            known = np.diagonal(self.information, axis1=1, axis2=2)[self.kind]
             if unseen is not None:
                 # A common shift of all rows as a direction of z, of length 1, and how far it reaches.
-                precision = np.where(shares, 1.0 / unseen**2 + self.information_of_row, 0.0)
+                precision = np.where(shares, 1.0 / unseen**2 + known, 0.0)
                 direction = np.sqrt(precision)
                 length = np.sqrt(precision.sum(axis=0))
                 self.shared = direction / length
@@ -58,8 +58,8 @@ class Rows:
             self.factors = factors
             return cov.scaled_rows(factors, self.kind, z)
         self.factors = factors[self.factor_of_kind]
-        self.pull = self.information_of_row * estimate
-        self.parts = cov.adapted_rows(self.factors, self.information, self.kind, self.pull, z)
+        self.estimate = estimate
+        self.parts = cov.adapted_rows(self.factors, self.information, self.kind, estimate, z)
         return self.parts[-1]
 
     def _stretched(self, z: np.ndarray) -> np.ndarray:
@@ -81,13 +81,13 @@ class Rows:
         """Derivatives with respect to z, each of the factors and the estimate, `log_density` included."""
         if not self.adapted:
             return *cov.scaled_rows_adjoint(self.factors, self.kind, self.z, d_rows), None
-        d_z, d_kinds, d_pull = cov.adapted_rows_adjoint(
-            d_rows, self.factors, self.information, self.kind, self.pull, *self.parts
+        d_z, d_kinds, d_estimate = cov.adapted_rows_adjoint(
+            d_rows, self.factors, self.information, self.kind, self.estimate, *self.parts
         )
         d_z = self._stretched(d_z) + self.free
         d_factors = np.zeros((n_factors, *self.factors.shape[1:]))
         np.add.at(d_factors, self.factor_of_kind, d_kinds)
-        return d_z, d_factors, d_pull * self.information_of_row
+        return d_z, d_factors, d_estimate
 
     def log_jacobian(self) -> float:
         """Log determinant of the map from z to L⁻¹·effects."""
@@ -127,17 +127,19 @@ class Means:
 
 def _alike(kind: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of one kind whose information differs little share one: new kinds, old kind and mean of each."""
-    most = int(np.clip(_MOST_MATRIX_ENTRIES / information.shape[1] ** 2, 4, 60))
+    size = information.shape[1]
+    whole = information.ndim == 3
+    known = np.diagonal(information, axis1=1, axis2=2) if whole else information
+    most = int(np.clip(_MOST_MATRIX_ENTRIES / size**2, 4, 60))
     fineness = 2.0
     while True:
-        steps = np.where(information > 0, np.rint(fineness * np.log2(np.maximum(information, 1e-12))), -1e6)
-        table = np.column_stack([kind, steps])
-        distinct, new = np.unique(table, axis=0, return_inverse=True)
+        steps = np.where(known > 0, np.rint(fineness * np.log2(np.maximum(known, 1e-12))), -1e6)
+        distinct, new = np.unique(np.column_stack([kind, steps]), axis=0, return_inverse=True)
         if len(distinct) <= most or fineness < 0.05:
             break
         fineness /= 2
     new = new.reshape(-1)
-    count = np.bincount(new)[:, None]
-    mean = np.zeros((len(distinct), information.shape[1]))
+    mean = np.zeros((len(distinct), *information.shape[1:]))
     np.add.at(mean, new, information)
-    return new, distinct[:, 0].astype(np.int64), mean / count
+    mean /= np.bincount(new).reshape(-1, *[1] * (information.ndim - 1))
+    return new, distinct[:, 0].astype(np.int64), mean if whole else mean[:, :, None] * np.eye(size)

@@ -16,6 +16,8 @@ from relcap_models.models.structure import Structure
 _UNIT, _RELATION, _RESPONDENT, _RATING = 0.15, 0.2, 0.36, 0.25
 # Of the mean normal score of one answer around its rating.
 _ANSWER = 1.2
+# Correlation of two dimensions in a respondent's effects and ratings.
+_ALIKE = 0.5
 # Standard deviation of an item's latent answer, residual included, in the same units.
 _SPREAD = 1.4
 
@@ -25,7 +27,7 @@ class Rough:
     """What the answers roughly say, on the latent scale.
 
     score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
-    unit : (U, W, roles, D) effects by least squares · unit_information : (U, W, roles)
+    unit : (U, W, roles, D) effects by least squares · unit_information : (U, W·roles·D, W·roles·D)
     unit_variance : of unit effects
     noise : by effect, variance of a score around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
@@ -67,49 +69,87 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
         "respondent_target": answers,
         "rating": answers,
     }
+    unit = _unit_effects(frame, structure, score, answered)
+    known, unit = _unit_information(frame, structure, score, unit)
+    # Answers of one respondent are alike in all dimensions.
+    alike = np.full((score.shape[1], score.shape[1]), _ALIKE)
+    np.fill_diagonal(alike, 1.0)
+    information = np.kron(known, np.linalg.inv(alike))
     return Rough(
         score * scale,
         answered,
-        _unit_effects(frame, structure, score, answered) * scale,
-        _unit_information(frame, structure) / scale**2,
+        unit * scale,
+        information / scale**2,
         _UNIT * scale**2,
         {name: variance * scale**2 for name, variance in noise.items()},
         np.sqrt(_RESPONDENT) * scale,
     )
 
 
-def _unit_information(frame: Frame, structure: Structure) -> np.ndarray:
-    """(U, W, roles) precision with which each unit's effect is seen in each wave, in probit units.
-
-    One over the variance of a mean over ratings, respondents and relations.
+def _unit_information(
+    frame: Frame, structure: Structure, score: np.ndarray, effects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Precision (U, W·roles, W·roles) with which each unit's effects are seen, and generalised least squares
+    estimates (U, W, roles, D) of them given the other end's, in probit units.
     """
-    items = len(frame.items) / len(frame.dimensions)
-    respondent_part = _RESPONDENT if structure.within else 0.0
-    result = np.zeros((len(frame.units), len(frame.waves), len(structure.roles)))
-    for position, role in enumerate(structure.roles):
-        unit = frame.target_of_rating if role == "target" else frame.rater_of_rating
-        acts = {"perceiver": np.ones_like(frame.own), "target": ~frame.own, "self": frame.own}[role]
-        for wave in range(len(frame.waves)):
-            here = acts & (frame.wave_of_rating == wave)
-            n_ratings = _distinct(unit[here], np.flatnonzero(here), len(frame.units))
-            n_respondents = _distinct(unit[here], frame.respondent_of_rating[here], len(frame.units))
-            n_cells = _distinct(
-                unit[here], (frame.rater_of_rating + frame.target_of_rating)[here], len(frame.units)
-            )
-            seen = n_ratings > 0
-            variance = (
-                respondent_part / n_respondents[seen]
-                + _RELATION / n_cells[seen]
-                + (_RATING + _ANSWER / items) / n_ratings[seen]
-            )
-            result[seen, wave, position] = 1 / variance
-    return result
+    n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), score.shape[1]
+    size = n_waves * n_roles
+    columns = _unit_columns(frame, structure)
+    flat = effects.reshape(-1, n_dimensions)
+    information = np.zeros((len(frame.units), size, size))
+    pull = np.zeros((len(frame.units), size, n_dimensions))
+    noise = _RATING + _ANSWER * n_dimensions / len(frame.items)
+    for unit in range(len(frame.units)):
+        rated = np.flatnonzero(frame.rater_of_rating == unit)
+        left = score[rated]
+        if len(columns) == 2:
+            other = ~frame.own[rated]
+            left = left - np.where(other[:, None], flat[columns[1][rated]], 0.0)
+        design = np.zeros((len(rated), size))
+        design[np.arange(len(rated)), columns[0][rated] - unit * size] = 1.0
+        own = np.flatnonzero(frame.own[rated])
+        if len(columns) == 2:
+            design[own, columns[1][rated[own]] - unit * size] = 1.0
+        _add(information[unit], pull[unit], design, left, frame, structure, rated, noise)
+        if len(columns) == 1:
+            continue
+        seen = np.flatnonzero((frame.target_of_rating == unit) & ~frame.own)
+        left = score[seen] - flat[columns[0][seen]]
+        design = np.zeros((len(seen), size))
+        design[np.arange(len(seen)), columns[1][seen] - unit * size] = 1.0
+        _add(information[unit], pull[unit], design, left, frame, structure, seen, noise)
+    estimate = np.linalg.pinv(information, hermitian=True) @ pull
+    return information, estimate.reshape(len(frame.units), n_waves, n_roles, n_dimensions)
 
 
-def _distinct(unit: np.ndarray, other: np.ndarray, n_units: int) -> np.ndarray:
-    """(U,) number of distinct `other` per unit."""
-    pairs = np.unique(np.column_stack([unit, other]), axis=0)
-    return np.bincount(pairs[:, 0], minlength=n_units).astype(float)
+def _add(
+    information: np.ndarray,
+    pull: np.ndarray,
+    design: np.ndarray,
+    score: np.ndarray,
+    frame: Frame,
+    structure: Structure,
+    ratings: np.ndarray,
+    noise: float,
+) -> None:
+    """Add what some ratings say, respondents and relations integrated out."""
+    people = np.unique(frame.respondent_of_rating[ratings], return_inverse=True)[1]
+    relation = frame.relation_of_rating[ratings]
+    relations = np.unique(relation, return_inverse=True)[1]
+    groups = [(people, _RESPONDENT, np.ones(len(ratings)))] if structure.within else []
+    groups.append((relations, _RELATION, (relation >= 0).astype(float)))
+    member, precision = [], []
+    for group, variance, acts in groups:
+        table = np.zeros((len(ratings), group.max(initial=-1) + 1))
+        table[np.arange(len(ratings)), group] = acts
+        member.append(table)
+        precision.append(np.full(table.shape[1], 1.0 / variance))
+    Z = np.hstack(member)
+    inner = Z.T @ Z / noise + np.diag(np.concatenate(precision))
+    right = np.column_stack([design, score]) / noise
+    right -= Z @ np.linalg.solve(inner, Z.T @ right) / noise
+    information += design.T @ right[:, : design.shape[1]]
+    pull += design.T @ right[:, design.shape[1] :]
 
 
 def _unit_effects(frame: Frame, structure: Structure, score: np.ndarray, answered: np.ndarray) -> np.ndarray:

@@ -166,7 +166,7 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
         for rows in rows_of(block).values():
             if rows.adapted:
                 # Nothing follows what is moved.
-                rows.information[:], rows.information_of_row[:], rows.shared = 0.0, 0.0, None
+                rows.information[:], rows.shared = 0.0, None
     density(x)
     before = density._eta.copy()
     n_dimensions, n_waves = len(case.frame.dimensions), len(case.frame.waves)
