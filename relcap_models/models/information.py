@@ -1,10 +1,11 @@
-"""What a design and its answers say about unit effects, roughly: only for the sampler's geometry."""
+"""What a design and its answers roughly say about effects: only for the sampler's geometry."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -42,8 +43,8 @@ class Rough:
     sd_respondent: float
 
     def unseen(self, name: str) -> np.ndarray | None:
-        """(D,) spread of an effect whose mean the locations take up, and which is not so narrow that it
-        hardly matters."""
+        """(D,) spread of respondents' effects, whose mean the locations take up; None for others: their
+        mean is hardly wider than what is known of it."""
         if not name.startswith("respondent") or name == "respondent_target":
             return None
         return np.full(self.score.shape[1], self.sd_respondent)
@@ -155,14 +156,15 @@ def _add(
 def _unit_effects(frame: Frame, structure: Structure, score: np.ndarray, answered: np.ndarray) -> np.ndarray:
     """(U, W, roles, D) ridge estimates on normal scores, in probit units, with mean 0 over units."""
     n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), len(frame.dimensions)
-    member = np.zeros((frame.n_ratings, len(frame.units) * n_waves * n_roles))
-    for column in _unit_columns(frame, structure):
-        member[np.arange(frame.n_ratings), column] = 1.0
-    effects = np.zeros((member.shape[1], n_dimensions))
+    columns = np.column_stack(_unit_columns(frame, structure))
+    size = len(frame.units) * n_waves * n_roles
+    effects = np.zeros((size, n_dimensions))
     for dimension in range(n_dimensions):
-        seen = answered[:, dimension]
-        here, y = member[seen], score[seen, dimension]
-        effects[:, dimension] = np.linalg.solve(here.T @ here + np.eye(here.shape[1]), here.T @ y)
+        seen = columns[answered[:, dimension]]
+        rows = np.repeat(np.arange(len(seen)), seen.shape[1])
+        member = csr_matrix((np.ones(seen.size), (rows, seen.ravel())), shape=(len(seen), size))
+        whole = (member.T @ member).toarray() + np.eye(size)
+        effects[:, dimension] = np.linalg.solve(whole, member.T @ score[answered[:, dimension], dimension])
     effects = effects.reshape(len(frame.units), n_waves, n_roles, n_dimensions)
     return effects - effects.mean(axis=0)
 

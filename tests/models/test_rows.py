@@ -1,0 +1,106 @@
+"""What the sampler's coordinates promise: standard normals whatever the spreads, if the guess is right."""
+
+import numpy as np
+import pytest
+
+from relcap_models.models.density_rows import Rows
+from relcap_models.models.information import rough_estimates
+
+
+def factors_of(rng, n_kinds, size):
+    roots = rng.normal(size=(n_kinds, size, size))
+    return np.linalg.cholesky(roots @ roots.transpose(0, 2, 1) / size + 0.2 * np.eye(size))
+
+
+def posterior(rows, factors, z, information, estimate):
+    """log p(z) + log likelihood, when the answers say exactly `information` around `estimate`."""
+    effects = rows.forward(factors, z, estimate)
+    error = effects - estimate
+    return rows.log_density() - 0.5 * (z**2).sum() - 0.5 * np.einsum("ni,nij,nj->", error, information, error)
+
+
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_rows_are_standard_normals_in_the_posterior_whatever_their_covariance(size):
+    rng = np.random.default_rng(size)
+    kind = np.repeat([0, 1], 5)
+    matrices = np.linalg.inv(factors_of(rng, 2, size))
+    information = (matrices @ matrices.transpose(0, 2, 1))[kind]
+    estimate = rng.normal(size=(10, size))
+    rows = Rows(kind, information)
+    for _ in range(3):
+        factors = factors_of(rng, 2, size)
+        points = rng.normal(size=(4, 10, size))
+        values = [posterior(rows, factors, z, information, estimate) + 0.5 * (z**2).sum() for z in points]
+        np.testing.assert_allclose(np.diff(values), 0.0, atol=1e-9)
+
+
+def test_without_information_rows_are_scaled_normals():
+    rng = np.random.default_rng(3)
+    factors, z = factors_of(rng, 2, 3), rng.normal(size=(6, 3))
+    kind = np.array([0, 1, 0, 1, 1, 0])
+    rows = Rows(kind)
+    np.testing.assert_allclose(rows.forward(factors, z), np.einsum("nij,nj->ni", factors[kind], z))
+    assert rows.log_density() == 0.0
+
+
+def test_a_common_shift_that_the_answers_do_not_see_has_the_reach_of_a_standard_normal():
+    """Locations take up what all rows share, so that only differences between rows meet the answers."""
+    rng = np.random.default_rng(4)
+    n, sd = 40, 0.6
+    information = rng.uniform(5.0, 30.0, size=(n, 1))
+    factors = np.full((1, 1, 1), sd)
+    weight = information / information.sum()
+
+    def log_density(rows, z):
+        effects = rows.forward(factors, z, np.zeros((n, 1)))
+        centred = effects - (weight * effects).sum()
+        likelihood = -0.5 * (information * centred**2).sum()
+        return rows.log_density() - 0.5 * (z**2).sum() + likelihood
+
+    def smallest_curvature(rows):
+        step, point = 1e-3, np.zeros((n, 1))
+        shifts = np.eye(n)[:, :, None] * step
+        curvature = np.empty((n, n))
+        for i in range(n):
+            for j in range(n):
+                ahead = log_density(rows, point + shifts[i] + shifts[j])
+                behind = log_density(rows, point + shifts[i] - shifts[j])
+                curvature[i, j] = -(ahead - behind) / (2 * step)
+        slope = np.array([(log_density(rows, s) - log_density(rows, -s)) / (2 * step) for s in shifts])
+        return np.linalg.eigvalsh((curvature + slope[None]) / step)[0]
+
+    kind = np.zeros(n, dtype=np.int64)
+    assert smallest_curvature(Rows(kind, information)) < 0.3
+    assert smallest_curvature(Rows(kind, information, np.array([sd]))) > 0.7
+
+
+def test_what_is_known_of_units_is_generalised_least_squares(case_named):
+    """Against dense covariances of all ratings at once: respondents and relations of known variance."""
+    case = case_named("three waves, districts")
+    frame, structure = case.frame, case.structure
+    rough = rough_estimates(frame, structure, 1.0)
+    n_waves, n_roles, D = len(frame.waves), len(structure.roles), len(frame.dimensions)
+    noise = 0.25 + 1.2 * D / len(frame.items)
+    unit = 4
+    size = n_waves * n_roles
+    expected = np.zeros((size, size))
+    for target in (False, True):
+        end = frame.target_of_rating if target else frame.rater_of_rating
+        here = np.flatnonzero((end == unit) & ~(frame.own & target))
+        covariance = noise * np.eye(len(here))
+        if structure.within:
+            person = frame.respondent_of_rating[here]
+            covariance += 0.36 * (person[:, None] == person)
+        relation = frame.relation_of_rating[here]
+        covariance += 0.2 * ((relation[:, None] == relation) & (relation >= 0)[:, None])
+        design = np.zeros((len(here), size))
+        for row, rating in enumerate(here):
+            first = frame.wave_of_rating[rating] * n_roles
+            design[row, first + int(target)] = 1.0
+            if frame.own[rating]:
+                design[row, first + 2] = 1.0
+        expected += design.T @ np.linalg.solve(covariance, design)
+    alike = np.array([[1.0, 0.5], [0.5, 1.0]])
+    np.testing.assert_allclose(
+        rough.unit_information[unit], np.kron(expected, np.linalg.inv(alike)), atol=1e-9
+    )
