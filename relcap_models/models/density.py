@@ -192,14 +192,18 @@ class Density:
         self._eta[:] = 0.0
         self._d_eta[:] = 0.0
         for block in self.effects:
+            if block.follows:
+                self._centre(self._eta)
             total += block.forward(self._views, self._eta)
-            self._centre(self._eta)
+        self._centre(self._eta)
         self.location.forward(self._views, self._eta)
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
         self.location.backward(self._d_eta, self._d_views)
+        self._centre(self._d_eta)
         for block in reversed(self.effects):
-            self._centre(self._d_eta)
             block.backward(self._d_eta, self._d_views, self._views)
+            if block.follows:
+                self._centre(self._d_eta)
         return total, self.layout.pull_back(self._values, self._d_values, self._gradient, self._slope)
 
     def values(self, x: np.ndarray) -> Values:
@@ -222,9 +226,11 @@ class Density:
         self._eta[:] = 0.0
         totals = np.zeros((len(frame.n_ratings_of_level), len(frame.dimensions)))
         for block in self.effects:
+            if block.follows:
+                kernels.scatter_add(self._eta, frame.level_of_rating, totals)
+                self._centre(self._eta)
             block.forward(values, self._eta)
-            kernels.scatter_add(self._eta, frame.level_of_rating, totals)
-            self._centre(self._eta)
+        kernels.scatter_add(self._eta, frame.level_of_rating, totals)
         taken = totals / frame.n_ratings_of_level[:, None]
         named: Values = {}
         for part in (*self.effects, self.responses):

@@ -1,8 +1,9 @@
 """The parts of a log density: each adds its effects to the latent ratings and pulls derivatives back.
 
 A block has `parameters` (what it adds to the vector), `forward(values, eta)` (adds to η, returns log density
-terms of its own), `backward(d_eta, d_values)` (the reverse) and `report(values)` (named quantities a
-reader may want). η is (N, D). `values` and `d_values` are named views into one vector.
+terms of its own), `backward(d_eta, d_values, values)` (the reverse) and `report(values)` (named quantities a
+reader may want). Where it `follows`, it looks at η: its effects are sampled around what those already in it
+leave of the answers. η is (N, D). `values` and `d_values` are named views into one vector.
 """
 
 from __future__ import annotations
@@ -222,6 +223,8 @@ class UnitEffects:
     Units are a finite population: their mean is taken off. What is sampled of it follows its prior alone.
     """
 
+    follows = False
+
     def __init__(
         self,
         frame: Frame,
@@ -301,6 +304,8 @@ class UnitEffects:
 
 class GroupedEffects:
     """Independent effects of respondents or ratings."""
+
+    follows = True
 
     def __init__(self, grouping: Grouping, frame: Frame, priors: Priors, scale: float, rough: Rough) -> None:
         self.grouping, self.n_dimensions = grouping, len(frame.dimensions)

@@ -20,6 +20,8 @@ class DistrictEffects:
     Unit effects are sampled around what the shocks leave of them: their derivatives come in by `follow`.
     """
 
+    follows = False
+
     def __init__(
         self,
         grouping: Grouping,

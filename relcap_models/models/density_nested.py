@@ -54,6 +54,8 @@ def find_nesting(outer: Grouping, inner: Grouping) -> Nesting:
 class NestedEffects:
     """Effects of an outer and an inner grouping: rows of means and contrasts."""
 
+    follows = True
+
     def __init__(
         self,
         outer: Grouping,

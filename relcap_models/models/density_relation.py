@@ -19,6 +19,8 @@ from relcap_models.models.structure import Structure
 class RelationEffects:
     """relation[u→t], relation[t→u] = p ± q; one-sided relations have one effect of the same variance."""
 
+    follows = True
+
     def __init__(
         self,
         frame: Frame,

@@ -136,7 +136,7 @@ def test_what_is_kept_is_about_respondents_of_the_population(case):
     whole._centre = watched
     whole(x)
     # The first half is of effects, the second of their derivatives.
-    uncentred = whole._eta + sum(taken[: len(whole.effects)])
+    uncentred = whole._eta + sum(taken[: len(taken) // 2])
     later = np.vstack([np.zeros((1, len(frame.dimensions))), values.get("mu_later", kept["mu"][1:] * 0)])
     moved = (kept["mu"] - later)[frame.wave_of_rating]
     if "mu_own" in values:
