@@ -59,10 +59,14 @@ def test_spread_between_new_people_shows_in_what_a_unit_answers(small_fit):
 
 
 def test_answers_that_the_model_makes_pass(small_fit, replicates):
-    one = Summary(*(getattr(replicates.replicated, f.name)[0] for f in dataclasses.fields(Summary)))
-    found = Replicates(one, replicates.replicated)
-    assert item_check(small_fit, found)[4]
-    assert unit_check(small_fit, found)[4]
+    """The checks flag few of the model's own answers: 0.5 % of them when this was written."""
+    passed = []
+    for k in range(40):
+        fields = dataclasses.fields(Summary)
+        one = Summary(*(getattr(replicates.replicated, field.name)[k] for field in fields))
+        found = Replicates(one, replicates.replicated)
+        passed.append((item_check(small_fit, found)[4], unit_check(small_fit, found)[4]))
+    assert np.mean(passed, axis=0).min() > 0.9
 
 
 def test_an_unused_category_fails_and_is_named(small_fit, replicates):

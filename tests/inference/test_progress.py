@@ -69,7 +69,13 @@ def test_a_terminal_shows_a_bar_with_divergences():
 
 
 def test_control_c_interrupts_the_sampler():
-    process = subprocess.Popen([sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPPED],
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert process.stdout.readline() == "sampling\n"
         process.send_signal(signal.SIGINT)
