@@ -89,13 +89,6 @@ class Rows:
         np.add.at(d_factors, self.factor_of_kind, d_kinds)
         return d_z, d_factors, d_estimate
 
-    def log_jacobian(self) -> float:
-        """Log determinant of the map from z to L⁻¹·effects."""
-        if not self.adapted:
-            return 0.0
-        logs = np.log(np.diagonal(self.parts[0], axis1=1, axis2=2)).sum(axis=1)
-        return -float(logs[self.kind].sum())
-
 
 class Means:
     """Mean over each group's ratings of what effects further up leave of the ratings' scores.
