@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from relcap_models.models.density_rows import Rows
+from relcap_models.models.density_nested import _combine, _means_and_contrasts
+from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.information import rough_estimates
 
 
@@ -104,3 +105,23 @@ def test_what_is_known_of_units_is_generalised_least_squares(case_named):
     np.testing.assert_allclose(
         rough.unit_information[unit], np.kron(expected, np.linalg.inv(alike)), atol=1e-9
     )
+
+
+def test_means_are_of_what_effects_further_up_leave_of_the_scores(case_named):
+    case = case_named("three waves, districts")
+    frame = case.frame
+    rough = rough_estimates(frame, case.structure, 1.0)
+    means = Means(rough, frame.rater_of_rating, len(frame.units))
+    above = np.random.default_rng(1).normal(size=rough.score.shape)
+    for unit in range(len(frame.units)):
+        left = (rough.score - above)[frame.rater_of_rating == unit]
+        answered = rough.answered[frame.rater_of_rating == unit]
+        expected = (left * answered).sum(axis=0) / answered.sum(axis=0)
+        np.testing.assert_allclose(means.forward(above)[unit], expected, atol=1e-12)
+
+
+def test_means_and_contrasts_of_what_is_known_give_it_back():
+    inner = np.random.default_rng(2).normal(size=(6, 2))
+    position = np.array([0, 1, 2, 0, 0, 1])
+    weight = np.repeat([1 / 3, 1.0, 1 / 2], [3, 1, 2])[:, None] * np.ones(2)
+    np.testing.assert_allclose(_combine(_means_and_contrasts(inner, weight, position), position), inner)
