@@ -19,7 +19,7 @@ class Grouping:
     """Exchangeable effects, one per group and dimension, independent between groups.
 
     group_of_rating : (N,) −1 where the effect does not act
-    stratum_of_group : (G,) the wave of a district's shock, within which shocks are centred; else all 0
+    stratum_of_group : (G,) the wave, or all 0; shocks of districts are centred within it
     """
 
     name: str
