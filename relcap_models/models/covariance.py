@@ -189,99 +189,122 @@ def scaled_rows_adjoint(factors, kind, z, d_rows):
 
 
 @_compiled
-def adapted_rows(factors, information, kind, estimate, z):
-    """Rows with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
+def adapted_factors(factors, information):
+    """What `adapted_rows` needs of every kind of row, for covariances K = L·Lᵀ and information I.
 
-    A row is B·(z + Bᵀ·information·estimate) with B a square root of (K⁻¹ + information)⁻¹. If that is what
-    the answers say about an effect, it holds whatever K. Nothing is inverted that a small variance makes
-    singular: B = L·D⁻ᵀ with D·Dᵀ = I + Lᵀ·information·L.
+    Nothing is inverted that a small variance makes singular: (K⁻¹ + I)⁻¹ = L·(D·Dᵀ)⁻¹·Lᵀ with
+    D·Dᵀ = 1 + Lᵀ·I·L. Of its square roots it is the triangular one that keeps still where the answers say
+    much and follows L where they say little; another would turn with L, and the rows with it.
 
     Parameters
     ----------
-    factors : (K, k, k) L of every kind · information : (K, k, k) precision · kind : (n,)
-    estimate, z : (n, k)
+    factors : (K, k, k) L · information : (K, k, k) precision
 
     Returns
     -------
-    D and B of every kind, z + Bᵀ·information·estimate, the rows
+    D, the lower triangular B with B·Bᵀ = (K⁻¹ + I)⁻¹, and Bᵀ·I: (K, k, k) each
     """
-    size = z.shape[1]
+    size = factors.shape[1]
     inner, adapted, towards = np.empty_like(factors), np.empty_like(factors), np.empty_like(factors)
     for k in range(factors.shape[0]):
         gram = np.ascontiguousarray(factors[k].T) @ information[k] @ factors[k]
         for i in range(size):
             gram[i, i] += 1.0
         inner[k] = np.linalg.cholesky(gram)
-        adapted[k] = factors[k] @ np.ascontiguousarray(np.linalg.inv(inner[k]).T)
+        root = factors[k] @ np.ascontiguousarray(np.linalg.inv(inner[k]).T)
+        adapted[k] = np.linalg.cholesky(root @ np.ascontiguousarray(root.T))
         towards[k] = np.ascontiguousarray(adapted[k].T) @ information[k]
-    moved, rows = z.copy(), np.zeros_like(z)
-    for n in range(z.shape[0]):
-        root, pull = adapted[kind[n]], towards[kind[n]]
-        for i in range(size):
-            for j in range(size):
-                moved[n, i] += pull[i, j] * estimate[n, j]
-        for i in range(size):
-            for j in range(size):
-                rows[n, i] += root[i, j] * moved[n, j]
-    return inner, adapted, moved, rows
+    return inner, adapted, towards
 
 
 @_compiled
-def adapted_log_density(information, kind, z, inner, moved, rows):
-    """N(rows | 0, K) and the Jacobian of z, less the standard normal of z that the layout adds."""
-    total = 0.0
-    logs = np.zeros(inner.shape[0])
-    for k in range(inner.shape[0]):
-        for i in range(inner.shape[1]):
-            logs[k] += np.log(inner[k, i, i])
-    for n in range(z.shape[0]):
-        k = kind[n]
-        total -= logs[k]
-        for i in range(z.shape[1]):
-            total += 0.5 * (z[n, i] ** 2 - moved[n, i] ** 2)
-            for j in range(z.shape[1]):
-                total += 0.5 * rows[n, i] * information[k, i, j] * rows[n, j]
-    return total
-
-
-@_compiled
-def adapted_rows_adjoint(d_rows, factors, information, kind, estimate, inner, adapted, moved, rows):
-    """Derivatives of f(rows) + `adapted_log_density` with respect to z, the factors and `estimate`.
-
-    That of ½·z² is left out.
-    """
-    size = rows.shape[1]
-    d_z, d_estimate, d_adapted = np.zeros_like(rows), np.zeros_like(rows), np.zeros_like(factors)
-    count = np.zeros(factors.shape[0])
-    slope, d_moved, pull, d_pull = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    for n in range(rows.shape[0]):
-        k = kind[n]
-        root, d_root, known = adapted[k], d_adapted[k], information[k]
-        count[k] += 1.0
-        for i in range(size):
-            slope[i], pull[i] = d_rows[n, i], 0.0
-            for j in range(size):
-                slope[i] += known[i, j] * rows[n, j]
-                pull[i] += known[i, j] * estimate[n, j]
-            d_moved[i] = -moved[n, i]
-        for i in range(size):
-            for j in range(size):
-                d_moved[j] += root[i, j] * slope[i]
-        for i in range(size):
-            d_z[n, i] = d_moved[i]
-            d_pull[i] = 0.0
-            for j in range(size):
-                d_root[i, j] += slope[i] * moved[n, j] + pull[i] * d_moved[j]
-                d_pull[i] += root[i, j] * d_moved[j]
-        for i in range(size):
-            for j in range(size):
-                d_estimate[n, i] += known[i, j] * d_pull[j]
+def adapted_factors_adjoint(factors, information, count, inner, adapted, d_adapted):
+    """Derivatives of f(B) − count·log|D| with respect to the factors L, from those of f."""
+    size = factors.shape[1]
     d_factors = np.empty_like(factors)
     for k in range(factors.shape[0]):
         inverse = np.ascontiguousarray(np.linalg.inv(inner[k]).T)
-        d_inner = -(inverse @ (np.ascontiguousarray(d_adapted[k].T) @ factors[k]) @ inverse)
+        root = factors[k] @ inverse
+        d_root = 2.0 * cholesky_adjoint(adapted[k], d_adapted[k]) @ root
+        d_inner = -(inverse @ (np.ascontiguousarray(d_root.T) @ factors[k]) @ inverse)
         for i in range(size):
             d_inner[i, i] -= count[k] / inner[k, i, i]
         d_factor = 2.0 * information[k] @ (factors[k] @ cholesky_adjoint(inner[k], d_inner))
-        d_factors[k] = d_factor + d_adapted[k] @ np.ascontiguousarray(inverse.T)
-    return d_z, d_factors, d_estimate
+        d_factors[k] = d_factor + d_root @ np.ascontiguousarray(inverse.T)
+    return d_factors
+
+
+@_compiled
+def adapted_rows(adapted, towards, information, kind, estimate, z, columns):
+    """Rows with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
+
+    A row is B·(z + Bᵀ·I·estimate): if I around the estimate is what the answers say about an effect, its z
+    is standard normal whatever K.
+
+    Parameters
+    ----------
+    adapted, towards : of `adapted_factors` · information : (K, k, k) · kind : (n,) · estimate, z : (n, k)
+    columns : anything of length k; a tuple tells the compiler how long short rows are
+
+    Returns
+    -------
+    z + Bᵀ·I·estimate, the rows, and log N(rows | 0, K) with the Jacobian of z, less the standard normal of z
+    that the layout adds and each kind's −log|D|
+    """
+    size = len(columns)
+    moved, rows = np.empty_like(z), np.empty_like(z)
+    total = 0.0
+    for n in range(z.shape[0]):
+        k = kind[n]
+        for i in range(size):
+            value = z[n, i]
+            total += value * value
+            for j in range(size):
+                value += towards[k, i, j] * estimate[n, j]
+            total -= value * value
+            moved[n, i] = value
+        for i in range(size):
+            value = 0.0
+            for j in range(i + 1):
+                value += adapted[k, i, j] * moved[n, j]
+            rows[n, i] = value
+        for i in range(size):
+            for j in range(size):
+                total += rows[n, i] * information[k, i, j] * rows[n, j]
+    return moved, rows, 0.5 * total
+
+
+@_compiled
+def adapted_rows_adjoint(d_rows, adapted, information, kind, estimate, moved, rows, columns):
+    """Derivatives of f(rows) + the log density of `adapted_rows` with respect to z, B and `estimate`.
+
+    That of ½·z² is left out.
+    """
+    size = len(columns)
+    d_z, d_estimate, d_adapted = np.empty_like(rows), np.empty_like(rows), np.zeros_like(adapted)
+    slope, pull, d_pull = np.empty(size), np.empty(size), np.empty(size)
+    for n in range(rows.shape[0]):
+        k = kind[n]
+        for i in range(size):
+            here, there = d_rows[n, i], 0.0
+            for j in range(size):
+                here += information[k, i, j] * rows[n, j]
+                there += information[k, i, j] * estimate[n, j]
+            slope[i], pull[i] = here, there
+        for j in range(size):
+            value = -moved[n, j]
+            for i in range(j, size):
+                value += adapted[k, i, j] * slope[i]
+            d_z[n, j] = value
+        for i in range(size):
+            value = 0.0
+            for j in range(i + 1):
+                d_adapted[k, i, j] += slope[i] * moved[n, j] + pull[i] * d_z[n, j]
+                value += adapted[k, i, j] * d_z[n, j]
+            d_pull[i] = value
+        for i in range(size):
+            value = 0.0
+            for j in range(size):
+                value += information[k, i, j] * d_pull[j]
+            d_estimate[n, i] = value
+    return d_z, d_adapted, d_estimate

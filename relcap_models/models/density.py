@@ -22,10 +22,10 @@ from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
-from relcap_models.models.information import rough_estimates
+from relcap_models.models.information import Rough, rough_estimates
 from relcap_models.models.parameters import Layout, Parameter
 from relcap_models.models.priors import Priors
-from relcap_models.models.structure import Structure
+from relcap_models.models.structure import Grouping, Structure
 
 
 class Responses:
@@ -166,11 +166,11 @@ class Density:
             for district in structure.districts
         ]
         self.effects = [*districts, UnitEffects(frame, structure, priors, scale, rough, districts)]
+        people = ("respondent", "respondent_wave")
+        self._add_groups([g for g in structure.nested if g[0].name in people], priors, scale, rough)
         if structure.relation != "none":
             self.effects.append(RelationEffects(frame, structure, priors, scale, family, rough))
-        for groupings in structure.nested:
-            effects = GroupedEffects if len(groupings) == 1 else NestedEffects
-            self.effects.append(effects(*groupings, frame, priors, scale, rough))
+        self._add_groups([g for g in structure.nested if g[0].name not in people], priors, scale, rough)
         self.blocks = [self.location, *self.effects]
         self.layout = Layout(tuple(p for part in (*self.blocks, self.responses) for p in part.parameters))
         size = self.layout.size
@@ -178,6 +178,13 @@ class Density:
         self._views, self._d_views = self.layout.views(self._values), self.layout.views(self._d_values)
         self._eta = np.empty((frame.n_ratings, len(frame.dimensions)))
         self._d_eta = np.empty_like(self._eta)
+
+    def _add_groups(
+        self, nested: list[tuple[Grouping, ...]], priors: Priors, scale: float, rough: Rough
+    ) -> None:
+        for groupings in nested:
+            effects = GroupedEffects if len(groupings) == 1 else NestedEffects
+            self.effects.append(effects(*groupings, self.frame, priors, scale, rough))
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         try:

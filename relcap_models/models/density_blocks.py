@@ -16,7 +16,8 @@ from scipy.linalg import helmert
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
-from relcap_models.models.density_rows import Means, Rows
+from relcap_models.models.density_colleagues import Colleagues
+from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import Rough
 from relcap_models.models.parameters import Parameter
@@ -244,7 +245,13 @@ class UnitEffects:
         self.rows = Rows(
             np.zeros(self.shape[0], dtype=np.int64),
             rough.unit_information,
-            np.full(self.shape[1] * size, np.sqrt(rough.unit_variance)),
+            [
+                Shared(
+                    np.zeros(self.shape[0], dtype=np.int64),
+                    1.0 / rough.unit_variance + np.diagonal(rough.unit_information, axis1=1, axis2=2),
+                    np.full((1, self.shape[1] * size), self.shape[0] / rough.unit_variance),
+                )
+            ],
         )
         self.parameters = (
             Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
@@ -319,12 +326,20 @@ class GroupedEffects:
         )
         self.means = Means(rough, grouping.group_of_rating, grouping.n_groups)
         known = self.means.count / rough.noise[name]
-        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, rough.unseen(name))
+        self.colleagues = None
+        if name in ("respondent", "respondent_wave"):
+            outer = np.ones(grouping.n_groups, dtype=bool)
+            self.colleagues = Colleagues(frame, rough, grouping.group_of_rating, outer, known)
+        shared = self.colleagues.shared if self.colleagues else ()
+        self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, shared)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
-        effects = self.rows.forward(factor[None], values[f"{name}_z"], self.means.forward(eta))
+        estimate = self.means.forward(eta)
+        if self.colleagues:
+            estimate += self.colleagues.forward(eta)
+        effects = self.rows.forward(factor[None], values[f"{name}_z"], estimate)
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
         return self.rows.log_density()
 
@@ -334,6 +349,8 @@ class GroupedEffects:
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
         d_z, d_factor, d_estimate = self.rows.backward(d_effects, 1)
         self.means.backward(d_estimate, d_eta)
+        if self.colleagues:
+            self.colleagues.backward(d_estimate, d_eta)
         d_values[f"{name}_z"] += d_z
         d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
 

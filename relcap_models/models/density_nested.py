@@ -15,6 +15,7 @@ from numba import njit
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import Scaled, Values
+from relcap_models.models.density_colleagues import Colleagues
 from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import Rough
@@ -86,16 +87,22 @@ class NestedEffects:
         self.weight = self.means.count / np.maximum(whole, 1.0)
         is_mean = (self.nesting.position == 0)[:, None]
         known = np.where(is_mean, whole, whole / np.repeat(size, size)[:, None]) / rough.noise[outer.name]
-        self.rows = Rows(self.nesting.kind, known, rough.unseen(outer.name), is_mean)
+        self.colleagues = None
+        if outer.name == "respondent":
+            self.colleagues = Colleagues(frame, rough, self.row_of_rating, is_mean[:, 0], known)
+        self.rows = Rows(self.nesting.kind, known, self.colleagues.shared if self.colleagues else ())
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means over outer groups, and contrasts between their inner groups."""
         inner = self.means.forward(eta)
-        return _means_and_contrasts(inner, self.weight, self.nesting.position)
+        estimate = _means_and_contrasts(inner, self.weight, self.nesting.position)
+        return estimate + self.colleagues.forward(eta) if self.colleagues else estimate
 
     def _estimate_backward(self, d_estimate: np.ndarray, d_eta: np.ndarray) -> None:
         d_inner = _means_and_contrasts_adjoint(d_estimate, self.weight, self.nesting.position)
         self.means.backward(d_inner, d_eta)
+        if self.colleagues:
+            self.colleagues.backward(d_estimate, d_eta)
 
     def _effects(self, values: Values, eta: np.ndarray) -> np.ndarray:
         """(G, D) effects of the inner groups; eta holds the effects further up."""

@@ -7,6 +7,8 @@ not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from relcap_models.models import covariance as cov
@@ -15,6 +17,32 @@ from relcap_models.models.information import Rough
 
 # Factorising matrices for every shade of information would cost more than it gains.
 _MOST_MATRIX_ENTRIES = 2000
+# Kernels are compiled apart for rows of each length up to this.
+_SHORT = 3
+
+
+class Shared:
+    """What groups of rows have in common, as one direction of z for each group and column.
+
+    group : (n,) −1 for rows of none · precision : (n, k) along each row, as `Rows` takes it
+    known : (G, k) precision of what the rows of a group share
+    """
+
+    def __init__(self, group: np.ndarray, precision: np.ndarray, known: np.ndarray) -> None:
+        self.group = group
+        inside = np.where((group >= 0)[:, None], precision, 0.0)
+        self.total = np.zeros_like(known)
+        np.add.at(self.total, group[group >= 0], inside[group >= 0])
+        self.direction = np.sqrt(inside / np.maximum(self.total, 1e-300)[group])
+        self.further = np.sqrt(self.total / known) - 1.0
+
+    def stretched(self, z: np.ndarray) -> np.ndarray:
+        """z that reaches as far along its direction as is known of it; symmetric, so its own adjoint."""
+        along = np.zeros_like(self.further)
+        kernels.scatter_weighted(z, self.direction, self.group, along)
+        result = z.copy()
+        kernels.gather_weighted(result, self.direction, self.further * along, self.group)
+        return result
 
 
 class Rows:
@@ -23,29 +51,23 @@ class Rows:
     kind : (n,) which of the factors each row has
     information : (n, k) precision with which the answers roughly know each effect, or (n, k, k); without it a
     row is L·z. It changes the sampler's geometry and not the model.
-    unseen : (k,) rough standard deviation of the effects, if locations take up what all rows share: of that
-    the answers know nothing · shares : (n, 1) rows that a common shift of the effects moves
+    shared : what rows have in common and is known otherwise, from the widest groups to the narrowest
     """
 
     def __init__(
         self,
         kind: np.ndarray,
         information: np.ndarray | None = None,
-        unseen: np.ndarray | None = None,
-        shares: np.ndarray | bool = True,
+        shared: Sequence[Shared] = (),
     ) -> None:
-        self.kind, self.shared = kind, None
+        self.kind, self.shared = kind, ()
         self.adapted = information is not None and bool(np.any(information > 0))
         if information is not None and self.adapted:
+            self.shared = tuple(shared)
             self.kind, self.factor_of_kind, self.information = _alike(kind, information)
-            known = np.diagonal(self.information, axis1=1, axis2=2)[self.kind]
-            if unseen is not None:
-                # A common shift of all rows as a direction of z, of length 1, and how far it reaches.
-                precision = np.where(shares, 1.0 / unseen**2 + known, 0.0)
-                direction = np.sqrt(precision)
-                length = np.sqrt(precision.sum(axis=0))
-                self.shared = direction / length
-                self.reach = length * unseen / np.sqrt((precision > 0).sum(axis=0)) - 1.0
+            self.count = np.bincount(self.kind).astype(float)
+            size = information.shape[1]
+            self.columns = (0.0,) * size if size <= _SHORT else np.zeros(size)
 
     def forward(self, factors: np.ndarray, z: np.ndarray, estimate: np.ndarray | None = None) -> np.ndarray:
         """(n, k) effects, around what the answers say: `estimate` (n, k), not looked at without information.
@@ -53,27 +75,28 @@ class Rows:
         factors : (K, k, k) lower triangular · z : (n, k)
         """
         self.free = z
-        self.z = z = self._stretched(z)
+        for shared in self.shared:
+            z = shared.stretched(z)
+        self.z = z
         if not self.adapted:
             self.factors = factors
             return cov.scaled_rows(factors, self.kind, z)
         self.factors = factors[self.factor_of_kind]
         self.estimate = estimate
-        self.parts = cov.adapted_rows(self.factors, self.information, self.kind, estimate, z)
-        return self.parts[-1]
-
-    def _stretched(self, z: np.ndarray) -> np.ndarray:
-        """What all rows share reaches as far as its prior lets it; symmetric, so its own adjoint."""
-        if self.shared is None:
-            return z
-        return z + self.shared * (self.reach * (self.shared * z).sum(axis=0))
+        self.inner, self.adapted_factors, towards = cov.adapted_factors(self.factors, self.information)
+        self.moved, rows, self.density = cov.adapted_rows(
+            self.adapted_factors, towards, self.information, self.kind, estimate, z, self.columns
+        )
+        self.rows = rows
+        return rows
 
     def log_density(self) -> float:
         """What the rows' density has beyond the standard normals of z."""
         if not self.adapted:
             return 0.0
-        inner, _, moved, rows = self.parts
-        return cov.adapted_log_density(self.information, self.kind, self.free, inner, moved, rows)
+        logs = np.log(np.diagonal(self.inner, axis1=1, axis2=2)).sum(axis=1)
+        stretch = 0.5 * (np.vdot(self.free, self.free) - np.vdot(self.z, self.z)) if self.shared else 0.0
+        return float(self.density + stretch - self.count @ logs)
 
     def backward(
         self, d_rows: np.ndarray, n_factors: int
@@ -81,10 +104,22 @@ class Rows:
         """Derivatives with respect to z, each of the factors and the estimate, `log_density` included."""
         if not self.adapted:
             return *cov.scaled_rows_adjoint(self.factors, self.kind, self.z, d_rows), None
-        d_z, d_kinds, d_estimate = cov.adapted_rows_adjoint(
-            d_rows, self.factors, self.information, self.kind, self.estimate, *self.parts
+        d_z, d_adapted, d_estimate = cov.adapted_rows_adjoint(
+            d_rows,
+            self.adapted_factors,
+            self.information,
+            self.kind,
+            self.estimate,
+            self.moved,
+            self.rows,
+            self.columns,
         )
-        d_z = self._stretched(d_z) + self.free
+        d_kinds = cov.adapted_factors_adjoint(
+            self.factors, self.information, self.count, self.inner, self.adapted_factors, d_adapted
+        )
+        for shared in reversed(self.shared):
+            d_z = shared.stretched(d_z)
+        d_z = d_z + self.free
         d_factors = np.zeros((n_factors, *self.factors.shape[1:]))
         np.add.at(d_factors, self.factor_of_kind, d_kinds)
         return d_z, d_factors, d_estimate
@@ -93,15 +128,21 @@ class Rows:
 class Means:
     """Mean over each group's ratings of what effects further up leave of the ratings' scores.
 
-    count : (G, D) number of ratings with an answer
+    count : (G, D) number of ratings with an answer · weight : (N,) of each rating, else all alike
     """
 
-    def __init__(self, rough: Rough, group_of_rating: np.ndarray, n_groups: int) -> None:
+    def __init__(
+        self, rough: Rough, group_of_rating: np.ndarray, n_groups: int, weight: np.ndarray | None = None
+    ) -> None:
         self.group = group_of_rating
         self.count = np.zeros((n_groups, rough.score.shape[1]))
         answered = rough.answered.astype(float)
         kernels.scatter_add(answered, self.group, self.count)
-        share = 1.0 / np.maximum(self.count, 1.0)
+        if weight is not None:
+            answered *= weight[:, None]
+        total = np.zeros_like(self.count)
+        kernels.scatter_add(answered, self.group, total)
+        share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
         # Negative: means are of what is left of a score.
         self.weight = np.where((self.group >= 0)[:, None], -answered * share[self.group], 0.0)
         self.score = np.zeros_like(self.count)

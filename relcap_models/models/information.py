@@ -29,7 +29,7 @@ class Rough:
 
     score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
     unit : (U, W, roles, D) effects by least squares · unit_information : (U, W·roles·D, W·roles·D)
-    unit_variance : of unit effects
+    unit_variance, relation_variance : of unit and relation effects
     noise : by effect, variance of a score around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
     """
@@ -41,13 +41,7 @@ class Rough:
     unit_variance: float
     noise: dict[str, float]
     sd_respondent: float
-
-    def unseen(self, name: str) -> np.ndarray | None:
-        """(D,) spread of respondents' effects, whose mean the locations take up; None for others: their
-        mean is hardly wider than what is known of it."""
-        if not name.startswith("respondent") or name == "respondent_target":
-            return None
-        return np.full(self.score.shape[1], self.sd_respondent)
+    relation_variance: float
 
 
 def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
@@ -61,12 +55,19 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
     score -= answered * (totals[0] / np.maximum(totals[1], 1.0))[frame.level_of_rating]
     answers = _ANSWER * len(frame.dimensions) / len(frame.items)
     rating = answers + _RATING
-    ratings_of_person = frame.n_ratings / len(frame.respondents)
-    open_of_person = 1.0 / (1.0 / _RESPONDENT + ratings_of_person / rating) if structure.within else 0.0
+    # Respondents who rate the same units differ by no relation effect.
+    n_relations = np.bincount(frame.rater_of_relation, minlength=len(frame.units))
+    turns = np.unique(
+        np.column_stack([frame.respondent_of_rating, frame.wave_of_rating, frame.rater_of_rating]), axis=0
+    )
+    could = n_relations[turns[:, 2]].sum()
+    apart = 1.0 - (~frame.own).sum() / could if could else 0.0
+    respondent = rating + _RELATION * apart
     noise = {
-        "relation": rating + open_of_person,
-        "respondent": rating,
-        "respondent_wave": rating,
+        "rating_of_respondent": rating,
+        "relation": rating,
+        "respondent": respondent,
+        "respondent_wave": respondent,
         "respondent_target": answers,
         "rating": answers,
     }
@@ -84,6 +85,7 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
         _UNIT * scale**2,
         {name: variance * scale**2 for name, variance in noise.items()},
         np.sqrt(_RESPONDENT) * scale,
+        _RELATION * scale**2,
     )
 
 

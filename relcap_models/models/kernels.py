@@ -21,9 +21,6 @@ _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 _BLOCK = 256
 _FAR = 37.0
 _compiled = njit(cache=True, error_model="numpy")
-# Chains are threads. Only the long pass over the responses lets go of the interpreter's lock: handing it
-# over costs more than a short kernel takes.
-_long = njit(cache=True, nogil=True, error_model="numpy")
 
 
 def _erfcx_polynomial(degree: int = 20) -> np.ndarray:
@@ -51,7 +48,7 @@ def scaled_erfc(x):
     return value * inverse
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 def normal_tails(x, shifted, tail, density):
     """1 − Φ(x) and φ(x) of each 0 ≤ x ≤ 37, to about 1e-14 relative; `shifted` is scratch of the same length.
 
@@ -136,7 +133,7 @@ def logit_cell(a, b):
     return log_p, _logistic(a) + odds, _logistic(-b) + odds
 
 
-@_long
+@_compiled
 def cumulative_probit(
     eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
 ):
@@ -186,7 +183,7 @@ def cumulative_probit(
     return total + math.log(product)
 
 
-@_long
+@_compiled
 def cumulative_logit(
     eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
 ):
@@ -211,7 +208,7 @@ def cumulative_logit(
     return total
 
 
-@_long
+@_compiled
 def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, d_eta, d_loading, d_step):
     """Partial credit: log odds of category k against k − 1 are λη − step_k."""
     total = 0.0
@@ -245,7 +242,7 @@ def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, 
     return total
 
 
-@_long
+@_compiled
 def gaussian(
     eta, slot, item, answer, loading, intercept, residual_sd, d_eta, d_loading, d_intercept, d_residual_sd
 ):

@@ -26,7 +26,7 @@ def rows_of(block) -> dict[str, Rows]:
 
 def log_jacobian(rows: Rows) -> float:
     """Log determinant, up to a constant, of the map from z to L⁻¹·effects."""
-    logs = np.log(np.diagonal(rows.parts[0], axis1=1, axis2=2)).sum(axis=1)
+    logs = np.log(np.diagonal(rows.inner, axis1=1, axis2=2)).sum(axis=1)
     return -float(logs[rows.kind].sum())
 
 
@@ -36,7 +36,7 @@ def unit_contrasts(density, x: np.ndarray) -> tuple[np.ndarray, float]:
     """
     density(x)
     rows = next(block.rows for block in density.effects if isinstance(block, UnitEffects))
-    effects, factor = rows.parts[-1], rows.factors[0]
+    effects, factor = rows.rows, rows.factors[0]
     n, log_factor = len(effects), np.log(np.diag(factor)).sum()
     mean = np.linalg.solve(factor, np.sqrt(n) * effects.mean(axis=0))
     log_density = -0.5 * mean @ mean - log_factor + n * log_factor + log_jacobian(rows)
@@ -53,7 +53,7 @@ def graph_normals(density, x: np.ndarray) -> tuple[dict[str, np.ndarray], float]
             continue
         for name, rows in rows_of(block).items():
             if rows.adapted:
-                effects = rows.parts[-1]
+                effects = rows.rows
                 z = np.linalg.solve(rows.factors[rows.kind], effects[:, :, None])
                 normals[name] = z.reshape(values[name].shape)
                 total += log_jacobian(rows)
@@ -172,7 +172,7 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
         for rows in rows_of(block).values():
             if rows.adapted:
                 # Nothing follows what is moved.
-                rows.information[:], rows.shared = 0.0, None
+                rows.information[:], rows.shared = 0.0, ()
     density(x)
     before = density._eta.copy()
     n_dimensions, n_waves = len(case.frame.dimensions), len(case.frame.waves)

@@ -29,6 +29,9 @@ def density_of(survey):
             block.estimate[:] = 0.0
         else:
             block.means.score[:] = 0.0
+            colleagues = getattr(block, "colleagues", None)
+            if colleagues:
+                colleagues.plain.score[:] = colleagues.informed.score[:] = 0.0
     return density
 
 

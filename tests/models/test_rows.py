@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from relcap_models.models.density_nested import _combine, _means_and_contrasts
-from relcap_models.models.density_rows import Means, Rows
+from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.information import rough_estimates
 
 
@@ -72,7 +72,8 @@ def test_a_common_shift_that_the_answers_do_not_see_has_the_reach_of_a_standard_
 
     kind = np.zeros(n, dtype=np.int64)
     assert smallest_curvature(Rows(kind, information)) < 0.3
-    assert smallest_curvature(Rows(kind, information, np.array([sd]))) > 0.7
+    shared = Shared(kind, 1 / sd**2 + information, np.array([[n / sd**2]]))
+    assert smallest_curvature(Rows(kind, information, [shared])) > 0.7
 
 
 def test_what_is_known_of_units_is_generalised_least_squares(case_named):

@@ -1,0 +1,77 @@
+"""What the respondents of a unit have in common, in the sampler's coordinates.
+
+Beside each other respondents are known from their own ratings. Their mean is known far worse: whether they or
+the unit's relations are high, only ratings of the own unit tell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.models import kernels
+from relcap_models.models.density_rows import Means, Shared
+from relcap_models.models.frame import Frame
+from relcap_models.models.information import Rough
+
+
+class Colleagues:
+    """Corrects the means of respondents' ratings, and how far the respondents of a unit move together.
+
+    row_of_rating : (N,) row of effects of each rating's respondent · outer : (n,) True for respondents, False
+    for contrasts between their waves · information : (n, D) of each row
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        rough: Rough,
+        row_of_rating: np.ndarray,
+        outer: np.ndarray,
+        information: np.ndarray,
+    ) -> None:
+        n_units, D = len(frame.units), information.shape[1]
+        unit = np.full(len(outer), -1)
+        unit[row_of_rating] = frame.rater_of_rating
+        self.unit = np.where(outer, unit, -1)
+        n_people = np.bincount(self.unit[outer], minlength=n_units)[:, None]
+        others = np.where(frame.own, -1, frame.rater_of_rating)
+        self.plain = Means(rough, frame.rater_of_rating, n_units)
+        n_others = Means(rough, others, n_units).count
+        n_own = self.plain.count - n_others
+        n_relations = np.bincount(frame.rater_of_relation, minlength=n_units)[:, None]
+        noise, spread = rough.noise["rating_of_respondent"], rough.sd_respondent**2
+        by_own = n_own / noise
+        seen = n_others > 0
+        by_others = np.divide(
+            1.0,
+            noise / np.maximum(n_others, 1.0) + rough.relation_variance / np.maximum(n_relations, 1),
+            out=np.zeros_like(n_others),
+            where=seen,
+        )
+        prior = np.maximum(n_people, 1) / spread
+        precision = prior + by_own + by_others
+        of_row = 1.0 / spread + information
+        within = Shared(self.unit, of_row, precision)
+        together = np.where((self.unit >= 0)[:, None], precision[self.unit] * within.direction**2, 0.0)
+        whole = Shared(np.where(outer, 0, -1), together, np.full((1, D), outer.sum() / spread))
+        self.shared = (whole, within)
+        weight = np.where(
+            frame.own,
+            1.0 / noise,
+            (by_others / np.maximum(n_others, 1.0)).mean(axis=1)[frame.rater_of_rating],
+        )
+        self.informed = Means(rough, frame.rater_of_rating, n_units, weight)
+        known = np.maximum(within.total - prior, 1e-12) / np.maximum(within.total, 1e-12)
+        self.part = (by_own + by_others) / precision / known
+
+    def forward(self, eta: np.ndarray) -> np.ndarray:
+        """(n, D) what is to be added to the rows' means."""
+        shift = self.part * self.informed.forward(eta) - self.plain.forward(eta)
+        return np.where((self.unit >= 0)[:, None], shift[self.unit], 0.0)
+
+    def backward(self, d_rows: np.ndarray, d_eta: np.ndarray) -> None:
+        """Derivatives are added to `d_eta`."""
+        d_shift = np.zeros_like(self.part)
+        kernels.scatter_add(d_rows, self.unit, d_shift)
+        self.informed.backward(self.part * d_shift, d_eta)
+        self.plain.backward(-d_shift, d_eta)
