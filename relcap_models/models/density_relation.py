@@ -7,7 +7,7 @@ import numpy as np
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values
-from relcap_models.models.density_rows import Means, Rows
+from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import Rough
@@ -92,13 +92,20 @@ class RelationEffects:
         both = count[forth] + count[back]
         # Share of the ratings of a pair that each of its directions has.
         self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1.0)
-        known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
         precise = 0.0 if self.mode == "residual" else 1.0 / rough.noise["relation"]
-        self.kinds = {
-            name: Rows(np.zeros(len(number), dtype=np.int64), number * precise)
-            for name, number in known.items()
-            if len(number)
-        }
+        known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
+        known = {name: number * precise for name, number in known.items() if len(number)}
+        prior = 2.0 / rough.relation_variance
+        in_all = sum(rows.sum(axis=0) for name, rows in known.items() if name != "pair_difference")
+        self.kinds = {}
+        for name, rows in known.items():
+            group, shared = np.zeros(len(rows), dtype=np.int64), []
+            if name != "pair_difference":
+                # Effects are centred: what some relations share meets the answers only against the others.
+                share = len(rows) * (2 if name == "pair_sum" else 1) / self.n_relations
+                seen = (1.0 - 2.0 * share) * rows.sum(axis=0) + share**2 * in_all
+                shared = [Shared(group, prior + rows, len(rows) * prior + seen[None])]
+            self.kinds[name] = Rows(group, rows, shared)
 
     def _estimates(self, eta: np.ndarray) -> dict[str, np.ndarray]:
         """(n, W·D) what the answers say of sums, differences and one-sided relations."""

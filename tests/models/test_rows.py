@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from relcap_models.data import read_survey
+from relcap_models.data.survey import Wave
+from relcap_models.models import Relation
+from relcap_models.models import covariance as cov
 from relcap_models.models.density_nested import _combine, _means_and_contrasts
 from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.information import rough_estimates
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
 
 
 def factors_of(rng, n_kinds, size):
@@ -74,6 +80,52 @@ def test_a_common_shift_that_the_answers_do_not_see_has_the_reach_of_a_standard_
     assert smallest_curvature(Rows(kind, information)) < 0.3
     shared = Shared(kind, 1 / sd**2 + information, np.array([[n / sd**2]]))
     assert smallest_curvature(Rows(kind, information, [shared])) > 0.7
+
+
+def test_where_the_answers_say_much_the_root_keeps_still_when_correlations_change():
+    """Otherwise rows would turn with the correlations, and whatever is not exact in the guess with them."""
+    turned = np.array([[1.0, 0.0], [-0.8, 0.6]]), np.array([[1.0, 0.0], [0.8, 0.6]])
+    known = np.array([[[60.0, 20.0], [20.0, 40.0]]])
+    roots = [cov.adapted_factors(factor[None], known)[1][0] for factor in turned]
+    expected = np.linalg.cholesky(np.linalg.inv(known[0]))
+    for root in roots:
+        np.testing.assert_allclose(root, expected, atol=0.1 * expected.max())
+    little = cov.adapted_factors(turned[0][None], 1e-9 * known)[1][0]
+    np.testing.assert_allclose(little, turned[0], atol=1e-6)
+
+
+def test_effects_of_an_organisation_are_near_standard_normals_in_every_direction():
+    """The curvature of the log density in all effects at once, at typical spreads: nothing moves against
+    anything else, though a unit, its respondents and its relations share their ratings."""
+    instrument = load_instrument("relational_capacity")
+    organisation = {"n_units": 8, "n_respondents": 60, "n_districts": 2}
+    simulation = Simulation.model_validate({"organisation": organisation, "nominations": {"partners": 5}})
+    tables = simulate(
+        simulation, instruments={instrument.id: instrument}, waves=(Wave("w1"),), seed=11
+    ).tables
+    model = Relation(instrument=instrument.id)
+    density = model.density(model.frame(read_survey(tables, instruments=[instrument], waves=(Wave("w1"),))))
+    layout = density.layout
+    effects = np.concatenate(
+        [
+            np.arange(layout.slices[p.name].start, layout.slices[p.name].stop)
+            for block in density.effects
+            for p in block.parameters
+            if p.name.startswith(("pair", "one_sided")) or p.name.endswith("_z")
+        ]
+    )
+    x, step = layout.typical(), 1e-4
+    for _ in range(3):
+        curvature = np.empty((len(effects), len(effects)))
+        for row, place in enumerate(effects):
+            ahead, behind = x.copy(), x.copy()
+            ahead[place] += step
+            behind[place] -= step
+            curvature[row] = (density(behind)[1] - density(ahead)[1])[effects] / (2 * step)
+        x[effects] += np.linalg.solve(curvature, density(x)[1][effects])
+    sd = 1.0 / np.sqrt(np.linalg.eigvalsh(curvature))
+    assert sd.min() > 0.6
+    assert sd.max() < 1.5
 
 
 def test_what_is_known_of_units_is_generalised_least_squares(case_named):
