@@ -13,6 +13,7 @@ PACKAGE = Path(relcap_models.__file__).parent
 LEVEL = {
     "errors": 0,
     "seeds": 0,
+    "language": 0,
     "schema": 1,
     "data": 2,
     "simulate": 3,

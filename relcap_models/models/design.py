@@ -9,6 +9,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.errors import FitError
+from relcap_models.language import Message
 from relcap_models.models.design_counts import Counts, count
 from relcap_models.models.design_precision import Precision, expected_precision
 from relcap_models.models.design_warnings import find_warnings
@@ -23,16 +24,16 @@ _MIN_UNITS = 3
 class Design:
     """What a survey can tell about a model.
 
-    messages : sentences, the general before the particular: what there is, which variances and
+    messages : sentences in English, the general before the particular: what there is, which variances and
         reciprocities are told apart and from how much, expected precision, what is left out, and what a
         reader should beware of.
     public_messages : those that may stand in a public report: without how many respondents, ratings and
-        answers there are in all, and without what is about few people.
+        answers there are in all, and without what is about few people; in every language.
     table : the numbers behind them, with columns `quantity, value, unit, meaning`.
     """
 
     messages: tuple[str, ...]
-    public_messages: tuple[str, ...]
+    public_messages: tuple[Message, ...]
     table: pd.DataFrame
 
 
@@ -56,7 +57,7 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
     messages = [
         *_reciprocities(structure, counts, precision),
         _precision(frame, counts, precision),
-        *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in structure.left_out),
+        *structure.left_out,
     ]
     warnings = find_warnings(model, frame, counts)
     return Design(
@@ -113,52 +114,60 @@ def _size(frame: Frame, counts: Counts) -> str:
     return text + "."
 
 
-def _identified(frame: Frame, structure: Structure, counts: Counts, *, heads: bool) -> str:
+def _identified(frame: Frame, structure: Structure, counts: Counts, *, heads: bool) -> Message:
     """heads : say how many respondents and ratings there are."""
-    units = len(frame.units)
     sources = {
-        "perceiver": f"perceiver ({len(counts.respondents_per_unit)} units that rate)",
-        "target": f"target ({units - len(counts.not_rated)} units that others rate)",
-        "self": f"self ({len(np.unique(frame.rater_of_rating[frame.own]))} units that rate themselves)",
+        "perceiver": len(counts.respondents_per_unit),
+        "target": len(frame.units) - len(counts.not_rated),
+        "self": len(np.unique(frame.rater_of_rating[frame.own])),
     }
-    parts = [sources[role] for role in structure.roles]
+    parts = [Message(f"design.{role}", n=sources[role]) for role in structure.roles]
     if structure.relation in ("full", "stable"):
-        parts.append(f"relation ({frame.n_relations} relations)")
-    for grouping in (*structure.respondents, *structure.districts):
-        plain = grouping.name.replace("_", " × ") if grouping in structure.respondents else "district × wave"
-        end = {"district_perceiver": " as raters", "district_target": " as targets"}.get(grouping.name, "")
-        number = f" ({grouping.n_groups:,}{end})" if heads or end else ""
-        parts.append(plain + number)
-    return f"Variances that are told apart: {', '.join(parts)}; the rest is residual."
+        parts.append(Message("design.relation", n=frame.n_relations))
+    for grouping in structure.respondents:
+        effect = Message(f"design.effects.{grouping.name}")
+        parts.append(Message("design.counted", effect=effect, n=grouping.n_groups) if heads else effect)
+    parts += [Message(f"design.{grouping.name}", n=grouping.n_groups) for grouping in structure.districts]
+    return Message("design.variances", parts=parts)
 
 
-def _reciprocities(structure: Structure, counts: Counts, precision: tuple[Precision, ...]) -> list[str]:
+def _reciprocities(structure: Structure, counts: Counts, precision: tuple[Precision, ...]) -> list[Message]:
     found = []
     worst = min(precision, key=lambda p: p.reliability)
     if "target" in structure.roles:
         found.append(
-            f"Generalised reciprocity rests on {_plural(counts.n_both_ways, 'unit')} that rate others and "
-            f"are rated by others: expected posterior sd about {worst.sd_generalised:.2f} "
-            f"(prior {worst.prior_sd_generalised:.2f})."
+            Message(
+                "design.generalised_reciprocity",
+                n=counts.n_both_ways,
+                sd=worst.sd_generalised,
+                prior=worst.prior_sd_generalised,
+            )
         )
     if structure.reciprocal:
         found.append(
-            f"Dyadic reciprocity rests on {_plural(counts.n_pairs, 'pair')} seen from both sides: expected "
-            f"posterior sd about {worst.sd_dyadic:.2f} (prior {worst.prior_sd_dyadic:.2f})."
+            Message(
+                "design.dyadic_reciprocity",
+                n=counts.n_pairs,
+                sd=worst.sd_dyadic,
+                prior=worst.prior_sd_dyadic,
+            )
         )
     return found
 
 
-def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -> str:
+def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -> Message:
     worst = min(precision, key=lambda p: p.reliability)
     cell = "relation" if frame.n_relations else "unit"
-    n = float(np.median(counts.respondents_per_cell))
-    dimension = "" if len(precision) == 1 else f" on the dimension with fewest items ({worst.dimension})"
-    return (
-        f"With {n:g} respondents per {cell} and wave (median), a {cell}'s score{dimension} is "
-        f"expected to have reliability about {worst.reliability:.2f} and posterior sd about "
-        f"{worst.sd_points:.2f} points, if variances are as the priors expect; "
-        f".70 needs {_plural(worst.respondents_for_70, 'respondent')}."
+    score = Message(f"design.score_{cell}")
+    if len(precision) > 1:
+        score = Message("design.score_on", score=score, dimension=worst.dimension)
+    return Message(
+        f"design.precision_{cell}",
+        n=float(np.median(counts.respondents_per_cell)),
+        score=score,
+        reliability=worst.reliability,
+        sd=worst.sd_points,
+        needed=Message("design.respondents", n=worst.respondents_for_70),
     )
 
 

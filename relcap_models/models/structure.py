@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from relcap_models.language import Message
 from relcap_models.models.frame import Frame
 
 Role = Literal["perceiver", "target", "self"]
@@ -49,7 +50,7 @@ class Structure:
     respondents: tuple[Grouping, ...]
     districts: tuple[Grouping, ...]
     reciprocal: bool
-    left_out: tuple[str, ...]
+    left_out: tuple[Message, ...]
 
     @property
     def nested(self) -> tuple[tuple[Grouping, ...], ...]:
@@ -70,7 +71,7 @@ def find_structure(frame: Frame) -> Structure:
     Two groupings that split the ratings alike are one effect; the outer one keeps it.
     """
     own, n_waves = frame.own, len(frame.waves)
-    left_out: list[str] = []
+    left_out: list[Message] = []
     roles: tuple[Role, ...] = ("perceiver",)
     if not own.all():
         roles = ("perceiver", "target", "self") if own.any() else ("perceiver", "target")
@@ -80,9 +81,9 @@ def find_structure(frame: Frame) -> Structure:
     cell = np.unique(unit * len(frame.units) + frame.target_of_rating, return_inverse=True)[1]
     rater_wave, cell_wave = _cross(unit, wave), _cross(cell, wave)
     # A unit that nobody else rates and that rates nobody has its whole story in one effect: perceiver.
-    kept = {"unit": unit, "unit × wave": rater_wave}
+    kept = {"unit": unit, "unit_wave": rater_wave}
     if "target" in roles:
-        kept |= {"relation": cell, "relation × wave": cell_wave}
+        kept |= {"relation": cell, "relation_wave": cell_wave}
     respondent = frame.respondent_of_rating
     candidates = {"respondent": respondent, "respondent_wave": _cross(respondent, wave)}
     if "target" in roles:
@@ -97,13 +98,11 @@ def find_structure(frame: Frame) -> Structure:
             continue
         same = next((other for other, ids in kept.items() if _same_partition(group, ids)), None)
         if same is None and name == "rating" and not several_items:
-            left_out.append("rating effects are left out: a dimension has one item, so they are its residual")
+            left_out.append(Message("design.left_out.rating"))
             continue
         if same is not None:
-            left_out.append(
-                f"{name.replace('_', ' × ')} effects are left out: here they are the "
-                f"{same.replace('_', ' × ')} effects"
-            )
+            effect, other = (Message(f"design.effects.{which}") for which in (name, same))
+            left_out.append(Message("design.left_out.same", effect=effect, same=other))
             continue
         kept[name] = group
         ids, first = np.unique(group, return_index=True)
@@ -115,22 +114,16 @@ def find_structure(frame: Frame) -> Structure:
     if "target" in roles:
         reciprocal = bool((frame.partner_of_relation >= 0).any())
         if not reciprocal:
-            left_out.append("dyadic reciprocity is left out: no relation is seen from both sides")
+            left_out.append(Message("design.left_out.reciprocity"))
         single = _same_partition(np.arange(frame.n_ratings), cell_wave)
         one_item = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).max() == 1
         relation = "full"
         if single and one_item and n_waves > 1:
             relation = "stable"
-            left_out.append(
-                "what changes in a relation between waves cannot be told from residual variance (one answer "
-                "to one item per relation and wave): relation effects are the stable part"
-            )
+            left_out.append(Message("design.left_out.changes"))
         elif single and one_item:
             relation = "residual" if reciprocal else "none"
-            left_out.append(
-                "relation variance cannot be told from residual variance (one answer to one item per "
-                "relation): they are reported together"
-            )
+            left_out.append(Message("design.left_out.relation"))
     return Structure(
         roles=roles,
         relation=relation,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from relcap_models.report.language import Texts
+from relcap_models.language import Texts
 from relcap_models.report.results import Results
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from relcap_models.language import Texts, load_texts
 from relcap_models.report.assembly import sections_of
 from relcap_models.report.blocks import Picture, Section
-from relcap_models.report.language import Texts, load_texts
 from relcap_models.report.material import Material
 from relcap_models.report.results import read_results
 from relcap_models.report.sections.cells import count_cell

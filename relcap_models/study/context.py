@@ -10,20 +10,17 @@ import pandas as pd
 import relcap_models
 from relcap_models import inference, models
 from relcap_models.data import Survey
+from relcap_models.language import Message
 from relcap_models.report.disclosure import Disclosure, small_rater_units
 from relcap_models.schema import Instrument
 from relcap_models.study.config import Analysis
 from relcap_models.study.read import Study
 
-_PRIORS = {
-    "threshold": ("normal, sd {:g}", "thresholds between answer categories"),
-    "log_loading": ("normal, sd {:g}", "logarithm of a loading"),
-    "mean": ("normal, sd {:g}", "mean of a later wave, and of the own unit"),
-    "covariate": ("normal, sd {:g}", "effect of a covariate"),
-    "reciprocity": ("2·Beta(a, a) − 1, a = {:g}", "dyadic reciprocity"),
-    "correlation": ("LKJ, η = {:g}", "correlations of effects"),
-    "dimension_correlation": ("{:g}", "correlation of two dimensions around which that prior lies"),
-    "stability": ("Beta(a, a), a = {:g}", "share of a variance that stays over waves"),
+_FORMS = {
+    "reciprocity": "beta_reciprocity",
+    "correlation": "lkj",
+    "dimension_correlation": "value",
+    "stability": "beta",
 }
 _UNIT_EFFECTS = ("perceiver", "target", "self")
 _UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")
@@ -51,7 +48,7 @@ def report_context(
         "units": _units(survey),
         "instruments": [_instrument(instrument) for instrument in study.instruments.values()],
         "analyses": list(analyses),
-        "not_done": _not_done(study, survey),
+        "not_done": [message.as_json() for message in _not_done(study, survey)],
         "intake_notes": list(survey.intake.notes),
     }
 
@@ -83,7 +80,7 @@ def analysis_context(
         "instrument": analysis.instrument,
         "model": options,
         "priors": _priors(analysis),
-        "design": list(design.public_messages),
+        "design": [message.as_json() for message in design.public_messages],
         "design_for_analysts": list(design.messages),
         "engine": {**settings, "name": fit.settings["engine"], "seconds": round(seconds, 1)},
         "n_responses": len(responses),
@@ -100,17 +97,17 @@ def _n_relations(responses: pd.DataFrame) -> int:
     return int((ends["rater_unit"] != ends["target_unit"]).sum())
 
 
-def _priors(analysis: Analysis) -> list[dict[str, str]]:
+def _priors(analysis: Analysis) -> list[dict[str, Any]]:
     described = []
     for name, value in analysis.priors:
         if name.startswith("sd_"):
-            form, meaning = (
-                "gamma, shape 2, mean {:g}" if name[3:] in _UNIT_EFFECTS else "half-normal, scale {:g}",
-                f"standard deviation of {name[3:].replace('_', ' × ')} effects",
-            )
+            effect = name.removeprefix("sd_")
+            form = "gamma" if effect in _UNIT_EFFECTS else "half_normal"
+            meaning = Message("priors.sd", effect=Message(f"design.effects.{effect}"))
         else:
-            form, meaning = _PRIORS[name]
-        described.append({"parameter": name, "prior": form.format(value), "meaning": meaning})
+            form, meaning = _FORMS.get(name, "normal"), Message(f"priors.{name}")
+        prior = Message(f"priors.{form}", value=value)
+        described.append({"parameter": name, "prior": prior.as_json(), "meaning": meaning.as_json()})
     return described
 
 
@@ -129,18 +126,13 @@ def _instrument(instrument: Instrument) -> dict[str, Any]:
     )
 
 
-def _not_done(study: Study, survey: Survey) -> list[str]:
+def _not_done(study: Study, survey: Survey) -> list[Message]:
     """What a reader might take for done and is not."""
-    sentences = [
-        "Whether the items measure what they are meant to, alike in every wave, language and group, was "
-        "assumed and not tested.",
-        "Nothing here is a causal effect: no programme was evaluated and no link between leadership and "
-        "relations was estimated.",
-    ]
+    found = [Message("not_done.validity"), Message("not_done.effects")]
     for what, table in (("programmes", survey.programmes), ("outcomes", survey.outcomes)):
         if len(table):
-            sentences.append(f"The table of {what} was checked, but no analysis of this version uses it.")
+            found.append(Message(f"not_done.{what}"))
     used = {analysis.instrument for analysis in study.config.analyses}
     if unused := [name for name in study.instruments if name not in used]:
-        sentences.append(f"No analysis uses the answers to {', '.join(unused)}.")
-    return sentences
+        found.append(Message("not_done.unused", instruments=unused))
+    return found

@@ -1,10 +1,12 @@
 """What a design can carry is said before fitting; what it cannot is refused in plain words."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from relcap_models.errors import DataError, FitError
+from relcap_models.language import load_texts
 from relcap_models.models import Climate, Relation, describe_design
 
 RELATION, CLIMATE = Relation(instrument="scale"), Climate(instrument="scale")
@@ -103,6 +105,17 @@ def test_weak_designs_are_warned_of(survey_of, name):
     assert sentence in said(survey_of(ratings))
 
 
+@pytest.mark.parametrize("language", ["da", "nb"])
+def test_what_may_stand_in_a_report_is_said_in_its_language(case, language):
+    texts = load_texts(language)
+    design = describe_design(case.model, case.survey)
+    assert {str(message) for message in design.public_messages} & set(design.messages)
+    for message in design.public_messages:
+        told = texts.say(json.loads(json.dumps(message.as_json())))
+        assert told != str(message)
+        assert "{" not in told
+
+
 def test_a_strong_design_is_not_warned_of(survey_of):
     ratings = everyone(own=True) + [("w2", *rest) for _, *rest in everyone(own=True)]
     text = said(survey_of(ratings, seed=3))
@@ -150,6 +163,6 @@ def test_an_instrument_without_answers_is_refused(survey_of):
 def test_a_climate_is_described_by_its_units(survey_of):
     design = describe_design(CLIMATE, survey_of([r for r in everyone(own=True) if r[2] == r[3]]))
     text = "\n".join(design.messages)
-    assert "Rating effects are left out: here they are the respondent effects." in design.messages
+    assert "rating effects are the respondent effects, and are left out" in text
     assert "3 respondents per unit and wave" in text
     assert "reciprocity" not in text

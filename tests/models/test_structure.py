@@ -40,8 +40,8 @@ def test_effects_that_the_design_separates_are_kept(case_named, name):
 
 def test_persons_who_rate_persons_have_no_effects_below_the_unit_and_are_told_so(case_named):
     said = " ".join(case_named("persons rate persons").structure.left_out)
-    assert "respondent effects are left out: here they are the unit effects" in said
-    assert "rating effects are left out: here they are the relation effects" in said
+    assert "respondent effects are the unit effects, and are left out" in said
+    assert "rating effects are the relation effects, and are left out" in said
 
 
 def test_relation_and_residual_are_one_where_a_relation_has_one_answer(case_named):

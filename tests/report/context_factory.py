@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from relcap_models.language import Message
+
 
 def context_of_study(
     units: list[dict[str, object]],
@@ -24,19 +26,19 @@ def context_of_study(
     shared = {
         "priors": [
             {
-                "parameter": "sd_target",
-                "prior": "half-normal(0.75)",
-                "meaning": "spread of units as seen by others",
+                "parameter": "sd_relation",
+                "prior": Message("priors.half_normal", value=0.75).as_json(),
+                "meaning": Message("priors.sd", effect=Message("design.effects.relation")).as_json(),
             },
             {
                 "parameter": "threshold",
-                "prior": "normal(0, 1.5)",
-                "meaning": "where one answer becomes the next",
+                "prior": Message("priors.normal", value=1.5).as_json(),
+                "meaning": Message("priors.threshold").as_json(),
             },
         ],
         "design": [
-            "Dyadic reciprocity rests on 120 pairs seen from both sides.",
-            "All waves hold every item.",
+            Message("design.dyadic_reciprocity", n=120, sd=0.1, prior=0.45).as_json(),
+            Message("design.one_wave").as_json(),
         ],
         "engine": {
             "name": "nuts",
@@ -84,7 +86,7 @@ def context_of_study(
         "units": units,
         "instruments": instruments,
         "analyses": analyses,
-        "not_done": ["No analysis of programmes: the study declares none."],
+        "not_done": [Message("not_done.validity").as_json()],
         "intake_notes": ["responses.csv uses semicolons and decimal commas; both were read."],
     }
 

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
+from relcap_models.language import load_texts
 from relcap_models.report.assembly import sections_of
 from relcap_models.report.blocks import Picture
 from relcap_models.report.figures.network_map import circle_positions
 from relcap_models.report.figures.theme import DARK, LIGHT, dark_text_on, drawable, png, screen_size
-from relcap_models.report.language import load_texts
 from relcap_models.report.material import Material, short
 from relcap_models.report.results import read_results
 

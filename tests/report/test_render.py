@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError
+from relcap_models.language import load_texts
 from relcap_models.report import render_report
 from relcap_models.report.assembly import sections_of
 from relcap_models.report.blocks import Picture, Table
-from relcap_models.report.language import load_texts
 from relcap_models.report.material import Material
 from relcap_models.report.results import read_results
 from relcap_models.report.sections.checks import failed_checks
@@ -63,7 +63,7 @@ def test_every_figure_is_a_png_beside_the_report_with_alternative_text(hostile_r
 def test_failed_checks_stand_above_the_results_with_what_to_do(hostile_report):
     page = hostile_report.read_text(encoding="utf-8")
     assert 0 < page.index('<section class="failed"') < page.index('<section id="summary"')
-    assert "14 divergent transitions" in page
+    assert "Divergent transitions: 14 (at most 0)" in page
     assert "target_accept" in page
 
 
@@ -118,8 +118,10 @@ def test_the_report_speaks_the_language_of_the_study(tmp_path, write_results, la
     words = " ".join(_words(section) for section in sections_of(material))
     english = load_texts("en")
     assert not re.search(r"\d\.\d", re.sub(r"Gin|\d{4}", "", _words(summary_section(material))))
-    for key in ("matrix.title", "gaps.how", "privacy.complementary", "variance.how"):
+    for key in ("matrix.title", "gaps.how", "privacy.complementary", "variance.how", "not_done.validity"):
         assert english(key, delta="0.50") not in words
+    for sentence in ("largest R-hat", "half-normal", "rests on 120 pairs"):
+        assert sentence not in words
 
 
 def test_the_summary_never_names_a_relation_without_its_probability(tmp_path, write_results):

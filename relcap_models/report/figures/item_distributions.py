@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from relcap_models.language import Texts
 from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable, format_axis
-from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

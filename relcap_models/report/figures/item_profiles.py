@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from relcap_models.language import Texts
 from relcap_models.report.figures.theme import (
     FULL_WIDTH,
     Theme,
@@ -16,7 +17,6 @@ from relcap_models.report.figures.theme import (
     format_axis,
     score_colours,
 )
-from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

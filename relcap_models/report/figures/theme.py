@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from relcap_models.report.language import Texts
+from relcap_models.language import Texts
 from relcap_models.report.material import short
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from relcap_models.language import Texts
 from relcap_models.report.figures.intervals import Panel, draw_intervals
 from relcap_models.report.figures.theme import Theme
-from relcap_models.report.language import Texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

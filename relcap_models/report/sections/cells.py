@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
+from relcap_models.language import Texts
 from relcap_models.report.blocks import Cell
-from relcap_models.report.language import Texts
 from relcap_models.report.material import Analysis
 
 

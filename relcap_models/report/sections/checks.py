@@ -45,11 +45,25 @@ def _advice(check: str) -> str:
 
 
 def _sentence(material: Material, row: pd.Series) -> str:
-    message = row["message"] or material.texts(
-        "failed.bare", check=row["check"], value=row["value"], threshold=row["threshold"]
-    )
+    message = _said(material, row)
     subject = row["analysis"]
     return material.texts("failed.item", analysis=subject, message=message) if subject else message
+
+
+def _said(material: Material, row: pd.Series) -> str:
+    """What a check found, in the report's language where its figures are at hand."""
+    texts, key = material.texts, f"checks.said.{row['check']}"
+    try:
+        figures = {name: float(row[name]) for name in ("value", "threshold")}
+    except ValueError:
+        return texts("checks.withheld") if row["message"] else _bare(material, row)
+    if key not in texts.strings or ("{subject}" in texts.strings[key] and not row["subject"]):
+        return row["message"] or _bare(material, row)
+    return texts.say({"key": key, "values": {**figures, "subject": row["subject"]}})
+
+
+def _bare(material: Material, row: pd.Series) -> str:
+    return material.texts("failed.bare", check=row["check"], value=row["value"], threshold=row["threshold"])
 
 
 def check_section(material: Material) -> Section:
@@ -67,7 +81,7 @@ def check_section(material: Material) -> Section:
             text_cell(row["check"]),
             _figure(material, row["value"]),
             Cell(texts("checks.passed" if row["passed"] else "checks.failed"), float(row["passed"])),
-            text_cell(row["message"]),
+            text_cell(_said(material, row)),
         )
         for _, row in checks.iterrows()
     ]

@@ -56,7 +56,7 @@ def instrument_section(material: Material) -> Section:
 
 def not_done_section(material: Material) -> Section:
     texts = material.texts
-    sentences = tuple(str(sentence) for sentence in material.context.get("not_done", ()))
+    sentences = tuple(texts.say(sentence) for sentence in material.context.get("not_done", ()))
     always = (texts("not_done.norms"), texts("not_done.causes"))
     return Section("not-done", texts("not_done.title"), (Bullets(sentences + always),), "method")
 

@@ -87,7 +87,7 @@ def _analysis(analysis: Analysis) -> list[Block]:
     if declared.get("small_units_not_counted"):
         least = str(analysis.material.study.get("disclosure", {}).get("min_respondents_mean", 5))
         blocks.append(Paragraph(texts("methods.small_units", threshold=least)))
-    design = tuple(str(message) for message in declared.get("design", ()))
+    design = tuple(texts.say(message) for message in declared.get("design", ()))
     if design:
         blocks += [Paragraph(texts("methods.design"), "lead"), Bullets(design)]
     priors = declared.get("priors", ())
@@ -101,7 +101,7 @@ def _analysis(analysis: Analysis) -> list[Block]:
                     Column(texts("columns.meaning"), figures=False),
                 ),
                 tuple(
-                    tuple(text_cell(prior.get(key, "")) for key in ("parameter", "prior", "meaning"))
+                    tuple(text_cell(texts.say(prior[key])) for key in ("parameter", "prior", "meaning"))
                     for prior in priors
                 ),
                 folded=texts.count("table.unfold", len(priors)),

@@ -1,11 +1,12 @@
 """The report's languages say the same things, and write figures as their readers do."""
 
+import pickle
 import string
 
 import pytest
 
 from relcap_models.errors import ConfigError
-from relcap_models.report.language import LANGUAGES, load_texts
+from relcap_models.language import LANGUAGES, Message, load_texts
 
 
 def _placeholders(text):
@@ -79,3 +80,24 @@ def test_names_with_braces_are_filled_in_verbatim():
 def test_an_unknown_language_is_refused_with_those_that_exist():
     with pytest.raises(ConfigError, match="en, da, nb"):
         load_texts("sv")
+
+
+def test_a_message_is_an_english_sentence_that_other_languages_tell():
+    message = Message("design.precision_unit", n=7.5, score=Message("design.score_unit"), **_EXPECTED)
+    assert "With 7.5 respondents per unit and wave (median), a unit's score is" in message
+    assert message.endswith(".70 needs 1 respondent.")
+    told = load_texts("da").say(message)
+    assert "Med 7,5 respondenter pr. enhed" in told
+    assert "omkring 0,71" in told
+    assert load_texts("da").say(message.as_json()) == told
+    again = pickle.loads(pickle.dumps(message))
+    assert (again, again.as_json()) == (message, message.as_json())
+
+
+def test_names_in_a_message_are_neither_read_as_keys_nor_filled():
+    message = Message("design.not_rated", units=["{n}", "design.one_wave"])
+    assert "No other unit rates {n} and design.one_wave:" in message
+    assert "{n} og design.one_wave" in load_texts("nb").say(message)
+
+
+_EXPECTED = {"reliability": 0.707, "sd": 0.2, "needed": Message("design.respondents", n=1)}

@@ -1,4 +1,4 @@
-"""The words and number formats of the report's languages (en, da, nb)."""
+"""The words and number formats of the languages in which results are told (en, da, nb)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,41 @@ _THOUSANDS = {"en": ",", "da": ".", "nb": "\u00a0"}
 _PERCENT = {"en": "%", "da": "\u00a0%", "nb": "\u00a0%"}
 
 
+class Message(str):
+    """A sentence that can be told in every language: a string in English, with its key in the texts.
+
+    Values are numbers, names, lists of them, or messages. A key with `.one` and `.other` goes by `n`.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, key: str, **values: Any) -> Message:
+        message = super().__new__(cls, load_texts("en").say({"key": key, "values": values}))
+        message.key, message.values = key, values
+        return message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _message, (self.key, dict(self.values))
+
+    def as_json(self) -> dict[str, Any]:
+        """What `Texts.say` takes, of plain types."""
+        return {"key": self.key, "values": {name: _plain(value) for name, value in self.values.items()}}
+
+
+def _message(key: str, values: Mapping[str, Any]) -> Message:
+    return Message(key, **values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return value.as_json()
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    # Numbers of NumPy have a Python number inside.
+    return value.item() if hasattr(value, "item") else value
+
+
 @dataclass(frozen=True)
 class Texts:
     """Sentences and number formats in one language.
@@ -31,6 +66,27 @@ class Texts:
 
     def __call__(self, key: str, **values: str) -> str:
         return self.strings[key].format_map(values)
+
+    def say(self, message: Message | Mapping[str, Any] | str) -> str:
+        """A message, or what its `as_json` gave, in this language; another string as it stands.
+
+        A format says how a number is written: `{share:.0%}`, `{value:.2f}`; none is for counts.
+        """
+        if isinstance(message, Message):
+            message = message.as_json()
+        if isinstance(message, str):
+            return message
+        key, values = str(message["key"]), message["values"]
+        if f"{key}.other" in self.strings:
+            key += ".one" if values["n"] == 1 else ".other"
+        return self.strings[key].format_map({name: self._filled(value) for name, value in values.items()})
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, Message | Mapping | str):
+            return self.say(value)
+        if isinstance(value, list | tuple):
+            return self.listing([str(self._filled(part)) for part in value])
+        return _Number(self, value)
 
     def known(self, key: str, otherwise: str) -> str:
         """The text under `key`, or `otherwise` for a code that a later version brought."""
@@ -112,6 +168,27 @@ class Texts:
         return ""
 
 
+@dataclass(frozen=True)
+class _Number:
+    """A number that a format specification writes as its language does."""
+
+    texts: Texts
+    value: float
+
+    def __format__(self, spec: str) -> str:
+        digits = int(spec[1:-1]) if spec.startswith(".") else 0
+        if spec.endswith("%"):
+            return self.texts.percent(self.value, digits)
+        if spec.endswith("f"):
+            return self.texts.number(self.value, digits)
+        # As short as it can be: 7, 7.5.
+        decimals = f"{self.value:.3f}".rstrip("0").partition(".")[2]
+        return self.texts.number(self.value, len(decimals))
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
 @cache
 def load_texts(language: str) -> Texts:
     """The texts of one language.
@@ -127,7 +204,7 @@ def load_texts(language: str) -> Texts:
         raise ConfigError(
             f"report.language: '{language}' is not available. Choose one of: {', '.join(LANGUAGES)}."
         )
-    source = files("relcap_models.report").joinpath("texts", f"{language}.yaml").read_text(encoding="utf-8")
+    source = files("relcap_models").joinpath("texts", f"{language}.yaml").read_text(encoding="utf-8")
     return Texts(language, MappingProxyType(_flat(yaml.safe_load(source))))
 
 
