@@ -44,6 +44,13 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE ...", help="Replace settings of study.yaml; may be repeated."),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="A running Dask scheduler.  [default: processes of this machine]"),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Processes of this machine.  [default: one per processor]")
+]
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
 
@@ -198,9 +205,55 @@ def power(study: StudyArgument) -> None:
 
 
 @app.command()
-def calibrate(study: StudyArgument) -> None:
-    """Not built yet: simulation-based calibration of the study's models."""
-    _not_built("calibrate", study)
+def calibrate(
+    study: StudyArgument,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder to write.  [default: STUDY/calibration]")
+    ] = None,
+    replicates: Annotated[int, typer.Option(help="Worlds of each analysis.")] = 100,
+    engine: Annotated[
+        str | None, typer.Option(metavar="fast|nuts", help="Replaces `inference.engine`.")
+    ] = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
+    settings: SetOption = None,
+    more: MoreSettings = None,
+) -> None:
+    """Are the posteriors of the study's models right? Simulation-based calibration.
+
+    Draws parameters and answers from the priors, on the study's own design, fits each such world with the
+    study's settings, and ranks what is true among the posterior draws. Ranks that are not uniform mean that
+    intervals are too narrow, too wide or shifted. A fit is written when it is ready: the same command goes on
+    where it was stopped. Exit code 1 if something is not calibrated.
+
+    \b
+      relcap calibrate mystudy --engine fast
+      relcap calibrate mystudy --replicates 200 --set inference.draws=500
+      relcap calibrate mystudy --scheduler tcp://cluster:8786
+    """
+    from relcap_models.study import calibrate_study
+
+    try:
+        found = calibrate_study(
+            study,
+            out,
+            engine=engine,
+            overrides=[*(settings or ()), *(more or ())],
+            replicates=replicates,
+            scheduler=scheduler,
+            workers=workers,
+        )
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: the fits so far are kept; the same command goes on from there.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for line in found.notes:
+        typer.echo(line, err=True)
+    for line in found.failed:
+        typer.echo(f"NOT CALIBRATED: {line}", err=True)
+    n_passed = int(found.table["passed"].sum())
+    typer.echo(f"{n_passed} of {len(found.table)} quantities are calibrated: {found.folder.resolve()}")
+    if found.failed:
+        raise typer.Exit(CHECKS_FAILED)
 
 
 @instruments_app.callback(invoke_without_command=True)

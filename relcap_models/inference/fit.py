@@ -128,18 +128,24 @@ def fit(
         "target_accept": target_accept,
         "seed": seed,
     }
-    return _sampled(model, frame, settings, progress=progress, store=store)
+    return fit_frame(model, frame, settings, progress=progress, store=store)
 
 
 def refit(fit: Fit, frame: Frame, *, stage: str, progress: bool = True) -> Fit:
     """The same model and settings on a frame of the same design, with the random numbers of `stage`."""
     seed = int(child_seed(int(fit.settings["seed"]), stage).generate_state(1)[0])
-    return _sampled(fit.model, frame, {**fit.settings, "seed": seed}, progress=progress, store=None)
+    return fit_frame(fit.model, frame, {**fit.settings, "seed": seed}, progress=progress)
 
 
-def _sampled(
-    model: RatingModel, frame: Frame, settings: Mapping[str, Any], *, progress: bool, store: Path | None
+def fit_frame(
+    model: RatingModel,
+    frame: Frame,
+    settings: Mapping[str, Any],
+    *,
+    progress: bool = True,
+    store: Path | None = None,
 ) -> Fit:
+    """As `fit`, on a frame: `settings` as a `Fit` has them."""
     structure = model.structure(frame)
     if settings["engine"] == "fast":
         from relcap_models.inference.fast.engine import sample as approximate

@@ -1,6 +1,7 @@
 """A study: its file, its tables, the stages of its run, and the manifest of what came out."""
 
 from relcap_models.study.again import report_again
+from relcap_models.study.calibrate import Calibration, calibrate_study
 from relcap_models.study.config import StudyConfig
 from relcap_models.study.create import new_study
 from relcap_models.study.material import Material, gather, write_simulation
@@ -10,11 +11,13 @@ from relcap_models.study.validate import validate_study
 from relcap_models.study.verify import Verdict, verify_results
 
 __all__ = [
+    "Calibration",
     "Material",
     "RunResult",
     "Study",
     "StudyConfig",
     "Verdict",
+    "calibrate_study",
     "gather",
     "new_study",
     "read_study",
