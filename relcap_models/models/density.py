@@ -47,7 +47,7 @@ class Responses:
             self.answer = frame.answer.astype(float)
             self.parameters += (
                 Parameter("intercept", (n_items,), "normal", 2 * scale, mean, start=mean),
-                Parameter("residual_sd", (n_items,), "half_normal", scale, start=np.log(0.7 * scale)),
+                Parameter("residual_sd", (n_items,), "half_normal", scale, start=0.7 * scale),
             )
             return
         self.answer = frame.answer.astype(np.int64)

@@ -254,7 +254,7 @@ class UnitEffects:
             ],
         )
         self.parameters = (
-            Parameter("sd_unit", (size,), "gamma", spread, start=np.log(0.5 * spread)),
+            Parameter("sd_unit", (size,), "gamma", spread, start=0.5 * spread),
             *self.covariance.parameters,
             *self.waves.parameters,
             Parameter("unit_z", (self.shape[0], self.shape[1] * size), "normal"),
@@ -320,7 +320,7 @@ class GroupedEffects:
         spread = getattr(priors, f"sd_{name}") * scale
         self.covariance = Scaled(f"corr_{name}", self.n_dimensions, priors)
         self.parameters = (
-            Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=np.log(0.5 * spread)),
+            Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=0.5 * spread),
             *self.covariance.parameters,
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )

@@ -37,7 +37,7 @@ class DistrictEffects:
         spread = priors.sd_district * scale
         self.covariance = Scaled(f"corr_{name}", self.n_dimensions, priors)
         self.parameters = (
-            Parameter(f"sd_{name}", size[1:], "half_normal", spread, start=np.log(0.5 * spread)),
+            Parameter(f"sd_{name}", size[1:], "half_normal", spread, start=0.5 * spread),
             *self.covariance.parameters,
             Parameter(f"{name}_z", size, "normal"),
         )

@@ -72,7 +72,7 @@ class NestedEffects:
         parameters: list[Parameter] = []
         for name, covariance in zip(self.names, self.covariances):
             spread = getattr(priors, f"sd_{name}") * scale
-            start = np.log(0.5 * spread)
+            start = 0.5 * spread
             parameters.append(
                 Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=start)
             )

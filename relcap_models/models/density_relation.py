@@ -62,7 +62,7 @@ class RelationEffects:
                     (n_dimensions,),
                     "half_normal",
                     priors.sd_relation * scale,
-                    start=np.log(0.5 * priors.sd_relation * scale),
+                    start=0.5 * priors.sd_relation * scale,
                 )
             )
         self.factors = [Scaled(name, n_dimensions, priors) for name in names]

@@ -8,11 +8,17 @@ from typing import Literal
 
 import numpy as np
 from numba import njit
+from scipy.special import ndtri
 
-NORMAL, HALF_NORMAL, BETA, ORDERED, GAMMA = 0, 1, 2, 3, 4
+from relcap_models.models.kernels import scaled_erfc
+
+_SQRT_HALF = math.sqrt(0.5)
+_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
+NORMAL, HALF_NORMAL, BETA, ORDERED, GAMMA, LOG_HALF_NORMAL = range(6)
 _KINDS = {
     "normal": NORMAL,
     "half_normal": HALF_NORMAL,
+    "log_half_normal": LOG_HALF_NORMAL,
     "gamma": GAMMA,
     "beta": BETA,
     "ordered": ORDERED,
@@ -23,17 +29,19 @@ _KINDS = {
 class Parameter:
     """A block of the parameter vector.
 
-    prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)` and
+    prior : `normal(first = sd, second = mean)`; `half_normal(first = scale)`, sampled as x in
+    scale · −log Φ(−x), since its logarithm has a long tail where a spread may be 0; `log_half_normal` and
     `gamma(first = mean)` of shape 2, sampled as logarithms;
     `beta(first, second)`, sampled as log odds; `ordered`: rows of normals with sd `first` in rising order,
     sampled as the value at column `second` of the row and log gaps away from it. A well-known value to start
     from keeps a poorly known outer one from moving the others.
     first, second : scalars or arrays that broadcast to `shape`.
+    start : where the sampler starts, as it is sampled; of half-normal and gamma ones on their own scale
     """
 
     name: str
     shape: tuple[int, ...]
-    prior: Literal["normal", "half_normal", "gamma", "beta", "ordered"]
+    prior: Literal["normal", "half_normal", "log_half_normal", "gamma", "beta", "ordered"]
     first: float | np.ndarray = 1.0
     second: float | np.ndarray = 0.0
     start: np.ndarray | float | None = None
@@ -89,9 +97,25 @@ class Layout:
         """The point around which the sampler starts."""
         x = np.zeros(self.size)
         for p in self.parameters:
-            if p.start is not None:
-                x[self.slices[p.name]] = np.broadcast_to(p.start, p.shape).ravel()
+            if p.start is None:
+                continue
+            start = np.asarray(p.start, dtype=float)
+            if p.prior == "half_normal":
+                start = -ndtri(np.exp(-start / p.first))
+            elif p.prior in ("log_half_normal", "gamma"):
+                start = np.log(start)
+            x[self.slices[p.name]] = np.broadcast_to(start, p.shape).ravel()
         return x
+
+
+@njit(cache=True, error_model="numpy")
+def _hazard(x):
+    """−log Φ(−x) and its derivative φ(x)/Φ(−x)."""
+    if x > 0.0:
+        scaled = scaled_erfc(x * _SQRT_HALF)
+        return 0.5 * x * x - math.log(0.5 * scaled), _DENSITY * 2.0 / scaled
+    above = 1.0 - 0.5 * math.erfc(-x * _SQRT_HALF)
+    return -math.log1p(-0.5 * math.erfc(-x * _SQRT_HALF)), _DENSITY * math.exp(-0.5 * x * x) / above
 
 
 @njit(cache=True, error_model="numpy")
@@ -106,6 +130,12 @@ def _constrain(x, kind, first, second, width, values, gradient, slope):
             gradient[j] = -z / first[j]
             slope[j] = 1.0
         elif kind[j] == HALF_NORMAL:
+            z, hazard = _hazard(x[j])
+            values[j] = first[j] * z
+            total += z - 0.5 * (x[j] * x[j] + z * z)
+            gradient[j] = hazard * (1.0 - z) - x[j]
+            slope[j] = first[j] * hazard
+        elif kind[j] == LOG_HALF_NORMAL:
             value = math.exp(x[j])
             z = value / first[j]
             values[j] = value

@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor
 import pytest
 from scipy.special import logit
+from scipy.stats import norm
 
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
 from relcap_models.models.density_relation import RelationEffects
@@ -92,6 +93,12 @@ def test_density_equals_that_of_the_graph_up_to_a_constant(case):
                 value = value_of[p.name]
                 own = normals.get(p.name, x[layout.slices[p.name]])
                 named[value] = own.reshape(p.shape if value.ndim else ())
+            if p.prior == "half_normal":
+                # The graph samples its logarithm, the density x in scale · −log Φ(−x).
+                at = x[layout.slices[p.name]]
+                named[value_of[p.name]] = np.log(values[p.name])
+                slopes = p.first * norm.pdf(at) / norm.sf(at)
+                of_units += float(np.log(slopes / values[p.name].ravel()).sum())
             if p.prior == "ordered":
                 # The graph measures gaps from the first threshold on, the density from the best known one.
                 rows = values[p.name]

@@ -6,6 +6,8 @@ without effects and item parameters.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import ndtr
@@ -31,8 +33,12 @@ alone : (Wz·D, …) of a relation seen from one side · every grouping : (D, D)
 
 
 def _of(block: object) -> list[Parameter]:
-    """Parameters of a block's covariance."""
-    parameters = [p for p in block.parameters if not p.name.endswith("_z")]
+    """Parameters of a block's covariance, standard deviations as logarithms."""
+    parameters = [
+        replace(p, prior="log_half_normal") if p.prior == "half_normal" else p
+        for p in block.parameters
+        if not p.name.endswith("_z")
+    ]
     if not hasattr(block, "waves"):
         return parameters
     return [p for p in parameters if p not in block.waves.parameters] + list(block.waves.natural)
@@ -61,7 +67,7 @@ class Covariances:
         # The posterior of a standard deviation is nearest to normal on the scale of its cube root: the
         # exponent of the Jacobian that takes the logarithm there.
         self.is_sd = np.concatenate(
-            [np.full(p.size, p.prior in ("gamma", "half_normal")) for p in parameters]
+            [np.full(p.size, p.prior in ("gamma", "log_half_normal")) for p in parameters]
         )
         self.power = np.where(self.is_sd, 1 / 3, 0.0)
         self._values, self._gradient, self._slope = np.empty((3, self.size))
