@@ -17,6 +17,10 @@ from relcap_models.models.information import Rough
 class Colleagues:
     """Corrects the means of respondents' ratings, and how far the respondents of a unit move together.
 
+    Taken alone, the mean of a respondent's ratings says of the respondents of a unit together as much as of
+    each beside the others. Here it is replaced by a mean in which ratings of other units weigh no more than
+    the unknown mean of the unit's relations lets them.
+
     row_of_rating : (N,) row of effects of each rating's respondent · outer : (n,) True for respondents, False
     for contrasts between their waves · information : (n, D) of each row
     """
@@ -38,6 +42,7 @@ class Colleagues:
         self.plain = Means(rough, frame.rater_of_rating, n_units)
         n_others = Means(rough, others, n_units).count
         n_own = self.plain.count - n_others
+        # How well the mean of a unit's respondents is known from ratings of the own unit and of others.
         n_relations = np.bincount(frame.rater_of_relation, minlength=n_units)[:, None]
         noise, spread = rough.noise["rating_of_respondent"], rough.sd_respondent**2
         by_own = n_own / noise
@@ -61,6 +66,7 @@ class Colleagues:
             (by_others / np.maximum(n_others, 1.0)).mean(axis=1)[frame.rater_of_rating],
         )
         self.informed = Means(rough, frame.rater_of_rating, n_units, weight)
+        # Rows shrink what they are given by what is known of each; together it should shrink by `precision`.
         known = np.maximum(within.total - prior, 1e-12) / np.maximum(within.total, 1e-12)
         self.part = (by_own + by_others) / precision / known
 
