@@ -244,7 +244,7 @@ def test_intercepts_of_gaussian_items_are_in_points():
 def test_scores_over_items_of_different_scales_come_with_a_warning(case, mixed):
     said = [m for m in describe_design(*build_case(case)).messages if "different scales" in m]
     assert len(said) == mixed
-    assert not mixed or "(1 to 2, 1 to 3, 1 to 7)" in said[0]
+    assert not mixed or "(1 to 2, 1 to 3 and 1 to 7)" in said[0]
 
 
 def renamed(simulated: Simulated, names: dict[str, str]) -> Simulated:
