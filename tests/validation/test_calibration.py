@@ -5,7 +5,7 @@ import pytest
 
 from relcap_models.study import calibrate_study
 
-pytestmark = pytest.mark.recovery
+pytestmark = pytest.mark.validation
 
 STUDY = """
 name: tiny
