@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 import relcap_models
-from relcap_models.errors import ConfigError
+from relcap_models.errors import ConfigError, FitError
 from relcap_models.inference.calibration import check_calibratable, judge, ranks
 from relcap_models.models.design import check_design
 from relcap_models.study.many import run_many
@@ -123,6 +123,9 @@ def calibrate_study(
             table, curves = judge(pd.concat(found, ignore_index=True))
             tables.append(table.assign(analysis=analysis.id))
             _draw(curves, out / f"{analysis.id}.png", f"{analysis.id}: {len(found)} worlds from the priors")
+    if not tables:
+        key, error = next(iter(many.failed.items()))
+        raise FitError(f"not one of {len(tasks):,} worlds could be fitted; the first, {key}: {error}")
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "analysis", table.pop("analysis"))
     table.to_csv(out / "calibration.csv", index=False)
