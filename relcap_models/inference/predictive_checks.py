@@ -40,12 +40,12 @@ def item_check(fit: Fit, replicates: Replicates) -> tuple:
     value = max(float(outside[worst]), 0.0)
     passed = value <= _MAX_OFF
     if gaussian:
-        what = ("mean", "standard deviation")[column]
+        what = ("mean", "sd")[column]
         subject = f"{frame.items[item]}, {what}"
         seen = f"its {what} is {x[worst]:.3f}, predicted {mean[worst]:.3f} (in pooled standard deviations)"
     else:
         category = int(frame.minimum_of_item[item]) + column
-        subject = f"{frame.items[item]}, answer {category}"
+        subject = f"{frame.items[item]} = {category}"
         seen = f"{x[worst]:.1%} answered {category}, predicted {mean[worst]:.1%} ± {reach * sd[worst]:.1%}"
     message = (
         "Answers to each item against those predicted: the furthest off is "

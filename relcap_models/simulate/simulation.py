@@ -32,9 +32,10 @@ class Simulated:
     tables : `responses, units, respondents, nominations`, and `programmes, outcomes` where simulated: the
         long form of the table contracts. `respondents` lists everybody employed in each wave, also those who
         never answer.
-    truth : `relation_scores, within_unit_scores, climate_scores, unit_effects, relation_effects,
-        respondent_effects, parameters, item_parameters`, and `respondent_wave_effects, respondent_styles,
-        programme_effects` where there are any; see `truth` and `parameters` for what they mean.
+    truth : `relation_scores, unit_scores, within_unit_scores, climate_scores, unit_effects,
+        relation_effects, respondent_effects, parameters, item_parameters`, and `respondent_wave_effects,
+        respondent_styles, programme_effects` where there are any; see `truth` and `parameters` for what they
+        mean.
     """
 
     tables: dict[str, pd.DataFrame]

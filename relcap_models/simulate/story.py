@@ -39,6 +39,8 @@ class Story:
     mean, mean_own : (wave, dimension) latent mean of ratings of partners and of the own unit
     noise_sd, noise_sd_own : (dimension,) sd of everything within a relation in one wave: respondent,
         respondent × wave, respondent × target (not for the own unit) and rating
+    spread : perceiver, target, relation and district, or climate → (dimension,) sd of these effects between
+        units, relations or districts, apart from programmes
     """
 
     instrument: Instrument
@@ -47,6 +49,7 @@ class Story:
     mean_own: np.ndarray
     noise_sd: np.ndarray
     noise_sd_own: np.ndarray
+    spread: dict[str, np.ndarray]
     items: ItemParameters
 
     def latent(
@@ -87,6 +90,7 @@ def tell(
     mean = np.tile(block.trend * np.arange(roster.n_waves)[:, None], (1, n_dimensions))
     shift = block.own_unit_shift if isinstance(block, Relations) else 0.0
     family = block.link if block.family == "cumulative" else block.family
+    spread = _spread(block, instrument, units)
     return Story(
         instrument=instrument,
         parts=parts,
@@ -94,11 +98,12 @@ def tell(
         mean_own=mean + shift,
         noise_sd=noise,
         noise_sd_own=noise_own,
+        spread=spread,
         items=draw_items(
             block.items,
             family,
             instrument,
-            np.sqrt(noise**2 + _systematic_variance(block, instrument, units)),
+            np.sqrt(noise**2 + sum(sd**2 for role, sd in spread.items() if role != "district")),
             generator(seed, "simulate", instrument.id, "items"),
         ),
     )
@@ -148,17 +153,17 @@ def _noise_sd(block: Relations | Climate, instrument: Instrument) -> tuple[np.nd
     return np.sqrt(own), np.sqrt(own + target)
 
 
-def _systematic_variance(
-    block: Relations | Climate, instrument: Instrument, units: UnitEffects
-) -> np.ndarray:
-    """(dimension,) variance of η between relations, or between units for climate."""
+def _spread(block: Relations | Climate, instrument: Instrument, units: UnitEffects) -> dict[str, np.ndarray]:
+    """Role → (dimension,) sd of η that comes from it."""
     diagonal = np.diag(units.covariance)
-    total = np.zeros(len(instrument.dimensions))
+    found = {}
     for role in ("perceiver", "target", CLIMATE):
         of_role = [i for i, v in enumerate(units.variables) if v[:2] == (instrument.id, role)]
         if of_role:
-            total += diagonal[of_role]
+            found[role] = np.sqrt(diagonal[of_role])
     if isinstance(block, Relations):
         n = len(instrument.dimensions)
-        total += per_dimension(block.sd_relation, n, "relations.sd_relation", instrument.id) ** 2
-    return total
+        for role in ("relation", "district"):
+            name = f"sd_{role}"
+            found[role] = per_dimension(getattr(block, name), n, f"relations.{name}", instrument.id)
+    return found

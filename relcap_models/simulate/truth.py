@@ -52,6 +52,27 @@ def scores(story: Story, wave: np.ndarray, rater: np.ndarray, target: np.ndarray
     return columns
 
 
+def scores_among_others(story: Story, role: str, wave: np.ndarray, unit: np.ndarray) -> dict[str, np.ndarray]:
+    """What a unit's respondents would answer about a typical other unit, or others' about it.
+
+    Averaged over normal effects of the other end and of relations, with their set variances.
+
+    Parameters
+    ----------
+    role : `seen_by_others` or `as_rater` · wave, unit : (row,) indices
+
+    Returns
+    -------
+    `score` and `favourable`, as in `scores`
+    """
+    mine, other = ("target", "perceiver") if role == "seen_by_others" else ("perceiver", "target")
+    latent = story.mean[wave] + story.parts[mine].total[wave, unit]
+    others = (story.spread[name] for name in (other, "relation", "district"))
+    noise_sd = np.sqrt(story.noise_sd**2 + sum(sd**2 for sd in others))
+    expected, favourable = expected_answers(story.items, latent, noise_sd)
+    return {"score": _over_items(expected, story), "favourable": _over_items(favourable, story)}
+
+
 def _over_items(values: np.ndarray, story: Story) -> np.ndarray:
     """(…, item) → (…, dimension + 1): mean over the items of each dimension, then over all items."""
     dimension = story.items.dimension
@@ -62,12 +83,13 @@ def _over_items(values: np.ndarray, story: Story) -> np.ndarray:
 def score_tables(
     stories: Mapping[str, Story], partners: np.ndarray, roster: Roster, *, waves: Sequence[Wave]
 ) -> dict[str, pd.DataFrame]:
-    """relation_scores (relations that count in the wave), within_unit_scores and climate_scores."""
+    """relation_scores (relations that count in the wave), unit_scores, within_unit_scores, climate_scores."""
     wave_ids = np.array([wave.id for wave in waves], dtype=object)
     relations = np.nonzero(partners)
     every_wave, every_unit = (a.ravel() for a in np.indices((roster.n_waves, roster.n_units)))
     rows: dict[str, list[pd.DataFrame]] = {
         "relation_scores": [],
+        "unit_scores": [],
         "within_unit_scores": [],
         "climate_scores": [],
     }
@@ -80,8 +102,12 @@ def score_tables(
                 "target_unit": roster.unit_ids[target],
             }
             rows["relation_scores"].append(_by_dimension(story, labels, scores(story, wave, rater, target)))
-        table = scores(story, every_wave, every_unit, every_unit)
         labels = {"wave": wave_ids[every_wave], "unit": roster.unit_ids[every_unit]}
+        for role in ("seen_by_others", "as_rater") if story.instrument.about_targets else ():
+            named = {**labels, "role": np.full(len(every_wave), role, dtype=object)}
+            table = scores_among_others(story, role, every_wave, every_unit)
+            rows["unit_scores"].append(_by_dimension(story, named, table))
+        table = scores(story, every_wave, every_unit, every_unit)
         name = "within_unit_scores" if story.instrument.about_targets else "climate_scores"
         if name == "climate_scores":
             del table["score_unit_adjusted"]

@@ -104,14 +104,18 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
     ("model", "role", "truth"),
     [
         (Relation(instrument=INSTRUMENT), "within_unit", "within_unit_scores"),
+        (Relation(instrument=INSTRUMENT), "seen_by_others", "unit_scores"),
+        (Relation(instrument=INSTRUMENT), "as_rater", "unit_scores"),
         (Climate(instrument="psychological_safety"), "own_staff", "climate_scores"),
     ],
 )
-def test_scores_by_the_units_own_staff_are_the_simulators_truth(model, role, truth):
+def test_scores_of_units_are_the_simulators_truth(model, role, truth):
     simulated, survey = simulated_survey({}, model.instrument)
     found = next(u for u in unit_scores(true_fit(simulated, survey, model)) if u.role == role)
     table = unit_score_table(found, ci_prob=0.9, k=2)
-    both = table.merge(simulated.truth[truth], on=["wave", "unit", "dimension"], validate="one_to_one")
+    true = simulated.truth[truth]
+    true = true[true["role"] == role].drop(columns="role") if "role" in true else true
+    both = table.merge(true, on=["wave", "unit", "dimension"], validate="one_to_one")
     assert len(both) == len(table) > 0
     np.testing.assert_allclose(both["mean"], both["score"], atol=1e-9)
 

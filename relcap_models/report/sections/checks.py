@@ -59,7 +59,13 @@ def _said(material: Material, row: pd.Series) -> str:
         return texts("checks.withheld") if row["message"] else _bare(material, row)
     if key not in texts.strings or ("{subject}" in texts.strings[key] and not row["subject"]):
         return row["message"] or _bare(material, row)
-    return texts.say({"key": key, "values": {**figures, "subject": row["subject"]}})
+    return texts.say({"key": key, "values": {**figures, "subject": _subject(material, row["subject"])}})
+
+
+def _subject(material: Material, subject: str) -> str:
+    """`u01, mean as rater`: what it is of the unit or item, in the report's language."""
+    name, comma, what = subject.rpartition(", ")
+    return name + comma + material.texts.known(f"checks.of.{what.replace(' ', '_')}", what)
 
 
 def _bare(material: Material, row: pd.Series) -> str:
@@ -78,7 +84,7 @@ def check_section(material: Material) -> Section:
     rows = [
         (
             text_cell(row["analysis"]),
-            text_cell(row["check"]),
+            text_cell(texts.known(f"checks.names.{row['check']}", row["check"])),
             _figure(material, row["value"]),
             Cell(texts("checks.passed" if row["passed"] else "checks.failed"), float(row["passed"])),
             text_cell(_said(material, row)),
