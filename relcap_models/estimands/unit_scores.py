@@ -76,11 +76,11 @@ def unit_scores(fit: Fit) -> tuple[UnitScores, ...]:
 
 
 def _among_others(fit: Fit, role: Role) -> UnitScores:
-    """Averaged over the superpopulation of the other end, of relations, of respondents and of ratings.
+    """Averaged over the other end, relations, respondents and ratings.
 
-    The other end's unit effects, its district's and what is particular to the relation are normal around
-    zero: their variance joins the noise. Covariates of the other end are averaged in the same way, over the
-    relations that were rated.
+    The other end's unit effects, its district's and what is particular to the relation are normal around the
+    mean of those that the organisation has, which is in μ: their variance joins the noise. Covariates of
+    the other end are averaged in the same way, over the relations that were rated.
     """
     frame, draws = fit.frame, fit.draws
     between = ~frame.own

@@ -57,7 +57,7 @@ class Story:
     ) -> np.ndarray:
         """(…, dimension) η without respondent and rating parts, for index arrays of one shape.
 
-        With `unit_leniency=False` everything at the rater's end is left out.
+        With `unit_leniency=False` the rater's end is that of the organisation's average unit.
         """
         if not self.instrument.about_targets:
             return self.mean_own[wave] + self.parts[CLIMATE].total[wave, rater]
@@ -66,7 +66,8 @@ class Story:
         theirs = theirs + self.parts["relation"].total[wave, rater, target]
         ours = self.mean_own[wave] + self.parts["self"].total[wave, rater]
         value = np.where(own, ours, theirs)
-        return value + self.parts["perceiver"].total[wave, rater] if unit_leniency else value
+        leniency = self.parts["perceiver"].total
+        return value + (leniency[wave, rater] if unit_leniency else leniency.mean(axis=1)[wave])
 
 
 def tell(

@@ -4,7 +4,8 @@ Truth scores are those of a world without the `departures`: unit and relation ef
 included), averaged over normal respondent and rating noise with the set variances; response styles, occasion
 effects and halo are disturbances of measurement and do not enter. Effects are draws from a superpopulation
 and do not sum to zero; the latent mean is 0 in the first wave. Fitted effects are centred, so compare scores,
-or effects after centring; the scores do not depend on the convention.
+or effects after centring. What a score holds constant is the average of the organisation's own units and
+relations, so scores do not depend on the convention.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def scores(story: Story, wave: np.ndarray, rater: np.ndarray, target: np.ndarray
 
     Returns
     -------
-    `score`, `score_unit_adjusted` (the rater's end left out) in points of the response scale and
-    `favourable` (share of answers from `favourable_from` up): (row, dimension + 1) each, the last column
-    being the mean over all items with equal weight.
+    `score`, `score_unit_adjusted` (as by a rater unit like the average of the organisation) in points of the
+    response scale and `favourable` (share of answers from `favourable_from` up): (row, dimension + 1)
+    each, the last column being the mean over all items with equal weight.
     """
     own = (rater == target)[:, None] if story.instrument.about_targets else np.ones((len(wave), 1), bool)
     columns: dict[str, np.ndarray] = {}
@@ -52,21 +53,27 @@ def scores(story: Story, wave: np.ndarray, rater: np.ndarray, target: np.ndarray
     return columns
 
 
-def scores_among_others(story: Story, role: str, wave: np.ndarray, unit: np.ndarray) -> dict[str, np.ndarray]:
-    """What a unit's respondents would answer about a typical other unit, or others' about it.
+def scores_among_others(
+    story: Story, partners: np.ndarray, role: str, wave: np.ndarray, unit: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What a unit's respondents would answer about the organisation's other units, or others' about it.
 
-    Averaged over normal effects of the other end and of relations, with their set variances.
+    The other end and the relation are normal around the mean of those that the organisation has, with their
+    set variances.
 
     Parameters
     ----------
-    role : `seen_by_others` or `as_rater` · wave, unit : (row,) indices
+    partners : (wave, rater, target) whether the relation counts · role : `seen_by_others` or `as_rater`
+    wave, unit : (row,) indices
 
     Returns
     -------
     `score` and `favourable`, as in `scores`
     """
     mine, other = ("target", "perceiver") if role == "seen_by_others" else ("perceiver", "target")
-    latent = story.mean[wave] + story.parts[mine].total[wave, unit]
+    relations = story.parts["relation"].total[:, partners.any(axis=0)]
+    average = story.parts[other].total.mean(axis=1) + relations.mean(axis=1)
+    latent = (story.mean + average)[wave] + story.parts[mine].total[wave, unit]
     others = (story.spread[name] for name in (other, "relation", "district"))
     noise_sd = np.sqrt(story.noise_sd**2 + sum(sd**2 for sd in others))
     expected, favourable = expected_answers(story.items, latent, noise_sd)
@@ -103,9 +110,10 @@ def score_tables(
             }
             rows["relation_scores"].append(_by_dimension(story, labels, scores(story, wave, rater, target)))
         labels = {"wave": wave_ids[every_wave], "unit": roster.unit_ids[every_unit]}
-        for role in ("seen_by_others", "as_rater") if story.instrument.about_targets else ():
+        among_others = story.instrument.about_targets and partners.any()
+        for role in ("seen_by_others", "as_rater") if among_others else ():
             named = {**labels, "role": np.full(len(every_wave), role, dtype=object)}
-            table = scores_among_others(story, role, every_wave, every_unit)
+            table = scores_among_others(story, partners, role, every_wave, every_unit)
             rows["unit_scores"].append(_by_dimension(story, named, table))
         table = scores(story, every_wave, every_unit, every_unit)
         name = "within_unit_scores" if story.instrument.about_targets else "climate_scores"

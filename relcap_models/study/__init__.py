@@ -5,6 +5,7 @@ from relcap_models.study.calibrate import Calibration, calibrate_study
 from relcap_models.study.config import StudyConfig
 from relcap_models.study.create import new_study
 from relcap_models.study.material import Material, gather, write_simulation
+from relcap_models.study.power import Power, power_study
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.run import RunResult, run_study
 from relcap_models.study.validate import validate_study
@@ -13,6 +14,7 @@ from relcap_models.study.verify import Verdict, verify_results
 __all__ = [
     "Calibration",
     "Material",
+    "Power",
     "RunResult",
     "Study",
     "StudyConfig",
@@ -20,6 +22,7 @@ __all__ = [
     "calibrate_study",
     "gather",
     "new_study",
+    "power_study",
     "read_study",
     "report_again",
     "run_study",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import relcap_models
 from relcap_models.errors import ConfigError, FitError
 from relcap_models.inference.calibration import check_calibratable, judge, ranks
 from relcap_models.models.design import check_design
+from relcap_models.models.frame import Frame
 from relcap_models.study.many import run_many
 from relcap_models.study.material import gather
 from relcap_models.study.read import read_study
@@ -84,11 +87,13 @@ def calibrate_study(
     options = read.config.inference
     settings: dict[str, Any] = {key: getattr(options, key) for key in _SETTINGS}
     settings["engine"] = "fast" if options.engine == "fast" else "nuts"
-    tasks = {}
+    tasks: dict[str, dict[str, Any]] = {}
+    designs = {}
     for analysis in read.config.analyses:
         check_calibratable(analysis)
         frame = analysis.frame(material.survey)
         check_design(analysis, frame)
+        designs[analysis.id] = _fingerprint(frame)
         for replicate in range(replicates):
             tasks[f"{analysis.id}-{replicate:05d}"] = {
                 "model": analysis,
@@ -102,10 +107,7 @@ def calibrate_study(
         "seed": read.config.seed,
         "settings": settings,
         "analyses": [analysis.model_dump(mode="json") for analysis in read.config.analyses],
-        "answers": {
-            analysis.id: len(material.survey.of_instrument(analysis.instrument))
-            for analysis in read.config.analyses
-        },
+        "designs": designs,
     }
     many = run_many(
         ranks,
@@ -130,6 +132,16 @@ def calibrate_study(
     table.insert(0, "analysis", table.pop("analysis"))
     table.to_csv(out / "calibration.csv", index=False)
     return Calibration(out, table, many.failed, many.notes)
+
+
+def _fingerprint(frame: Frame) -> str:
+    """The same for the same design, whatever was answered."""
+    digest = sha256()
+    for field in fields(frame):
+        value = getattr(frame, field.name)
+        if field.name != "answer":
+            digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return digest.hexdigest()
 
 
 def _draw(curves: dict, path: Path, title: str) -> None:

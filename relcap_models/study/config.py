@@ -84,6 +84,34 @@ class Targets(Declaration):
     )
 
 
+class Plan(Declaration):
+    """The designs that `relcap power` compares: every combination of what is listed.
+
+    The rest is as in the study's `simulation:`.
+
+        power: {respondents: [5, 10, 20], partners: [4, 9]}
+    """
+
+    respondents: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (5, 10, 20, 40),
+        min_length=1,
+        description="people asked in a unit, on average; `simulation.nonresponse` says how many answer",
+    )
+    units: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        (), description="left out: as many as the simulation has"
+    )
+    partners: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="units that a unit nominates, on average; left out: as in the simulation"
+    )
+    waves: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="how many; left out: those of the study"
+    )
+    changes: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
+        description="from the first to the last wave, in points: how likely is each to be seen?",
+    )
+
+
 class ReportOptions(Declaration):
     """For whom the report is written, in which language, with which intervals."""
 
@@ -109,6 +137,9 @@ class StudyConfig(Declaration):
     disclosure: Disclosure = Disclosure()
     report: ReportOptions = ReportOptions()
     targets: Targets = Targets()
+    power: Plan | None = Field(
+        None, description="what `relcap power` compares; left out: 5 to 40 respondents"
+    )
     simulation: Simulation | None = Field(
         None, description="the tables are simulated from it where they are absent"
     )

@@ -111,7 +111,6 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
         (["run", "{study}", "--set", "inference.draws=10", "inference.tun=1"], "'tune'"),
         (["run", "{study}", "{study}"], "one study is run at a time"),
         (["run", "{study}/absent"], "no such folder"),
-        (["power", "{study}"], "not built yet"),
         (["calibrate", "{study}", "--replicates", "5"], "fewer than 10 say nothing"),
         (["calibrate", "{study}", "--set", "analyses.relations.family=gaussian"], "no answers can be drawn"),
         (["report", "{study}"], "no finished results"),

@@ -103,6 +103,7 @@ def true_fit(simulated: Simulated, survey: Survey, model: Relation | Climate) ->
         world |= _relation_truth(parameters, truth, frame, structure.roles, correlation, spread)
         if "self" in structure.roles:
             world["mu_own"] = world["mu"] + float(parameters["own_unit_shift", ""])
+        _centre(world)
     for name in structure.within:
         world[f"sd_{name}"] = spread(f"sd_{name}")
         if name == "respondent" and "rating" not in structure.within:  # one rating each: both are one effect
@@ -123,6 +124,18 @@ def true_fit(simulated: Simulated, survey: Survey, model: Relation | Climate) ->
             ]
         )
     return make_fit(model, survey, [world, world])
+
+
+def _centre(world: dict[str, Any]) -> None:
+    """As in every fit: effects are deviations from the organisation's mean, which the locations hold."""
+    for name in ("perceiver_effect", "target_effect", "relation_effect", "self_effect"):
+        if name in world:
+            mean = world[name].mean(axis=0)
+            world[name] = world[name] - mean
+            if name != "self_effect":
+                world["mu"] = world["mu"] + mean
+            if name in ("perceiver_effect", "self_effect") and "mu_own" in world:
+                world["mu_own"] = world["mu_own"] + mean
 
 
 def _relation_truth(parameters, truth, frame, roles, correlation, spread) -> dict[str, Any]:
