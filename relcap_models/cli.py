@@ -120,9 +120,15 @@ def simulate(
 
 @app.command()
 def run(
-    study: StudyArgument,
+    studies: Annotated[
+        list[str], typer.Argument(metavar="STUDY", help="Study folder, with a study.yaml; or several.")
+    ],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Results folder.  [default: STUDY/results]")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Results folder.  [default: STUDY/results; of several studies: results/NAME of each]",
+        ),
     ] = None,
     engine: Annotated[
         str | None,
@@ -133,33 +139,79 @@ def run(
         ),
     ] = None,
     settings: SetOption = None,
-    more: MoreSettings = None,
+    scheduler: SchedulerOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Fit the study's analyses, check them, and write tables, figures and report.
 
     Nothing is written outside the results folder. Previous results stay until the new ones are complete.
-    Analyses are named by their id in `--set`; values are YAML.
+    Analyses are named by their id in `--set`; values are YAML. Several studies run side by side, each on one
+    processor; those whose results are there already, from the same inputs, are not run again.
 
     \b
       relcap run mystudy
       relcap run mystudy --out trial --set analyses.relations.family=gaussian
       relcap run mystudy --engine fast --out look
       relcap run mystudy --set inference.draws=200 inference.tune=200
+      relcap run north south west --out region
     """
-    from relcap_models.study import run_study
-
-    if more and not settings:
-        raise typer.BadParameter(f"'{more[0]}': settings follow --set, and one study is run at a time")
+    # `--set a=1 b=2`: what follows the first setting comes as arguments.
+    more = [text for text in studies if "=" in text and not Path(text).exists()]
+    studies = [text for text in studies if text not in more]
+    if not studies or (more and not settings):
+        raise typer.BadParameter("first the study, then --set and settings")
+    overrides = [*(settings or ()), *more]
     try:
-        result = run_study(study, out, engine=engine, overrides=[*(settings or ()), *(more or ())])
+        if len(studies) > 1:
+            _run_several(studies, out, engine, overrides, scheduler, workers)
+        elif scheduler or workers:
+            raise typer.BadParameter("--scheduler and --workers spread several studies; this is one")
+        else:
+            _run_one(studies[0], out, engine, overrides)
     except KeyboardInterrupt:
         typer.echo("Interrupted: this run is marked incomplete, previous results are as they were.", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _run_one(study: str, out: Path | None, engine: str | None, overrides: list[str]) -> None:
+    from relcap_models.study import run_study
+
+    result = run_study(study, out, engine=engine, overrides=overrides)
     for message in result.failed:
         typer.echo(f"CHECK FAILED: {message}", err=True)
     typer.echo(f"Report: {result.report.resolve()}")
     if not result.passed:
         typer.echo("The run failed its checks; do not rely on these results.", err=True)
+        raise typer.Exit(CHECKS_FAILED)
+
+
+def _run_several(
+    studies: list[str],
+    out: Path | None,
+    engine: str | None,
+    overrides: list[str],
+    scheduler: str | None,
+    workers: int | None,
+) -> None:
+    from relcap_models.study import run_studies
+
+    found = run_studies(
+        studies,
+        out or Path("results"),
+        engine=engine,
+        overrides=overrides,
+        scheduler=scheduler,
+        workers=workers,
+    )
+    for line in found.notes:
+        typer.echo(line, err=True)
+    for name, result in found.results.items():
+        for message in result.failed:
+            typer.echo(f"CHECK FAILED: {name}: {message}", err=True)
+        typer.echo(f"Report: {result.report}")
+    for name, error in found.failed.items():
+        typer.echo(f"NOT RUN: {name}: {error}", err=True)
+    if found.failed or not all(result.passed for result in found.results.values()):
         raise typer.Exit(CHECKS_FAILED)
 
 

@@ -8,6 +8,7 @@ from relcap_models.study.material import Material, gather, write_simulation
 from relcap_models.study.power import Power, power_study
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.run import RunResult, run_study
+from relcap_models.study.several import Runs, run_studies
 from relcap_models.study.validate import validate_study
 from relcap_models.study.verify import Verdict, verify_results
 
@@ -16,6 +17,7 @@ __all__ = [
     "Material",
     "Power",
     "RunResult",
+    "Runs",
     "Study",
     "StudyConfig",
     "Verdict",
@@ -25,6 +27,7 @@ __all__ = [
     "power_study",
     "read_study",
     "report_again",
+    "run_studies",
     "run_study",
     "validate_study",
     "verify_results",
