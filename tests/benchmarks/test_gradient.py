@@ -1,0 +1,87 @@
+"""What one evaluation of the log density with its gradient costs, and what of it the answers cost."""
+
+import statistics
+import time
+
+import numpy as np
+import pytest
+from pymc.blocking import DictToArrayBijection
+from threadpoolctl import threadpool_limits
+
+from relcap_models.data import Wave, read_survey
+from relcap_models.models import Relation
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
+
+pytestmark = pytest.mark.bench
+
+FAMILIES = {
+    "probit": {},
+    "logit": {"link": "logit"},
+    "partial credit": {"family": "partial_credit"},
+}
+SIZES = {
+    "small": ({"n_respondents": 300, "n_units": 25, "n_districts": 4}, 1),
+    "large": ({"n_respondents": 1300, "n_units": 60, "n_districts": 6}, 1),
+    "large3": ({"n_respondents": 1300, "n_units": 60, "n_districts": 6}, 3),
+}
+
+
+def survey_of(size):
+    organisation, n_waves = SIZES[size]
+    waves = [Wave(f"w{w + 1}") for w in range(n_waves)]
+    instrument = load_instrument("relational_capacity")
+    options = Simulation.model_validate({"organisation": organisation})
+    tables = simulate(options, instruments={instrument.id: instrument}, waves=waves, seed=1).tables
+    return read_survey(tables, instruments=[instrument], waves=waves)
+
+
+def milliseconds(work, *arguments, rounds=60):
+    work(*arguments)
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        work(*arguments)
+        taken.append(time.perf_counter() - began)
+    return 1e3 * statistics.median(taken)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_gradient(figures, size):
+    survey = survey_of(size)
+    for family, options in FAMILIES.items():
+        model = Relation(instrument="relational_capacity", **options)
+        frame = model.frame(survey)
+        density = model.density(frame)
+        x = density.layout.start(np.random.default_rng(0))
+        with threadpool_limits(1):
+            whole = milliseconds(density, x)
+            values, eta = density.values(x), np.zeros((frame.n_ratings, len(frame.dimensions)))
+            d_eta, d_values = np.zeros_like(eta), {k: np.zeros_like(v) for k, v in values.items()}
+            answers = milliseconds(density.responses.forward_backward, values, eta, d_eta, d_values)
+        figures(
+            "gradient",
+            size=size,
+            family=family,
+            parameters=density.layout.size,
+            answers=len(frame.answer),
+            ms=whole,
+            ms_of_answers=answers,
+            ns_per_answer=1e6 * answers / len(frame.answer),
+        )
+
+
+def test_gradient_against_the_same_model_in_pymc(figures):
+    """The peer is PyMC's own compiled gradient of the same parameterisation, in the same process."""
+    model = Relation(instrument="relational_capacity")
+    frame = model.frame(survey_of("small"))
+    density = model.density(frame)
+    x = density.layout.start(np.random.default_rng(0))
+    graph = model.build(frame)
+    peer = graph.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
+    peer.set_extra_values({})
+    at = DictToArrayBijection.map(graph.initial_point())
+    with threadpool_limits(1):
+        theirs = milliseconds(peer, at, rounds=30)
+        ours = milliseconds(density, x, rounds=30)
+    figures("gradient, ratio to PyMC", size="small", ours_ms=ours, pymc_ms=theirs, ratio=theirs / ours)

@@ -1,0 +1,54 @@
+"""Effective draws a second of the sampler: the worst of all that is kept and of all scores."""
+
+import time
+
+import numpy as np
+import pytest
+
+from relcap_models.estimands import relation_scores, unit_scores
+from relcap_models.inference import fit
+from relcap_models.inference.convergence import convergence
+from relcap_models.models import Relation
+from tests.benchmarks.test_gradient import survey_of
+
+pytestmark = pytest.mark.bench
+
+SEEDS = (1, 2, 3)
+
+
+def worst(fitted):
+    """Smallest bulk ESS, and its name; scores are means over all items."""
+    chains = fitted.n_chains
+    found = {
+        name: values.transpose("chain", "draw", ...).to_numpy() for name, values in fitted.posterior.items()
+    }
+    scores = {"relation_scores": relation_scores(fitted).scores}
+    scores |= {f"unit_scores {u.role}": u.scores for u in unit_scores(fitted)}
+    for name, score in scores.items():
+        found[name] = score.points[..., -1].reshape(chains, fitted.n_draws, -1)
+    sizes = {name: float(np.nanmin(convergence(draws).ess_bulk)) for name, draws in found.items()}
+    name = min(sizes, key=sizes.get)
+    return sizes[name], name
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_effective_draws_a_second(figures, size):
+    survey = survey_of(size)
+    model = Relation(instrument="relational_capacity")
+    options = {"chains": 2, "tune": 400, "draws": 600, "target_accept": 0.8, "progress": False}
+    fit(model, survey, seed=0, **{**options, "tune": 10, "draws": 10})
+    for seed in SEEDS:
+        began = time.perf_counter()
+        fitted = fit(model, survey, seed=seed, **options)
+        seconds = time.perf_counter() - began
+        size_of_worst, name = worst(fitted)
+        figures(
+            "sampling",
+            size=size,
+            seed=seed,
+            seconds=seconds,
+            steps=float(fitted.tree["sample_stats"]["n_steps"].mean()),
+            worst=name,
+            ess=size_of_worst,
+            ess_per_second=size_of_worst / seconds,
+        )

@@ -1,0 +1,48 @@
+"""How long it takes until something happens: help, validation, the first draw."""
+
+import statistics
+
+import pytest
+
+from tests.benchmarks.conftest import cost_of, relcap
+
+pytestmark = pytest.mark.bench
+
+FIRST_DRAW = """
+import sys, time
+from pathlib import Path
+began = time.perf_counter()
+import relcap_models as rc
+from relcap_models.data import read_survey
+survey = read_survey(Path(sys.argv[1]), instruments=["relational_capacity"])
+model = rc.Relation(instrument="relational_capacity")
+rc.fit(model, survey, seed=1, chains=2, draws=1, tune=1, progress=False)
+"""
+SMALL = """
+name: small
+title: The small size
+seed: 1
+instruments: [relational_capacity]
+waves: [{id: w1}]
+analyses: [{kind: relations, instrument: relational_capacity}]
+simulation: {}
+"""
+
+
+def test_help_and_validation(figures, repository):
+    for name, arguments in (
+        ("relcap --help", ["--help"]),
+        ("relcap validate studies/district", ["validate", repository / "studies" / "district"]),
+    ):
+        costs = [relcap(*arguments) for _ in range(5)]
+        seconds = statistics.median(cost.seconds for cost in costs)
+        figures("start-up", command=name, seconds=seconds, mib=costs[0].mib)
+
+
+def test_first_draw_in_a_second_process(figures, tmp_path):
+    """Everything from the start of Python to the end of a run of two draws; compiled code is on disk."""
+    (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
+    relcap("simulate", tmp_path)
+    for turn in ("first process", "second process", "third process"):
+        cost = cost_of("-c", FIRST_DRAW, tmp_path / "data")
+        figures("start-up", command=f"two draws on small, {turn}", seconds=cost.seconds, mib=cost.mib)
