@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,11 @@ from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 from relcap_models.seeds import child_seed
 
+if TYPE_CHECKING:
+    from relcap_models.models.density_jax import JaxDensity
+
 ENGINES = ("nuts", "fast")
+BACKENDS = ("numba", "jax")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Fit:
 
     tree : groups `posterior` (dimensions chain, draw, …; see `kept.KEPT_DIMS`), and `sample_stats` of NUTS or
     `approximation` of the fast engine.
-    settings : engine, chains, draws, tune, target_accept, seed.
+    settings : engine, backend, chains, draws, tune, target_accept, seed.
     """
 
     model: RatingModel
@@ -94,6 +98,7 @@ def fit(
     survey: Survey,
     *,
     engine: str = "nuts",
+    backend: str = "numba",
     seed: int,
     chains: int = 4,
     draws: int = 1000,
@@ -108,20 +113,26 @@ def fit(
     ----------
     engine : `nuts` (nutpie's No-U-Turn sampler), or `fast` (a Gaussian approximation in seconds, for looking:
         see `inference.fast.engine`)
+    backend : what evaluates the sampler's log density: `numba` on processors, or `jax`, for a graphics
+        processor (the extra `relcap-models[jax]`)
     chains, draws, tune : chains, and kept and warm-up draws of each; the fast engine's draws are independent
     store : folder to which the draws are streamed while sampling; None keeps them in memory
 
     Raises
     ------
     FitError
-        If the engine is unknown, the design cannot carry the model, or the sampler cannot start.
+        If engine or backend are unknown or not installed, the design cannot carry the model, or the sampler
+        cannot start.
     """
     if engine not in ENGINES:
         raise FitError(f"There is no engine '{engine}': use one of {', '.join(ENGINES)}")
+    if backend not in BACKENDS:
+        raise FitError(f"There is no backend '{backend}': use one of {', '.join(BACKENDS)}")
     frame = model.frame(survey)
     check_design(model, frame)
     settings = {
         "engine": engine,
+        "backend": backend,
         "chains": chains,
         "draws": draws,
         "tune": tune,
@@ -159,11 +170,26 @@ def fit_frame(
     from relcap_models.inference.nuts import sample
 
     options = {name: settings[name] for name in ("chains", "draws", "tune", "target_accept", "seed")}
+    on_jax = settings.get("backend") == "jax"
     tree = sample(
-        partial(model.density, frame),
+        _jax_densities(model, frame) if on_jax else partial(model.density, frame),
         coordinates(frame, structure),
         **options,
+        one_process=on_jax,
         progress=progress,
         store=store,
     )
     return Fit(model, frame, structure, tree, settings)
+
+
+def _jax_densities(model: RatingModel, frame: Frame) -> Callable[[], JaxDensity]:
+    """Log densities that share one compiled function."""
+    try:
+        from relcap_models.models.density_jax import JaxDensity
+    except ModuleNotFoundError:
+        raise FitError(
+            "inference.backend: jax is not installed. Install it with `pip install relcap-models[jax]`, for "
+            "an NVIDIA GPU with `pip install jax[cuda]`, or use the backend numba"
+        ) from None
+    compiled = JaxDensity(model.density(frame))
+    return lambda: JaxDensity(model.density(frame), compiled)

@@ -1,6 +1,7 @@
-"""No-U-Turn sampling of a model's log density with nutpie: each chain in a process of its own.
+"""No-U-Turn sampling of a model's log density with nutpie.
 
-A density in Python holds the interpreter's lock, so that chains in threads would wait for each other.
+Each chain has a process of its own: a density in Python holds the interpreter's lock, so that chains in
+threads would wait for each other. One on a graphics processor does not, and its chains share a process.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def sample(
     tune: int,
     target_accept: float,
     seed: int,
+    one_process: bool = False,
     progress: bool = True,
     store: Path | None = None,
 ) -> xr.DataTree:
@@ -45,6 +47,7 @@ def sample(
     Parameters
     ----------
     make_density : called once per chain, in the chain's process; must be picklable
+    one_process : chains are threads of this process, not processes
     store : folder to which each chain streams its draws as Zarr; None keeps them in memory
 
     Raises
@@ -57,24 +60,26 @@ def sample(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state.npy"
         np.save(state, np.zeros((chains, 3), dtype=np.int64))
+        together = [range(chains)] if one_process else [range(chain, chain + 1) for chain in range(chains)]
         tasks = [
-            joblib.delayed(_sample_chain)(
+            joblib.delayed(_sample_chains)(
                 make_density,
                 coords,
                 state=state,
-                chain=chain,
+                chains=those,
                 draws=draws,
                 tune=tune,
                 target_accept=target_accept,
-                seed=int(child_seed(seed, "chain", str(chain)).generate_state(1)[0]),
-                store=None if store is None else store / f"chain_{chain}",
+                seed=int(child_seed(seed, "chain", str(those[0])).generate_state(1)[0]),
+                store=None if store is None else store / f"chain_{those[0]}",
             )
-            for chain in range(chains)
+            for those in together
         ]
         shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
         with shown as report, _watched(state, report):
             try:
-                parts = joblib.Parallel(n_jobs=min(chains, joblib.cpu_count()), backend="loky")(tasks)
+                # One task alone is done by this process.
+                parts = joblib.Parallel(n_jobs=min(len(tasks), joblib.cpu_count()), backend="loky")(tasks)
             except TerminatedWorkerError:
                 raise FitError(
                     "The process of a chain was ended from outside, most often because the memory was full: "
@@ -85,19 +90,19 @@ def sample(
     )
 
 
-def _sample_chain(
+def _sample_chains(
     make_density: Callable[[], Density],
     coords: dict[str, list[str]],
     *,
     state: Path,
-    chain: int,
+    chains: range,
     draws: int,
     tune: int,
     target_accept: float,
     seed: int,
     store: Path | None,
 ) -> dict[str, xr.Dataset]:
-    """Draws of one chain; how far it is stands in its row of the array `state`."""
+    """Draws of these chains; how far they are stands in their rows of the array `state`."""
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
@@ -131,15 +136,16 @@ def _sample_chain(
     if store is not None:
         store.mkdir(parents=True)
         target["zarr_store"] = nutpie.zarr_store.LocalStore(str(store))
-    row = np.load(state, mmap_mode="r+")[chain]
+    rows = np.load(state, mmap_mode="r+")[chains.start : chains.stop]
 
     def report(states: list[ChainState]) -> None:
-        row[:] = states[0].finished_draws, states[0].divergences, states[0].tuning
+        rows[:] = [(s.finished_draws, s.divergences, s.tuning) for s in states]
 
     with threadpool_limits(1):
         sampler = nutpie.sample(
             compiled,
-            chains=1,
+            chains=len(chains),
+            cores=len(chains),
             draws=draws,
             tune=tune,
             seed=seed,
@@ -160,7 +166,7 @@ def _sample_chain(
             raise FitError(f"The sampler stopped: {error}") from error
     if tree.posterior.sizes["draw"] < draws:
         raise KeyboardInterrupt
-    row[0] = tune + draws
+    rows[:, 0] = tune + draws
     return {name: _with_plain_text(tree[name].to_dataset().load()) for name in _GROUPS}
 
 

@@ -20,7 +20,7 @@ from relcap_models.study.many import run_many
 from relcap_models.study.material import gather
 from relcap_models.study.read import read_study
 
-_SETTINGS = ("chains", "draws", "tune", "target_accept")
+_SETTINGS = ("backend", "chains", "draws", "tune", "target_accept")
 
 
 @dataclass(frozen=True)

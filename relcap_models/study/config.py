@@ -58,6 +58,9 @@ class Inference(Declaration):
         "nuts",
         description="nuts for what is published, fast for a look; both: nuts, and how far fast is from it",
     )
+    backend: Literal["numba", "jax"] = Field(
+        "numba", description="jax evaluates the sampler's log density on a graphics processor"
+    )
     chains: int = Field(4, ge=2, description="R-hat needs at least two")
     draws: int = Field(1000, ge=25, description="kept draws of each chain; the checks need 25")
     tune: int = Field(1000, ge=10, description="warm-up draws of each chain, thrown away")

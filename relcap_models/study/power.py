@@ -23,7 +23,7 @@ from relcap_models.study.read import STUDY_FILE, Study, read_study
 from relcap_models.study.tables import write_tables
 
 DESIGN = ("units", "respondents", "partners", "waves")
-_SETTINGS = ("chains", "draws", "tune", "target_accept")
+_SETTINGS = ("backend", "chains", "draws", "tune", "target_accept")
 
 
 @dataclass(frozen=True)

@@ -235,6 +235,7 @@ def _fit(
         analysis,
         material.survey,
         engine="nuts" if options.engine == "both" else options.engine,
+        backend=options.backend,
         seed=int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0]),
         chains=options.chains,
         draws=options.draws,

@@ -1,0 +1,420 @@
+"""The log density of `density` in JAX, for graphics processors.
+
+The blocks of `density.Density` say what is sampled and hold the constants; here are their forward passes
+once more, and JAX derives the gradient. A test holds the two equal, and with them the gradients that are
+written by hand.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import log_ndtr
+
+from relcap_models.models.density import Density, Responses
+from relcap_models.models.density_blocks import BetweenWaves, GroupedEffects, Location, Scaled, UnitEffects
+from relcap_models.models.density_colleagues import Colleagues
+from relcap_models.models.density_district import DistrictEffects
+from relcap_models.models.density_nested import NestedEffects
+from relcap_models.models.density_relation import RelationEffects
+from relcap_models.models.density_rows import Means, Rows, Shared
+from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.parameters import Layout, Parameter
+
+Array = Any
+Values = dict[str, Array]
+
+
+class JaxDensity:
+    """As `Density`: called with x it returns (log density, gradient); compiled at the first call.
+
+    Everything that is kept from a draw comes from the `Density` itself. `compiled` is a `JaxDensity` of the
+    same model and frame, whose compiled code this one takes.
+    """
+
+    def __init__(self, density: Density, compiled: JaxDensity | None = None) -> None:
+        self.layout, self.report = density.layout, density.report
+        self._evaluate = (
+            compiled._evaluate
+            if compiled is not None
+            else jax.jit(jax.value_and_grad(lambda x: log_density(density, x)))
+        )
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        with jax.enable_x64(True):
+            value, gradient = self._evaluate(jnp.asarray(x))
+            value, gradient = float(value), np.asarray(gradient)
+        # A covariance that is singular to rounding gives NaN: the sampler counts it as a divergence.
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return value, gradient
+        return -np.inf, np.zeros_like(x)
+
+
+def log_density(density: Density, x: Array) -> Array:
+    """log p(x, answers), up to a constant, as a function that JAX can differentiate."""
+    values, total = _constrained(density.layout, x)
+    frame = density.frame
+    eta = jnp.zeros((frame.n_ratings, len(frame.dimensions)))
+
+    def centred(effects: Array) -> Array:
+        return _centred(effects, frame.level_of_rating, frame.n_ratings_of_level)
+
+    shocks: dict[int, Array] = {}
+    for block in density.effects:
+        if block.follows:
+            eta = centred(eta)
+        added, own = _effects(block, values, eta, shocks)
+        eta, total = eta + added, total + own
+    eta = centred(eta) + _location(density.location, values)
+    return total + _log_likelihood(density.responses, values, eta)
+
+
+def _constrained(layout: Layout, x: Array) -> tuple[Values, Array]:
+    """Named values, and log prior with Jacobian."""
+    values, total = {}, 0.0
+    for parameter in layout.parameters:
+        here = x[layout.slices[parameter.name]].reshape(parameter.shape)
+        values[parameter.name], log_prior = _of_prior(parameter, here)
+        total = total + jnp.sum(log_prior)
+    return values, total
+
+
+def _of_prior(parameter: Parameter, x: Array) -> tuple[Array, Array]:
+    first, second = parameter.first, parameter.second
+    match parameter.prior:
+        case "normal":
+            return x, -0.5 * ((x - second) / first) ** 2
+        case "half_normal":
+            z = -log_ndtr(-x)
+            return first * z, z - 0.5 * (x**2 + z**2)
+        case "log_half_normal":
+            return jnp.exp(x), x - 0.5 * (jnp.exp(x) / first) ** 2
+        case "gamma":
+            return jnp.exp(x), 2.0 * x - 2.0 / first * jnp.exp(x)
+        case "beta":
+            return jax.nn.sigmoid(x), -first * jax.nn.softplus(-x) - second * jax.nn.softplus(x)
+    # Ordered rows: the value at the anchor, and log gaps away from it.
+    k, anchor = np.arange(x.shape[-1]), np.broadcast_to(second, (*x.shape[:-1], 1))
+    gap = jnp.exp(jnp.where(k == anchor, 0.0, x))
+    above = jnp.cumsum(jnp.where(k > anchor, gap, 0.0), axis=-1)
+    below = jnp.cumsum(jnp.where(k < anchor, gap, 0.0)[..., ::-1], axis=-1)[..., ::-1]
+    middle = jnp.sum(jnp.where(k == anchor, x, 0.0), axis=-1, keepdims=True)
+    value = middle + above - below
+    return value, jnp.where(k == anchor, 0.0, x) - 0.5 * (value / first) ** 2
+
+
+def _gathered(effects: Array, index: np.ndarray) -> Array:
+    """effects[index], 0 where the index is negative."""
+    found = effects[np.maximum(index, 0)]
+    return jnp.where((index >= 0)[:, None], found, 0.0)
+
+
+def _summed(rows: Array, group: np.ndarray, n_groups: int) -> Array:
+    """Sums over groups; rows with a negative group are left out."""
+    kept = jnp.where((group >= 0)[:, None], rows, 0.0)
+    return jax.ops.segment_sum(kept, np.maximum(group, 0), num_segments=n_groups)
+
+
+def _centred(effects: Array, stratum: np.ndarray, count: np.ndarray) -> Array:
+    mean = _summed(effects, stratum, len(count)) / count[:, None]
+    return effects - mean[stratum]
+
+
+def _scaled(covariance: Scaled, values: Values, sd: Array) -> Array:
+    """Cholesky factor of a covariance over role × dimension."""
+    size = covariance.size
+    if size == 1:
+        return sd[:, None]
+    partial = 2.0 * values[covariance.name] - 1.0
+    rows, position = [], 0
+    for i in range(size):
+        left, row = jnp.ones(()), []
+        for _ in range(i):
+            row.append(partial[position] * left)
+            left = left * jnp.sqrt(1.0 - partial[position] ** 2)
+            position += 1
+        rows.append(jnp.stack([*row, left, *[jnp.zeros(())] * (size - i - 1)]))
+    rows = covariance.root @ jnp.stack(rows)
+    rows = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+    return sd[:, None] * jnp.linalg.cholesky(rows @ rows.T)
+
+
+def _between_waves(waves: BetweenWaves, values: Values) -> tuple[Array, Array]:
+    """Cholesky factor of the correlation between waves, and what its priors have beyond uniform ones."""
+    if waves.n_waves == 1:
+        return jnp.ones((1, 1)), 0.0
+    if waves.n_waves == 2:
+        stability, memory, own = values[f"stability_{waves.name}"][0], 0.0, 0.0
+    else:
+        likeness = values[f"likeness_{waves.name}"][0]
+        share = values[f"stable_share_{waves.name}"][0]
+        stability = -jnp.expm1(-likeness * share)
+        memory = -jnp.expm1(-likeness * (1.0 - share))
+        own = (waves.shape - 1.0) * (jnp.log(stability) - likeness * share) - likeness * (1.0 - share)
+    lag = np.abs(np.subtract.outer(np.arange(waves.n_waves), np.arange(waves.n_waves)))
+    # Powers one by one: the derivative of 0⁰ is not needed.
+    power = sum(np.where(lag == k, 1.0, 0.0) * memory**k for k in range(1, waves.n_waves))
+    matrix = jnp.where(lag == 0, 1.0, stability + (1.0 - stability) * power)
+    return jnp.linalg.cholesky(matrix), own
+
+
+def _stretched(shared: Shared, z: Array) -> Array:
+    along = _summed(z * shared.direction, shared.group, len(shared.further))
+    return z + shared.direction * _gathered(shared.further * along, shared.group)
+
+
+def _rows(rows: Rows, factors: Array, z: Array, estimate: Array) -> tuple[Array, Array]:
+    """Rows of effects and what their density has beyond the standard normals of z."""
+    free = z
+    for shared in rows.shared:
+        z = _stretched(shared, z)
+    if not rows.adapted:
+        return jnp.einsum("nij,nj->ni", factors[rows.kind], z), 0.0
+    factors, information = factors[rows.factor_of_kind], rows.information
+    eye = np.eye(factors.shape[-1])
+    inner = jnp.linalg.cholesky(eye + jnp.swapaxes(factors, 1, 2) @ information @ factors)
+    # L·D⁻ᵀ is the transpose of D⁻¹·Lᵀ.
+    root = jnp.swapaxes(
+        jax.scipy.linalg.solve_triangular(inner, jnp.swapaxes(factors, 1, 2), lower=True), 1, 2
+    )
+    adapted = jnp.linalg.cholesky(root @ jnp.swapaxes(root, 1, 2))
+    towards = jnp.swapaxes(adapted, 1, 2) @ information
+    moved = z + jnp.einsum("nij,nj->ni", towards[rows.kind], estimate)
+    found = jnp.einsum("nij,nj->ni", adapted[rows.kind], moved)
+    quadratic = jnp.einsum("ni,nij,nj->", found, information[rows.kind], found)
+    logs = jnp.log(jnp.diagonal(inner, axis1=1, axis2=2)).sum(axis=1)
+    return found, 0.5 * (quadratic + jnp.sum(free**2) - jnp.sum(moved**2)) - rows.count @ logs
+
+
+def _means(means: Means, eta: Array) -> Array:
+    return means.score + _summed(means.weight * eta, means.group, len(means.score))
+
+
+def _colleagues(colleagues: Colleagues | None, eta: Array) -> Array:
+    if colleagues is None:
+        return 0.0
+    shift = colleagues.part * _means(colleagues.informed, eta) - _means(colleagues.plain, eta)
+    return _gathered(shift, colleagues.unit)
+
+
+@singledispatch
+def _effects(block: Any, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    """(N, D) what a block adds to the ratings, and its own terms of the log density.
+
+    eta : of the blocks before it · shocks : of districts, by the role they act on
+    """
+    raise TypeError(type(block).__name__)
+
+
+@_effects.register
+def _(block: DistrictEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    name = block.grouping.name
+    factor = _scaled(block.covariance, values, values[f"sd_{name}"])
+    effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], block.estimate)
+    effects = _centred(effects, block.stratum, block.count)
+    of_units = effects.reshape(-1, *block.shape[1:])[block.district]
+    shocks[block.role] = jnp.zeros(block.shape).at[block.inside].set(of_units)
+    return _gathered(effects, block.grouping.group_of_rating), own
+
+
+@_effects.register
+def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    factor = _scaled(block.covariance, values, values["sd_unit"])
+    wave_factor, own = _between_waves(block.waves, values)
+    estimate = jnp.asarray(block.estimate)
+    for role, shock in shocks.items():
+        estimate = estimate.at[:, :, role].add(-shock)
+    whole = jnp.kron(wave_factor, factor)
+    flat = estimate.reshape(block.shape[0], -1)
+    effects, of_rows = _rows(block.rows, whole[None], values["unit_z"], flat)
+    by_role = (effects - effects.mean(axis=0)).reshape(-1, block.n_dimensions)
+    return sum(_gathered(by_role, index) for index in block.indices), own + of_rows
+
+
+@_effects.register
+def _(block: GroupedEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    name = block.grouping.name
+    factor = _scaled(block.covariance, values, values[f"sd_{name}"])
+    estimate = _means(block.means, eta) + _colleagues(block.colleagues, eta)
+    effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], estimate)
+    return _gathered(effects, block.grouping.group_of_rating), own
+
+
+@_effects.register
+def _(block: NestedEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    outer, inner = (
+        _scaled(c, values, values[f"sd_{name}"]) for c, name in zip(block.covariances, block.names)
+    )
+    means = [jnp.linalg.cholesky(outer @ outer.T + inner @ inner.T / m) for m in block.nesting.sizes]
+    position = block.nesting.position
+    estimate = _means_and_contrasts(_means(block.means, eta), block.weight, position)
+    estimate = estimate + _colleagues(block.colleagues, eta)
+    factors = jnp.stack([inner, *means])
+    rows, own = _rows(block.rows, factors, values[f"{block.names[1]}_z"], estimate)
+    return _gathered(_combined(rows, position), block.row_of_rating), own
+
+
+def _helmert(position: np.ndarray) -> np.ndarray:
+    """(G, 1) 1/√(j(j + 1)) of the rows at position j > 0 of their outer group, 0 at the first."""
+    j = position.astype(float)
+    return np.where(position > 0, 1.0 / np.sqrt(np.maximum(j * (j + 1.0), 1.0)), 0.0)[:, None]
+
+
+def _combined(rows: Array, position: np.ndarray) -> Array:
+    """Effects of inner groups: the mean of their outer group plus Helmert contrasts."""
+    contrast = _helmert(position) * rows
+    effects = rows[np.arange(len(position)) - position] - position[:, None] * contrast
+    for step in range(1, int(position.max(initial=0)) + 1):
+        later = np.zeros(len(position), dtype=bool)
+        later[:-step] = position[step:] == position[:-step] + step
+        effects = effects + jnp.where(later[:, None], jnp.roll(contrast, -step, axis=0), 0.0)
+    return effects
+
+
+def _means_and_contrasts(inner: Array, weight: np.ndarray, position: np.ndarray) -> Array:
+    """Weighted mean of each outer group at its first row, Helmert contrasts at the others."""
+    outer = np.cumsum(position == 0) - 1
+    mean = _summed(weight * inner, outer, int(outer[-1]) + 1)[outer]
+    before = jnp.zeros_like(inner)
+    for step in range(1, int(position.max(initial=0)) + 1):
+        earlier = (position >= step)[:, None]
+        before = before + jnp.where(earlier, jnp.roll(inner, step, axis=0), 0.0)
+    contrasts = _helmert(position) * (before - position[:, None] * inner)
+    return jnp.where((position == 0)[:, None], mean, contrasts)
+
+
+@_effects.register
+def _(block: RelationEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+    spreads = _spreads(block, values)
+    factors = [_scaled(f, values, spread) for f, spread in zip(block.factors, spreads)]
+    wave_factor, own = _between_waves(block.waves, values)
+    estimates = _pair_estimates(block, eta)
+
+    def part(name: str, factor: Array) -> tuple[Array, Array]:
+        z = values[f"{name}_z"]
+        whole = jnp.kron(wave_factor, factor)
+        return _rows(block.kinds[name], whole[None], z.reshape(len(z), -1), estimates[name])
+
+    n, parts = block.n_pairs, []
+    if n:
+        together, of_sum = part("pair_sum", factors[0])
+        parts += [together, together]
+        own = own + of_sum
+    if block.n_alone:
+        covariance = sum(f @ f.T for f in factors)
+        alone = jnp.linalg.cholesky(covariance) if block.reciprocal else factors[0]
+        one_sided, of_alone = part("one_sided", alone)
+        parts.append(one_sided)
+        own = own + of_alone
+    stacked = _centred(jnp.concatenate(parts), block.stratum, block.count)
+    if n:
+        apart, of_difference = part("pair_difference", factors[1])
+        stacked = stacked.at[:n].add(apart).at[n : 2 * n].add(-apart)
+        own = own + of_difference
+    effects = jnp.zeros_like(stacked).at[block.rows].set(stacked)
+    effects = effects.reshape(block.n_relations, block.n_z_waves, block.n_dimensions)
+    if block.n_z_waves != block.n_waves:
+        effects = jnp.repeat(effects, block.n_waves, axis=1)
+    return _gathered(effects.reshape(-1, block.n_dimensions), block.index), own
+
+
+def _spreads(block: RelationEffects, values: Values) -> list[Array]:
+    """Standard deviations of sum and difference (or of the relation alone)."""
+    if block.mode == "residual":
+        reciprocity = 2.0 * values["dyadic_reciprocity_01"] - 1.0
+        size = jnp.abs(reciprocity)
+        residual = (
+            values["residual_sd"][block.only_item]
+            if block.family == "gaussian"
+            else RESIDUAL_SD[block.family]
+        )
+        sd = residual * jnp.sqrt(size / (1.0 - size))
+        positive = jnp.where(reciprocity > 0, 1.0, 0.0)
+        return [sd * positive, sd * (1.0 - positive)]
+    sd = values["sd_relation"]
+    if not block.reciprocal:
+        return [sd]
+    share = values["dyadic_reciprocity_01"]
+    return [sd * jnp.sqrt(share), sd * jnp.sqrt(1.0 - share)]
+
+
+def _pair_estimates(block: RelationEffects, eta: Array) -> Values:
+    """What the answers say of sums, differences and one-sided relations."""
+    mean = _means(block.means, eta).reshape(block.n_relations, -1)
+    forth, back, alone = np.split(block.rows, [block.n_pairs, 2 * block.n_pairs])
+    first, second = block.share_of_pair[0] * mean[forth], block.share_of_pair[1] * mean[back]
+    return {"pair_sum": first + second, "pair_difference": first - second, "one_sided": mean[alone]}
+
+
+def _location(location: Location, values: Values) -> Array:
+    total = 0.0
+    if "mu_later" in values:
+        total = total + _gathered(values["mu_later"], location.later)
+    if location.mixed:
+        total = total + _gathered(values["mu_own"], location.own)
+    if location.frame.covariates:
+        total = total + location.frame.covariates_of_rating @ values["beta"]
+    return total
+
+
+def _log_likelihood(responses: Responses, values: Values, eta: Array) -> Array:
+    frame, item = responses.frame, responses.frame.item_of_response
+    loading = jnp.ones(len(frame.items))
+    if responses.free:
+        loading = jnp.exp(responses.contrasts @ values["log_loading"])
+    location = loading[item] * eta.reshape(-1)[responses.slot]
+    answer, first, n_categories = responses.answer, frame.first_threshold, frame.n_categories
+    if responses.family == "gaussian":
+        sd = values["residual_sd"][item]
+        error = (answer - values["intercept"][item] - location) / sd
+        return jnp.sum(-0.5 * error**2 - jnp.log(sd) - 0.5 * np.log(2.0 * np.pi))
+    if responses.family == "partial_credit":
+        return _partial_credit(values["threshold"], location, answer, first[item], n_categories[item])
+    threshold = jnp.zeros(len(frame.item_of_threshold))
+    for name, where in responses.groups:
+        threshold = threshold.at[where].set(values[name])
+    top = first[item] + answer
+    has_below, has_above = answer > 0, answer < n_categories[item] - 1
+    last = len(frame.item_of_threshold) - 1
+    below = jnp.where(has_below, threshold[np.maximum(top - 1, 0)] - location, -1.0)
+    above = jnp.where(has_above, threshold[np.minimum(top, last)] - location, 1.0)
+    log_cdf, log_between = (
+        (log_ndtr, _log_normal_between)
+        if responses.family == "probit"
+        else (jax.nn.log_sigmoid, _log_logistic_between)
+    )
+    return jnp.sum(
+        jnp.where(
+            has_below & has_above,
+            log_between(below, above),
+            jnp.where(has_above, log_cdf(above), log_cdf(-below)),
+        )
+    )
+
+
+def _log_normal_between(a: Array, b: Array) -> Array:
+    """log(Φ(b) − Φ(a)), a < b, both taken to the lower tail."""
+    flip = a + b > 0.0
+    low, high = jnp.where(flip, -b, a), jnp.where(flip, -a, b)
+    upper = log_ndtr(high)
+    return upper + jnp.log(-jnp.expm1(log_ndtr(low) - upper))
+
+
+def _log_logistic_between(a: Array, b: Array) -> Array:
+    return jax.nn.log_sigmoid(b) + jax.nn.log_sigmoid(-a) + jnp.log(-jnp.expm1(a - b))
+
+
+def _partial_credit(
+    step: Array, location: Array, answer: np.ndarray, first: np.ndarray, n_categories: np.ndarray
+) -> Array:
+    k = np.arange(1, int(n_categories.max()))
+    there = k < n_categories[:, None]
+    steps = step[np.where(there, first[:, None] + k - 1, 0)]
+    score = jnp.cumsum(jnp.where(there, location[:, None] - steps, 0.0), axis=1)
+    score = jnp.concatenate([jnp.zeros((len(answer), 1)), jnp.where(there, score, -jnp.inf)], axis=1)
+    chosen = jnp.take_along_axis(score, answer[:, None], axis=1)[:, 0]
+    return jnp.sum(chosen - jax.nn.logsumexp(score, axis=1))

@@ -1,0 +1,67 @@
+"""The log density in JAX is the one written by hand, and so is its gradient."""
+
+import numpy as np
+import pytest
+
+from relcap_models.errors import FitError
+from relcap_models.inference import fit
+
+
+@pytest.fixture
+def jax_density():
+    """`JaxDensity`, where JAX is installed: the lock file has it on Linux."""
+    pytest.importorskip("jax")
+    from relcap_models.models.density_jax import JaxDensity
+
+    return JaxDensity
+
+
+@pytest.mark.recovery
+def test_value_and_gradient_are_those_of_the_density_by_hand(case, jax_density):
+    """JAX derives its gradient; the other is written down. Sums of some thousand doubles."""
+    density, rng = case.density, np.random.default_rng(1)
+    in_jax = jax_density(density)
+    for _ in range(3):
+        x = density.layout.start(rng) + rng.normal(0.0, 0.5, density.layout.size)
+        value, gradient = density(x)
+        by_jax, its_gradient = in_jax(x)
+        assert by_jax == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(its_gradient, gradient, rtol=0, atol=1e-11 * (1 + np.abs(gradient).max()))
+
+
+@pytest.mark.recovery
+def test_a_point_without_a_density_is_told_to_the_sampler(case_named, jax_density):
+    density = case_named("one wave, own ratings").density
+    value, gradient = jax_density(density)(np.full(density.layout.size, 1e6))
+    assert value == -np.inf
+    assert not gradient.any()
+
+
+@pytest.mark.recovery
+@pytest.mark.usefixtures("jax_density")
+def test_chains_on_jax_have_the_posterior_of_chains_on_numba(case_named):
+    """Means of all that is kept, in joint Monte Carlo errors: of a hundred, hardly one beyond four."""
+    from relcap_models.estimands.estimate import summarise
+
+    case = case_named("climate, one wave, districts")
+    options = {"seed": 3, "chains": 2, "draws": 400, "tune": 300, "progress": False}
+    found = {
+        backend: fit(case.model, case.survey, backend=backend, **options) for backend in ("numba", "jax")
+    }
+    distances = []
+    for name in found["numba"].posterior:
+        sides = []
+        for fitted in found.values():
+            draws = fitted.posterior[name].transpose("chain", "draw", ...).to_numpy()
+            sides.append(summarise(draws.reshape(*draws.shape[:2], -1), ci_prob=0.9))
+        moving = sides[0]["mcse"] > 0
+        error = np.hypot(sides[0]["mcse"], sides[1]["mcse"])[moving]
+        distances += list((sides[0]["mean"] - sides[1]["mean"])[moving] / error)
+    assert np.abs(distances).max() < 5
+    assert np.sqrt(np.mean(np.square(distances))) < 1.6
+
+
+def test_an_unknown_backend_is_refused(case_named):
+    case = case_named("climate")
+    with pytest.raises(FitError, match="use one of numba, jax"):
+        fit(case.model, case.survey, backend="torch", seed=1)
