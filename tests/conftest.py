@@ -1,10 +1,17 @@
 """What all tests share."""
 
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+_FIGURES = pytest.StashKey[dict[str, list[dict[str, object]]]]()
+_PACKAGES = ("relcap-models", "numpy", "pandas", "numba", "pymc", "nutpie", "arviz")
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +43,38 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
             return str(path.parent if path.parent.name in ("edge", "inference") else path)
 
     return ByCostlyFixtures(config, log)
+
+
+@pytest.fixture(scope="session")
+def environment() -> str:
+    """Machine and versions, without which a speed means nothing."""
+    return _environment()
+
+
+def _environment() -> str:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
+        f"Python {platform.python_version()}, {versions}"
+    )
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`figures(table, **row)`: a row that is printed after the run."""
+    tables = request.config.stash.setdefault(_FIGURES, {})
+
+    def add(table: str, **row: object) -> None:
+        tables.setdefault(table, []).append(row)
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    tables = config.stash.get(_FIGURES, {})
+    if tables:
+        terminalreporter.section("figures")
+        terminalreporter.write_line(_environment())
+    for name, rows in tables.items():
+        terminalreporter.write_line(f"\n{name}")
+        terminalreporter.write_line(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format))

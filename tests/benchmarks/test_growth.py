@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from tests.benchmarks.conftest import environment, relcap
+from tests.benchmarks.measure import relcap
 
 pytestmark = pytest.mark.bench
 
@@ -32,7 +32,7 @@ def declare(folder, size):
     (folder / "study.yaml").write_text(text, encoding="utf-8")
 
 
-def test_cost_of_an_answer(figures, tmp_path, measured_folder):
+def test_cost_of_an_answer(figures, tmp_path, measured_folder, environment):
     rows = []
     for size in SIZES:
         folder = tmp_path / str(size)
@@ -51,7 +51,7 @@ def test_cost_of_an_answer(figures, tmp_path, measured_folder):
             figures("growth", **rows[-1], us_per_answer=1e6 * seconds / n)
     table = pd.DataFrame(rows)
     measured_folder.mkdir(exist_ok=True)
-    written = f"# {environment()}\n{table.to_csv(index=False, float_format='%.4g')}"
+    written = f"# {environment}\n{table.to_csv(index=False, float_format='%.4g')}"
     (measured_folder / "growth.csv").write_text(written, encoding="utf-8")
     draw(table).savefig(measured_folder / "growth.png", dpi=150)
 

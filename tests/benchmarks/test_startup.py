@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 
-from tests.benchmarks.conftest import cost_of, relcap
+from tests.benchmarks.measure import cost_of, relcap
 
 pytestmark = pytest.mark.bench
 

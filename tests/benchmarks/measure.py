@@ -1,0 +1,37 @@
+"""Commands measured from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock seconds and peak resident memory in MiB of a process and the largest of its children."""
+
+    seconds: float
+    mib: float
+
+
+def cost_of(*command: object, allowed: tuple[int, ...] = (0,)) -> Cost:
+    """Run a command of this Python to its end; another exit code than those allowed is an error."""
+    began = time.perf_counter()
+    arguments = [sys.executable, *map(str, command)]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    said = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.stderr.close()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode in allowed, said
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return Cost(seconds, usage.ru_maxrss / unit)
+
+
+def relcap(*arguments: object, allowed: tuple[int, ...] = (0,)) -> Cost:
+    """Cost of a `relcap` command in a process of its own."""
+    return cost_of("-c", "from relcap_models.cli import main; main()", *arguments, allowed=allowed)
