@@ -119,8 +119,8 @@ class Responses:
             )
             d_values["threshold"] += d_location
         else:
-            cumulative = kernels.cumulative_probit if self.family == "probit" else kernels.cumulative_logit
-            total = cumulative(
+            total = kernels.cumulative(
+                self.family == "probit",
                 flat,
                 *index,
                 location,

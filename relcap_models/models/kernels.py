@@ -19,8 +19,9 @@ FAMILY_CODES = {"probit": PROBIT, "logit": LOGIT, "partial_credit": PARTIAL_CRED
 _SQRT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 _BLOCK = 256
-_FAR = 37.0
+_FAR, _FAR_LOGISTIC = 37.0, 700.0
 _compiled = njit(cache=True, error_model="numpy")
+_vectorised = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
 
 
 def _erfcx_polynomial(degree: int = 20) -> np.ndarray:
@@ -48,28 +49,37 @@ def scaled_erfc(x):
     return value * inverse
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
-def normal_tails(x, shifted, tail, density):
-    """1 − Φ(x) and φ(x) of each 0 ≤ x ≤ 37, to about 1e-14 relative; `shifted` is scratch of the same length.
+@_vectorised
+def exponentials(x, scratch, out):
+    """exp(x) of each −700 ≤ x ≤ 0, to about 1e-16 relative; `out` may be `x`; `scratch` is as long.
 
     Loops without branches, calls and table look-ups: the compiler turns them into vector instructions.
     """
     n = x.shape[0]
     for j in range(n):
         # Adding 1.5·2⁵² rounds to a whole number, which then stands in the lowest bits.
-        shifted[j] = -0.5 * x[j] * x[j] * 1.4426950408889634 + 6755399441055744.0
+        scratch[j] = x[j] * 1.4426950408889634 + 6755399441055744.0
     for j in range(n):
-        power = shifted[j] - 6755399441055744.0
-        rest = -0.5 * x[j] * x[j] - power * 0.6931471803691238 - power * 1.9082149292705877e-10
+        power = scratch[j] - 6755399441055744.0
+        rest = x[j] - power * 0.6931471803691238 - power * 1.9082149292705877e-10
         value = _EXP[12]
         for k in range(11, -1, -1):
             value = _EXP[k] + rest * value
-        density[j] = value
-    bits = shifted.view(np.int64)
+        out[j] = value
+    bits = scratch.view(np.int64)
     for j in range(n):
         bits[j] = (bits[j] + 1023) << 52
     for j in range(n):
-        density[j] *= shifted[j]
+        out[j] *= scratch[j]
+
+
+@_vectorised
+def normal_tails(x, scratch, tail, density):
+    """1 − Φ(x) and φ(x) of each 0 ≤ x ≤ 37, to about 1e-14 relative."""
+    n = x.shape[0]
+    for j in range(n):
+        density[j] = -0.5 * x[j] * x[j]
+    exponentials(density, scratch, density)
     for j in range(n):
         inverse = 1.0 / (x[j] * _SQRT_HALF + 3.0)
         s = 1.0 - 6.0 * inverse
@@ -78,6 +88,39 @@ def normal_tails(x, shifted, tail, density):
             value = _ERFCX[k] + s * value
         tail[j] = 0.5 * value * inverse * density[j]
         density[j] *= _DENSITY
+
+
+@_vectorised
+def logistic_tails(x, scratch, tail, density):
+    """1 − F(x) and f(x) of the logistic distribution, of each 0 ≤ x ≤ 700."""
+    n = x.shape[0]
+    for j in range(n):
+        density[j] = -x[j]
+    exponentials(density, scratch, density)
+    for j in range(n):
+        inverse = 1.0 / (1.0 + density[j])
+        tail[j] = density[j] * inverse
+        density[j] = tail[j] * inverse
+
+
+@_vectorised
+def distances(x, furthest, size):
+    """|x|, at most `furthest`."""
+    for j in range(x.shape[0]):
+        size[j] = min(abs(x[j]), furthest)
+
+
+@_vectorised
+def masses(a, b, left, right, below, above, mass):
+    """F(b) − F(a) from the tails beyond |a| and |b|; densities at a and b become their ratios to it."""
+    for j in range(a.shape[0]):
+        of_left = 1.0 if a[j] >= 0.0 else -1.0
+        of_right = 1.0 if b[j] <= 0.0 else -1.0
+        whole = 1.0 if of_left + of_right < -1.5 else 0.0
+        mass[j] = whole + of_left * left[j] + of_right * right[j]
+        inverse = 1.0 / mass[j]
+        below[j] *= inverse
+        above[j] *= inverse
 
 
 @_compiled
@@ -134,112 +177,112 @@ def logit_cell(a, b):
 
 
 @_compiled
-def cumulative_probit(
-    eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
+def cumulative(
+    probit, eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
 ):
-    """Cumulative probit: P(y ≤ k) = Φ(τ_k − λη)."""
+    """Cumulative model: P(y ≤ k) = F(τ_k − λη), F normal if `probit`, else logistic."""
     total, product = 0.0, 1.0
-    below_at, above_at, size = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(2 * _BLOCK)
-    shifted, tail, density = np.empty(2 * _BLOCK), np.empty(2 * _BLOCK), np.empty(2 * _BLOCK)
+    cuts = np.empty((loading.shape[0], n_categories.max() + 1))
+    d_cuts = np.zeros_like(cuts)
+    for i in range(loading.shape[0]):
+        cuts[i, 0] = -math.inf
+        for k in range(n_categories[i] - 1):
+            cuts[i, k + 1] = threshold[first[i] + k]
+        cuts[i, n_categories[i]] = math.inf
+    scratch = np.empty((9, _BLOCK))
     for begin in range(0, slot.shape[0], _BLOCK):
         n = min(_BLOCK, slot.shape[0] - begin)
+        a, b, size, shifted, left = (
+            scratch[0, :n],
+            scratch[1, :n],
+            scratch[2, :n],
+            scratch[3, :n],
+            scratch[4, :n],
+        )
+        right, below, above, mass = scratch[5, :n], scratch[6, :n], scratch[7, :n], scratch[8, :n]
         for j in range(n):
             i, y = item[begin + j], answer[begin + j]
             location = loading[i] * eta[slot[begin + j]]
-            top = first[i] + y
-            a = threshold[top - 1] - location if y > 0 else -math.inf
-            b = threshold[top] - location if y < n_categories[i] - 1 else math.inf
-            below_at[j], above_at[j] = a, b
-            size[2 * j], size[2 * j + 1] = min(abs(a), _FAR), min(abs(b), _FAR)
-        normal_tails(size[: 2 * n], shifted[: 2 * n], tail[: 2 * n], density[: 2 * n])
+            a[j], b[j] = cuts[i, y] - location, cuts[i, y + 1] - location
+        if probit:
+            distances(a, _FAR, size)
+            normal_tails(size, shifted, left, below)
+            distances(b, _FAR, size)
+            normal_tails(size, shifted, right, above)
+        else:
+            distances(a, _FAR_LOGISTIC, size)
+            logistic_tails(size, shifted, left, below)
+            distances(b, _FAR_LOGISTIC, size)
+            logistic_tails(size, shifted, right, above)
+        masses(a, b, left, right, below, above, mass)
         for j in range(n):
             i, y, place = item[begin + j], answer[begin + j], slot[begin + j]
-            a, b = below_at[j], above_at[j]
-            left, right = tail[2 * j], tail[2 * j + 1]
-            if a >= 0.0:
-                mass = left - right
-            elif b <= 0.0:
-                mass = right - left
-            else:
-                mass = 1.0 - left - right
-            if mass > 1e-200:
+            if mass[j] > 1e-200:
                 # The logarithm of a product of several masses, taken before it can underflow.
-                product *= mass
+                product *= mass[j]
                 if product < 1e-80:
                     total += math.log(product)
                     product = 1.0
-                below, above = density[2 * j] / mass, density[2 * j + 1] / mass
             else:
-                log_p, below, above = probit_cell(a, b)
-                total += log_p
-            slope = below - above
+                cell = probit_cell(a[j], b[j]) if probit else logit_cell(a[j], b[j])
+                total += cell[0]
+                below[j], above[j] = cell[1], cell[2]
+            slope = below[j] - above[j]
             d_eta[place] += slope * loading[i]
             d_loading[i] += slope * eta[place]
-            top = first[i] + y
-            if y > 0:
-                d_threshold[top - 1] -= below
-            if y < n_categories[i] - 1:
-                d_threshold[top] += above
+            d_cuts[i, y] -= below[j]
+            d_cuts[i, y + 1] += above[j]
+    for i in range(loading.shape[0]):
+        for k in range(n_categories[i] - 1):
+            d_threshold[first[i] + k] += d_cuts[i, k + 1]
     return total + math.log(product)
-
-
-@_compiled
-def cumulative_logit(
-    eta, slot, item, answer, loading, threshold, first, n_categories, d_eta, d_loading, d_threshold
-):
-    """Cumulative logit: P(y ≤ k) = 1/(1 + exp(λη − τ_k))."""
-    total = 0.0
-    for m in range(slot.shape[0]):
-        i, y = item[m], answer[m]
-        value = eta[slot[m]]
-        location = loading[i] * value
-        top = first[i] + y
-        a = threshold[top - 1] - location if y > 0 else -math.inf
-        b = threshold[top] - location if y < n_categories[i] - 1 else math.inf
-        log_p, below, above = logit_cell(a, b)
-        total += log_p
-        slope = below - above
-        d_eta[slot[m]] += slope * loading[i]
-        d_loading[i] += slope * value
-        if y > 0:
-            d_threshold[top - 1] -= below
-        if y < n_categories[i] - 1:
-            d_threshold[top] += above
-    return total
 
 
 @_compiled
 def partial_credit(eta, slot, item, answer, loading, step, first, n_categories, d_eta, d_loading, d_step):
     """Partial credit: log odds of category k against k − 1 are λη − step_k."""
-    total = 0.0
-    probability = np.empty(n_categories.max())
-    for m in range(slot.shape[0]):
-        i, y = item[m], answer[m]
-        n = n_categories[i]
-        value = eta[slot[m]]
-        location = loading[i] * value
-        score, top, chosen = 0.0, 0.0, 0.0
-        probability[0] = 0.0
-        for k in range(1, n):
-            score += location - step[first[i] + k - 1]
-            probability[k] = score
-            top = max(top, score)
-            if k == y:
-                chosen = score
-        mass = 0.0
-        for k in range(n):
-            probability[k] = math.exp(probability[k] - top)
-            mass += probability[k]
-        total += chosen - top - math.log(mass)
-        mean, above = 0.0, 0.0
-        for k in range(n - 1, 0, -1):
-            share = probability[k] / mass
-            mean += k * share
-            above += share
-            d_step[first[i] + k - 1] += above - (1.0 if y >= k else 0.0)
-        d_eta[slot[m]] += (y - mean) * loading[i]
-        d_loading[i] += (y - mean) * value
-    return total
+    total, product, most = 0.0, 1.0, n_categories.max()
+    steps = np.full((loading.shape[0], most), 1e6)
+    d_steps = np.zeros_like(steps)
+    for i in range(loading.shape[0]):
+        for k in range(1, n_categories[i]):
+            steps[i, k] = step[first[i] + k - 1]
+    score, shifted, top = np.empty((most, _BLOCK)), np.empty(_BLOCK), np.empty(_BLOCK)
+    for begin in range(0, slot.shape[0], _BLOCK):
+        n = min(_BLOCK, slot.shape[0] - begin)
+        for j in range(n):
+            i = item[begin + j]
+            location = loading[i] * eta[slot[begin + j]]
+            score[0, j], top[j] = 0.0, 0.0
+            for k in range(1, most):
+                score[k, j] = score[k - 1, j] + location - steps[i, k]
+                top[j] = max(top[j], score[k, j])
+            total += score[answer[begin + j], j] - top[j]
+        for k in range(most):
+            for j in range(n):
+                score[k, j] = max(score[k, j] - top[j], -_FAR_LOGISTIC)
+            exponentials(score[k, :n], shifted[:n], score[k, :n])
+        for j in range(n):
+            i, y, place = item[begin + j], answer[begin + j], slot[begin + j]
+            mass = 0.0
+            for k in range(most):
+                mass += score[k, j]
+            product *= mass
+            if product > 1e80:
+                total -= math.log(product)
+                product = 1.0
+            inverse, mean, above = 1.0 / mass, 0.0, 0.0
+            for k in range(most - 1, 0, -1):
+                share = score[k, j] * inverse
+                mean += k * share
+                above += share
+                d_steps[i, k] += above - (1.0 if y >= k else 0.0)
+            d_eta[place] += (y - mean) * loading[i]
+            d_loading[i] += (y - mean) * eta[place]
+    for i in range(loading.shape[0]):
+        for k in range(1, n_categories[i]):
+            d_step[first[i] + k - 1] += d_steps[i, k]
+    return total - math.log(product)
 
 
 @_compiled

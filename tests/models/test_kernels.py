@@ -41,23 +41,26 @@ def test_cells_are_accurate_out_to_forty(link, location):
         assert above == pytest.approx(exact_above, rel=2e-7, abs=1e-12)
 
 
-def test_the_vectorised_pass_equals_one_cell_after_the_other():
+@pytest.mark.parametrize("link", ["probit", "logit"])
+def test_the_vectorised_pass_equals_one_cell_after_the_other(link):
+    cell = kernels.probit_cell if link == "probit" else kernels.logit_cell
     rng = np.random.default_rng(5)
     thresholds = np.array(CUTS)
     answer = rng.integers(0, 5, 3000)
     # Most locations are ordinary; some lie so far out that a probability is below the smallest number.
-    eta = rng.normal(size=3000) * rng.choice([1.0, 8.0, 40.0], 3000)
+    eta = rng.normal(size=3000) * rng.choice([1.0, 8.0, 40.0, 400.0], 3000)
     edges = np.concatenate([[-np.inf], thresholds, [np.inf]])
     total, d_eta, d_threshold = 0.0, np.zeros(3000), np.zeros(6)
     for m, (y, location) in enumerate(zip(answer, eta)):
-        log_p, below, above = kernels.probit_cell(edges[y] - location, edges[y + 1] - location)
+        log_p, below, above = cell(edges[y] - location, edges[y + 1] - location)
         total += log_p
         d_eta[m] = below - above
         d_threshold[y] -= below
         d_threshold[y + 1] += above
     found, found_loading, found_threshold = np.zeros(3000), np.zeros(1), np.zeros(4)
     item = np.zeros(3000, dtype=np.int64)
-    value = kernels.cumulative_probit(
+    value = kernels.cumulative(
+        link == "probit",
         eta,
         np.arange(3000),
         item,
