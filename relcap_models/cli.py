@@ -146,7 +146,8 @@ def run(
 
     Nothing is written outside the results folder. Previous results stay until the new ones are complete.
     Analyses are named by their id in `--set`; values are YAML. Several studies run side by side, each on one
-    processor; those whose results are there already, from the same inputs, are not run again.
+    processor; those whose results are there already, from the same inputs, are not run again. The workers of
+    a scheduler must see the folders under the same paths.
 
     \b
       relcap run mystudy
@@ -211,7 +212,9 @@ def _run_several(
         typer.echo(f"Report: {result.report}")
     for name, error in found.failed.items():
         typer.echo(f"NOT RUN: {name}: {error}", err=True)
-    if found.failed or not all(result.passed for result in found.results.values()):
+    if found.failed:
+        raise typer.Exit(WRONG_INPUT)
+    if not all(result.passed for result in found.results.values()):
         raise typer.Exit(CHECKS_FAILED)
 
 
@@ -257,8 +260,8 @@ def power(
     ] = None,
     replicates: Annotated[int, typer.Option(help="Surveys of each design.")] = 20,
     engine: Annotated[
-        str, typer.Option(metavar="fast|nuts", help="Replaces `inference.engine`; nuts takes hours.")
-    ] = "fast",
+        str | None, typer.Option(metavar="fast|nuts", help="nuts takes hours.  [default: fast]")
+    ] = None,
     scheduler: SchedulerOption = None,
     workers: WorkersOption = None,
     settings: SetOption = None,

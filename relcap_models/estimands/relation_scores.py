@@ -1,7 +1,7 @@
 """Relation scores: what the rater unit's respondents would answer about the target unit, on average.
 
 E[answer | μ, x, perceiver, target, relation], averaged over respondents' leniency and rating noise and over
-items with equal weight. A second version sets the rater unit's own leniency to zero too.
+items with equal weight. A second version sets the rater unit's own leniency to that of the average unit too.
 """
 
 from __future__ import annotations

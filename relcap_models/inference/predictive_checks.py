@@ -40,8 +40,8 @@ def item_check(fit: Fit, replicates: Replicates) -> tuple:
     value = max(float(outside[worst]), 0.0)
     passed = value <= _MAX_OFF
     if gaussian:
-        what = ("mean", "sd")[column]
-        subject = f"{frame.items[item]}, {what}"
+        what = ("mean", "standard deviation")[column]
+        subject = f"{frame.items[item]}, {('mean', 'sd')[column]}"
         seen = f"its {what} is {x[worst]:.3f}, predicted {mean[worst]:.3f} (in pooled standard deviations)"
     else:
         category = int(frame.minimum_of_item[item]) + column

@@ -97,7 +97,8 @@ def _of_prior(parameter: Parameter, x: Array) -> tuple[Array, Array]:
             return jnp.exp(x), 2.0 * x - 2.0 / first * jnp.exp(x)
         case "beta":
             return jax.nn.sigmoid(x), -first * jax.nn.softplus(-x) - second * jax.nn.softplus(x)
-    # Ordered rows: the value at the anchor, and log gaps away from it.
+    if parameter.prior != "ordered":
+        raise ValueError(f"no prior '{parameter.prior}'")
     k, anchor = np.arange(x.shape[-1]), np.broadcast_to(second, (*x.shape[:-1], 1))
     gap = jnp.exp(jnp.where(k == anchor, 0.0, x))
     above = jnp.cumsum(jnp.where(k > anchor, gap, 0.0), axis=-1)
@@ -380,8 +381,9 @@ def _log_likelihood(responses: Responses, values: Values, eta: Array) -> Array:
     top = first[item] + answer
     has_below, has_above = answer > 0, answer < n_categories[item] - 1
     last = len(frame.item_of_threshold) - 1
-    below = jnp.where(has_below, threshold[np.maximum(top - 1, 0)] - location, -1.0)
-    above = jnp.where(has_above, threshold[np.minimum(top, last)] - location, 1.0)
+    lower, upper = threshold[np.maximum(top - 1, 0)] - location, threshold[np.minimum(top, last)] - location
+    # Where a side is open, any number that keeps the branch which is not taken finite.
+    below, above = jnp.where(has_below, lower, upper - 1.0), jnp.where(has_above, upper, lower + 1.0)
     log_cdf, log_between = (
         (log_ndtr, _log_normal_between)
         if responses.family == "probit"

@@ -19,17 +19,19 @@ def relation_location(
 ) -> np.ndarray:
     """Latent mean of every relation in every wave: (S, R, W, D).
 
-    μ + xβ + perceiver + target + relation (+ district × wave at both ends); `perceiver=False` sets the rater
-    unit's own leniency to zero.
+    μ + xβ + perceiver + target + relation (+ district × wave at both ends); `perceiver=False` sets the
+    rater's end to the average of the organisation's units.
     """
     rater, target = frame.rater_of_relation, frame.target_of_relation
     location = draws("mu")[:, None] + draws("target_effect")[:, target]
     location = location + district_shock(draws, frame, structure, "district_target")[:, target]
     if structure.relation != "none":
         location = location + draws("relation_effect")
+    shock = district_shock(draws, frame, structure, "district_perceiver")
     if perceiver:
-        location = location + draws("perceiver_effect")[:, rater]
-        location = location + district_shock(draws, frame, structure, "district_perceiver")[:, rater]
+        location = location + draws("perceiver_effect")[:, rater] + shock[:, rater]
+    else:
+        location = location + shock.mean(axis=1, keepdims=True)
     if frame.covariates:
         location = location + np.einsum("rwc,scd->srwd", frame.covariates_of_relation, draws("beta"))
     return location

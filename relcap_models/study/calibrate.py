@@ -20,8 +20,6 @@ from relcap_models.study.many import run_many
 from relcap_models.study.material import gather
 from relcap_models.study.read import read_study
 
-_SETTINGS = ("backend", "chains", "draws", "tune", "target_accept")
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -84,9 +82,7 @@ def calibrate_study(
         raise ConfigError(f"--replicates {replicates}: fewer than 10 say nothing about calibration")
     out = Path(out) if out is not None else read.folder / "calibration"
     material = gather(read)
-    options = read.config.inference
-    settings: dict[str, Any] = {key: getattr(options, key) for key in _SETTINGS}
-    settings["engine"] = "fast" if options.engine == "fast" else "nuts"
+    settings = read.config.inference.fit_settings()
     tasks: dict[str, dict[str, Any]] = {}
     designs = {}
     for analysis in read.config.analyses:

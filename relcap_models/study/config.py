@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -75,6 +75,12 @@ class Inference(Declaration):
         description="how many times the model is fitted again without some of the respondents for whom "
         "leave-one-out fails (large Pareto k); 0 leaves them as they are",
     )
+
+    def fit_settings(self) -> dict[str, Any]:
+        """What `inference.fit` takes of it; of `both` engines the sampler's."""
+        names = ("backend", "chains", "draws", "tune", "target_accept")
+        engine = "fast" if self.engine == "fast" else "nuts"
+        return {"engine": engine, **{name: getattr(self, name) for name in names}}
 
 
 class Targets(Declaration):

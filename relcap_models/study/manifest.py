@@ -60,10 +60,17 @@ def environment() -> dict[str, Any]:
     return {
         "relcap_models": relcap_models.__version__,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES} | _where_installed("jax"),
         "platform": f"{platform.system()} {platform.machine()}",
         "byteorder": sys.byteorder,
     }
+
+
+def _where_installed(name: str) -> dict[str, str]:
+    try:
+        return {name: importlib.metadata.version(name)}
+    except importlib.metadata.PackageNotFoundError:
+        return {}
 
 
 def opening(study: Study, *, out: Path) -> dict[str, Any]:

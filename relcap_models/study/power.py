@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -23,7 +24,6 @@ from relcap_models.study.read import STUDY_FILE, Study, read_study
 from relcap_models.study.tables import write_tables
 
 DESIGN = ("units", "respondents", "partners", "waves")
-_SETTINGS = ("backend", "chains", "draws", "tune", "target_accept")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def power_study(
     study: Path | str,
     out: Path | str | None = None,
     *,
-    engine: str = "fast",
+    engine: str | None = None,
     overrides: Sequence[str] = (),
     replicates: int = 20,
     scheduler: str | None = None,
@@ -67,13 +67,15 @@ def power_study(
 ) -> Power:
     """Simulate surveys of each design in the study's `power:`, fit them, and say how precise they are.
 
-    Everything but the design is as the study's `simulation:` has it; programmes and outcomes are left out.
+    Everything but the design is as the study's `simulation:` has it. Programmes, outcomes and trends are left
+    out: a change is then as likely up as down.
 
     Parameters
     ----------
     study : a study folder with a `simulation:` · out : default `power` in it; results there are kept, and
         added to
-    engine : as in a study file; `both` is `nuts` · overrides : replace settings of it, as in `run_study`
+    engine, overrides : replace settings of the study file, as in `run_study`; without either the engine is
+        `fast`
     replicates : surveys of each design · scheduler, workers : see `study.many.run_many`
 
     Returns
@@ -87,32 +89,31 @@ def power_study(
     FitError
         If not one survey could be fitted.
     """
-    read = read_study(study, overrides=[*overrides, f"inference.engine={engine}"])
+    engines = [f"inference.engine={engine}"] if engine else []
+    read = read_study(study, overrides=["inference.engine=fast", *overrides, *engines])
     if replicates < 2:
         raise ConfigError(f"--replicates {replicates}: two are needed to tell a Monte Carlo error")
     out = Path(out) if out is not None else read.folder / "power"
     config = read.config
-    plans = list(_designs(read))
-    settings: dict[str, Any] = {key: getattr(config.inference, key) for key in _SETTINGS}
-    settings["engine"] = "fast" if config.inference.engine == "fast" else "nuts"
     shared = {
         "instruments": read.instruments,
         "analyses": config.analyses,
         "targets": config.targets,
-        "settings": settings,
+        "settings": config.inference.fit_settings(),
         "ci_prob": config.report.ci_prob,
         "seed": config.seed,
     }
     tasks, designs = {}, {}
-    for design, simulation in plans:
+    for design, simulation in list(_designs(read)):
         waves = _waves(read, design.waves)
+        world = json.dumps([simulation.model_dump(mode="json"), [wave.id for wave in waves]], sort_keys=True)
+        fingerprint = hashlib.sha256(world.encode()).hexdigest()[:8]
         for replicate in range(replicates):
-            key = f"{design.key}-{replicate:05d}"
+            key = f"{design.key}-{fingerprint}-{replicate:05d}"
             tasks[key] = {"simulation": simulation, "waves": waves, **shared, "key": key}
             designs[key] = {**asdict(design), "replicate": replicate}
     about = {
         "version": relcap_models.__version__,
-        "simulation": config.simulation.model_dump(mode="json"),
         "instruments": {name: i.model_dump(mode="json") for name, i in read.instruments.items()},
         "analyses": [analysis.model_dump(mode="json") for analysis in config.analyses],
         "targets": config.targets.model_dump(mode="json"),
@@ -131,27 +132,11 @@ def power_study(
         key, error = next(iter(many.failed.items()))
         raise FitError(f"not one of {len(tasks):,} surveys could be fitted; the first, {key}: {error}")
     found = pd.concat([table.assign(**designs[key]) for key, table in many.tables.items()], ignore_index=True)
-    table = precision(found, DESIGN, changes=_plan(read).changes)
+    table, left_out = precision(found, DESIGN, changes=_plan(read).changes)
     write_tables({"power": table}, out)
     for analysis in config.analyses:
         _draw(table[table["analysis"] == analysis.id], out / f"{analysis.id}.png", config.title)
-    return Power(out, table, many.failed, (*many.notes, *_not_told(found, table)))
-
-
-def _not_told(found: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
-    """Changes that were followed, but seen too seldom (or never missed) to say how likely they are seen."""
-    keys = ["analysis", "of", *DESIGN]
-    told = set(table.loc[table["quantity"] == "prob_seen", keys].itertuples(index=False, name=None))
-    followed = found.loc[found["quantity"] == "change", keys].drop_duplicates()
-    missing: dict[tuple[str, str], int] = {}
-    for row in followed.itertuples(index=False, name=None):
-        if row not in told:
-            missing[row[:2]] = missing.get(row[:2], 0) + 1
-    for (analysis, of), n in missing.items():
-        yield (
-            f"{analysis}: in {n} of the designs too few changes of '{of}' were seen, or missed, to say how "
-            "likely they are seen. Add --replicates, or wider `sd_…` and less `stability_…` to `simulation:`."
-        )
+    return Power(out, table, many.failed, (*many.notes, *left_out))
 
 
 def _plan(study: Study) -> Plan:
@@ -172,11 +157,11 @@ def _designs(study: Study) -> Iterator[tuple[Design, Simulation]]:
     )
     for combination in grid:
         design = Design(*combination)
-        yield design, _simulation(base, design)
+        yield design, _simulation(base, design, study_plans_partners=bool(plan.partners))
 
 
-def _simulation(base: Simulation, design: Design) -> Simulation:
-    if design.partners > design.units - 1:
+def _simulation(base: Simulation, design: Design, *, study_plans_partners: bool) -> Simulation:
+    if study_plans_partners and design.partners > design.units - 1:
         message = f"a unit cannot have {design.partners:g} partners among {design.units} units"
         remedy = "Lower `partners`, or raise `units`"
         raise ConfigError(problems=[Problem(STUDY_FILE, message, remedy, where="power")])
@@ -184,6 +169,8 @@ def _simulation(base: Simulation, design: Design) -> Simulation:
     block["organisation"] |= {"n_units": design.units, "n_respondents": design.units * design.respondents}
     block["nominations"]["partners"] = design.partners
     block |= {"programmes": (), "outcomes": ()}
+    for name in ("relations", "climate"):
+        block[name]["trend"] = 0.0
     try:
         return Simulation.model_validate(block)
     except ValidationError as error:

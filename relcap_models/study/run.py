@@ -230,17 +230,11 @@ def _agreement(
 def _fit(
     study: Study, analysis: Analysis, material: Material, *, stream: Path, progress: bool
 ) -> inference.Fit:
-    options = study.config.inference
     return inference.fit(
         analysis,
         material.survey,
-        engine="nuts" if options.engine == "both" else options.engine,
-        backend=options.backend,
+        **study.config.inference.fit_settings(),
         seed=int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0]),
-        chains=options.chains,
-        draws=options.draws,
-        tune=options.tune,
-        target_accept=options.target_accept,
         progress=progress,
         store=stream,
     )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-import relcap_models
 from relcap_models.errors import ConfigError, Problem
-from relcap_models.study.folder import MANIFEST
+from relcap_models.study.folder import INCOMPLETE, MANIFEST
 from relcap_models.study.manifest import opening
 from relcap_models.study.many import run_many
-from relcap_models.study.read import Study, read_study
+from relcap_models.study.read import STUDY_FILE, Study, read_study
 from relcap_models.study.run import RunResult, run_study
+
+_DONE = ".runs"
+"""Which studies have run; no study can have that name."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +62,18 @@ def run_studies(
     """
     out = Path(out).resolve()
     settings = [*overrides, *([f"inference.engine={engine}"] if engine else [])]
-    read = _read(studies, settings)
-    done = out / "runs"
+    done = out / _DONE
     tasks, name_of = {}, {}
-    for study in read:
+    for study in _read(studies, settings):
         name = study.config.name
-        key = f"{name}-{_fingerprint(study, out / name)}"
-        if not (out / name / MANIFEST).exists():
+        decisive = _decisive(opening(study, out=out / name))
+        key = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
+        if not _holds(out / name, decisive):
             (done / f"{key}.parquet").unlink(missing_ok=True)
         tasks[key] = {"study": str(study.folder.resolve()), "out": str(out / name), "settings": settings}
         name_of[key] = name
-    about = {"version": relcap_models.__version__}
     many = run_many(
-        checks_of_run,
-        tasks,
-        folder=done,
-        about=about,
-        scheduler=scheduler,
-        workers=workers,
-        progress=progress,
+        checks_of_run, tasks, folder=done, about={}, scheduler=scheduler, workers=workers, progress=progress
     )
     results = {name_of[key]: RunResult(out / name_of[key], checks) for key, checks in many.tables.items()}
     return Runs(results, {name_of[key]: error for key, error in many.failed.items()}, many.notes)
@@ -97,18 +93,28 @@ def _read(studies: Sequence[Path | str], settings: Sequence[str]) -> list[Study]
             problems += [
                 p if p.file == str(path) else replace(p, file=f"{path}/{p.file}") for p in error.problems
             ]
-    names = [study.config.name for study in read]
+    # Some systems take North and north for one folder.
+    names = [study.config.name.lower() for study in read]
     for name in dict.fromkeys(n for n in names if names.count(n) > 1):
-        folders = ", ".join(str(study.folder) for study in read if study.config.name == name)
+        folders = ", ".join(str(study.folder) for study in read if study.config.name.lower() == name)
         message = f"{folders} have the same name, which names their results"
-        problems.append(Problem("study.yaml", message, "Rename all but one", where="name", value=name))
+        remedy = "Give each study once, and a name of its own"
+        problems.append(Problem(STUDY_FILE, message, remedy, where="name", value=name))
     if problems:
         raise ConfigError(problems=problems)
     return read
 
 
-def _fingerprint(study: Study, out: Path) -> str:
-    """Of everything that decides the results, code apart."""
-    record = opening(study, out=out)
-    decisive = json.dumps([record["config"], record["inputs"]], sort_keys=True)
-    return hashlib.sha256(decisive.encode()).hexdigest()[:12]
+def _decisive(record: Mapping[str, Any]) -> str:
+    """What in a manifest decides the results, the machine apart."""
+    version = record["environment"]["relcap_models"]
+    return json.dumps([record["config"], record["inputs"], version], sort_keys=True)
+
+
+def _holds(results: Path, decisive: str) -> bool:
+    """Whether a folder holds the complete results of these inputs and settings."""
+    try:
+        record = json.loads((results / MANIFEST).read_text(encoding="utf-8"))
+        return record["status"] != INCOMPLETE and _decisive(record) == decisive
+    except (OSError, ValueError, KeyError):
+        return False

@@ -75,6 +75,8 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
     for name in fit.posterior:
         if name.startswith("cov_district"):  # large enough to be missed if it were left out
             fit.tree["posterior"][name][:] = np.eye(2)
+        if name.startswith("district"):  # as if most units were in the higher districts
+            fit.tree["posterior"][name][:] += 0.4
     found = next(u for u in unit_scores(fit) if u.role == role)
     frame, n, first = fit.frame, 200_000, 0
     unit, wave = found.unit[1], found.wave[1]
@@ -91,6 +93,8 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
         names.append(f"district_{rest}")
         district = frame.district_of_unit[unit] * len(frame.waves) + wave
         eta = eta + fit.draws(f"district_{mine}_effect")[first, district]
+        others = frame.district_of_unit * len(frame.waves) + wave
+        eta = eta + fit.draws(f"district_{rest}_effect")[first, others].mean(axis=0)
     covariances += [fit.draws(f"cov_{name}")[first] for name in names]
     eta = eta + sum(rng.multivariate_normal(np.zeros(len(sd)), c, size=n) for c in covariances)
     expected, _ = item_expectation(
@@ -100,6 +104,7 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
     assert abs(overall.mean() - found.scores.points[first, 1, -1]) < 5 * overall.std() / np.sqrt(n)
 
 
+@pytest.mark.parametrize("n_waves", [1, 2])
 @pytest.mark.parametrize(
     ("model", "role", "truth"),
     [
@@ -109,8 +114,9 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
         (Climate(instrument="psychological_safety"), "own_staff", "climate_scores"),
     ],
 )
-def test_scores_of_units_are_the_simulators_truth(model, role, truth):
-    simulated, survey = simulated_survey({}, model.instrument)
+def test_scores_of_units_are_the_simulators_truth(model, role, truth, n_waves):
+    lasting = {"nominations": {"partners": 3, "persistence": 1}}
+    simulated, survey = simulated_survey(lasting, model.instrument, n_waves=n_waves)
     found = next(u for u in unit_scores(true_fit(simulated, survey, model)) if u.role == role)
     table = unit_score_table(found, ci_prob=0.9, k=2)
     true = simulated.truth[truth]
