@@ -22,7 +22,7 @@ def jax_density():
 SMALLEST = "climate, one wave, districts"
 
 
-def equal_by_hand_and_in_jax(density, jax_density, shift=0.0):
+def equal_by_hand_and_in_jax(density, jax_density, *, shift=0.0, within=1e-11):
     rng, in_jax = np.random.default_rng(1), jax_density(density)
     for _ in range(3):
         x = density.layout.start(rng) + rng.normal(0.0, 0.5, density.layout.size)
@@ -31,8 +31,9 @@ def equal_by_hand_and_in_jax(density, jax_density, shift=0.0):
                 x[where] += shift
         value, gradient = density(x)
         by_jax, its_gradient = in_jax(x)
-        assert by_jax == pytest.approx(value, rel=1e-11)
-        np.testing.assert_allclose(its_gradient, gradient, rtol=0, atol=1e-10 * (1 + np.abs(gradient).max()))
+        assert by_jax == pytest.approx(value, rel=within)
+        reach = 10 * within * (1 + np.abs(gradient).max())
+        np.testing.assert_allclose(its_gradient, gradient, rtol=0, atol=reach)
 
 
 def test_value_and_gradient_of_one_design_are_those_by_hand(case_named, jax_density):
@@ -42,8 +43,11 @@ def test_value_and_gradient_of_one_design_are_those_by_hand(case_named, jax_dens
 @pytest.mark.recovery
 @pytest.mark.parametrize("name", ["one wave, own ratings", "two waves, some relations from one side"])
 def test_far_out_they_are_equal_too(name, case_named, jax_density):
-    """Own-unit means (waves' means) moved by thirty: of many answers the probability is below e⁻⁴⁰⁰."""
-    equal_by_hand_and_in_jax(case_named(name).density, jax_density, shift=30.0)
+    """Own-unit means (waves' means) moved by thirty: of many answers the probability is below e⁻⁴⁰⁰.
+
+    JAX's log Φ is an asymptotic series below −20, whose next term is 105/x⁸: 4e-9.
+    """
+    equal_by_hand_and_in_jax(case_named(name).density, jax_density, shift=30.0, within=4e-9)
 
 
 @pytest.mark.recovery
