@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -252,6 +254,16 @@ def verify(
         raise typer.Exit(CHECKS_FAILED)
 
 
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Ctrl-C ends many fits, and loses none that is done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("Interrupted: the fits so far are kept; the same command goes on from there.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
 @app.command()
 def power(
     study: StudyArgument,
@@ -282,7 +294,7 @@ def power(
     """
     from relcap_models.study import power_study
 
-    try:
+    with _resumable():
         found = power_study(
             study,
             out,
@@ -292,9 +304,6 @@ def power(
             scheduler=scheduler,
             workers=workers,
         )
-    except KeyboardInterrupt:
-        typer.echo("Interrupted: the fits so far are kept; the same command goes on from there.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     for line in found.notes:
         typer.echo(line, err=True)
     for key, error in found.failed_fits.items():
@@ -360,7 +369,7 @@ def calibrate(
     """
     from relcap_models.study import calibrate_study
 
-    try:
+    with _resumable():
         found = calibrate_study(
             study,
             out,
@@ -370,9 +379,6 @@ def calibrate(
             scheduler=scheduler,
             workers=workers,
         )
-    except KeyboardInterrupt:
-        typer.echo("Interrupted: the fits so far are kept; the same command goes on from there.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
     for line in found.notes:
         typer.echo(line, err=True)
     for line in found.failed:

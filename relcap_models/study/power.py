@@ -133,6 +133,8 @@ def power_study(
         raise FitError(f"not one of {len(tasks):,} surveys could be fitted; the first, {key}: {error}")
     found = pd.concat([table.assign(**designs[key]) for key, table in many.tables.items()], ignore_index=True)
     table, left_out = precision(found, DESIGN, changes=_plan(read).changes)
+    if table.empty:
+        raise FitError(f"of no design could two surveys be fitted. {' '.join(many.failed.values())}")
     write_tables({"power": table}, out)
     for analysis in config.analyses:
         _draw(table[table["analysis"] == analysis.id], out / f"{analysis.id}.png", config.title)

@@ -142,6 +142,9 @@ def test_a_plan_of_two_designs_is_fitted_told_and_drawn(study_folder, study_text
     by = table.set_index(["analysis", "quantity", "of", "respondents"])["value"].sort_index()
     for key in (("relations", "interval_width", "relation"), ("safety", "interval_width", "own_staff")):
         assert by[(*key, 24)] < by[(*key, 6)]
+    # Joined to the wrong truth, or a gap with its sign turned, intervals would hold it hardly ever.
+    for of in ("relation", "gap"):
+        assert by["relations", "coverage", of, 24] > 0.6
     assert by["relations", "ratings", "relation", 24] > 2 * by["relations", "ratings", "relation", 6]
     # The organisation's interval is far narrower than three points, so such a change is always seen.
     seen = table[(table["quantity"] == "prob_seen") & (table["of"] == "organisation")]
