@@ -3,8 +3,9 @@
 from relcap_models.inference.agreement import agreement
 from relcap_models.inference.checks import checks
 from relcap_models.inference.fit import Fit, fit
-from relcap_models.inference.loo import LooResult, loo, refit_left_out
+from relcap_models.inference.loo import LooResult, cross_validate, loo, refit_left_out
 from relcap_models.inference.predictive import Replicates, item_distributions, replicate
+from relcap_models.inference.predictive_fit import predictive_fit
 
 __all__ = [
     "Fit",
@@ -12,9 +13,11 @@ __all__ = [
     "Replicates",
     "agreement",
     "checks",
+    "cross_validate",
     "fit",
     "item_distributions",
     "loo",
+    "predictive_fit",
     "refit_left_out",
     "replicate",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.inference.fit import Fit
-from relcap_models.inference.loo import LooResult, loo, refit_left_out
+from relcap_models.inference.loo import LooResult, loo
 from relcap_models.inference.predictive import Replicates, replicate
 from relcap_models.inference.predictive_checks import item_check, unit_check
 
@@ -31,10 +31,8 @@ def checks(
     estimates: Mapping[str, pd.DataFrame],
     max_rhat: float = 1.01,
     min_ess: float = 400,
-    kfold: int = 0,
     replicates: Replicates | None = None,
     left_out: LooResult | None = None,
-    progress: bool = True,
 ) -> pd.DataFrame:
     """Check a fit and the tables made from it.
 
@@ -43,8 +41,8 @@ def checks(
     estimates : the uncontrolled tables, by name; those with columns `rhat`, `ess` and `ess_tail` are checked,
         every row
     max_rhat, min_ess : limits for every quantity that is kept and every row that is reported
-    kfold : how often the model is fitted again without respondents for whom leave-one-out fails
-    replicates, left_out : results of `replicate` and `loo`, where they are at hand; made here otherwise
+    replicates, left_out : results of `replicate` and of `loo` or `cross_validate`, where they are at hand;
+        made here otherwise
 
     Returns
     -------
@@ -59,13 +57,10 @@ def checks(
 
         rows = trust(fit)
     else:
-        left_out = left_out or loo(fit)
-        if kfold and left_out.n_bad:
-            left_out = refit_left_out(fit, left_out, folds=kfold, progress=progress)
         rows = [
             *_convergence(fit, estimates, max_rhat=max_rhat, min_ess=min_ess),
             *_sampler(fit),
-            _influence(left_out),
+            _influence(left_out or loo(fit)),
         ]
     rows += _predictive(fit, replicates or replicate(fit, seed=seed))
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
@@ -207,14 +202,9 @@ def _influence(found: LooResult) -> tuple:
     passed = share <= _MAX_BAD_SHARE
     name = str(k["respondent"].to_numpy()[worst])
     message = (
-        f"Left out one at a time, {share:.1%} of {len(k):,} respondents have a Pareto k above {_INFINITE:g} "
-        f"(at most {_MAX_BAD_SHARE:.0%}); the largest is {float(k[worst]):.2f}."
+        f"Left out one at a time, {share:.1%} of respondents have a Pareto k above {_INFINITE:g} "
+        f"(at most {_MAX_BAD_SHARE:.0%})."
     )
-    if found.n_bad and passed:
-        message += (
-            f" Before comparing models, fit again without the {found.n_bad:,} above {found.good_k:.2f}: "
-            "--set inference.kfold=10 (ten more fits)."
-        )
     if not passed:
         message += (
             " The estimates hang on single people more than the model foresees: look at how they answered, "

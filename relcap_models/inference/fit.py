@@ -20,7 +20,6 @@ from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
-from relcap_models.seeds import child_seed
 
 if TYPE_CHECKING:
     from relcap_models.models.density_jax import JaxDensity
@@ -140,12 +139,6 @@ def fit(
         "seed": seed,
     }
     return fit_frame(model, frame, settings, progress=progress, store=store)
-
-
-def refit(fit: Fit, frame: Frame, *, stage: str, progress: bool = True) -> Fit:
-    """The same model and settings on a frame of the same design, with the random numbers of `stage`."""
-    seed = int(child_seed(int(fit.settings["seed"]), stage).generate_state(1)[0])
-    return fit_frame(fit.model, frame, {**fit.settings, "seed": seed}, progress=progress)
 
 
 def fit_frame(

@@ -8,17 +8,21 @@ Rabe-Hesketh 2019).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import joblib
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp, ndtri
 from scipy.stats import qmc
 
 from relcap_models.errors import FitError
-from relcap_models.inference.fit import Fit, refit
+from relcap_models.inference.fit import Fit, fit_frame
 from relcap_models.inference.locations import rating_location, thinned
+from relcap_models.inference.progress import fold_progress
 from relcap_models.models.frame import Frame
+from relcap_models.seeds import child_seed
 
 MIN_DRAWS = 25
 """Fewer leave no tail that a Pareto distribution could be fitted to."""
@@ -31,28 +35,51 @@ _DRAWS_OF_A_PART = 20
 class LooResult:
     """Expected log predictive density of left-out respondents (Vehtari, Gelman & Gabry 2017).
 
-    elpd, se : sum over respondents, natural log, and its standard error
-    p_loo : effective number of parameters
-    elpd_respondent, pareto_k : (respondent)
-    good_k : a larger Pareto k means that the respondent's part is unreliable (0.7, less with few draws)
+    in_sample, elpd : (respondent) log predictive density of a respondent's answers, natural log, by a fit
+    with and by one without them
+    pareto_k, refitted : (respondent) of the weights, and whether the elpd comes from a fit without them
+    (`refit_left_out`) in place of weights
+    good_k : a larger Pareto k means that weights are unreliable (0.7, less with few draws)
     """
 
-    elpd: float
-    se: float
-    p_loo: float
-    elpd_respondent: xr.DataArray
+    in_sample: xr.DataArray
+    elpd: xr.DataArray
     pareto_k: xr.DataArray
+    refitted: xr.DataArray
     good_k: float
     n_draws: int
 
     @property
+    def total(self) -> float:
+        """Sum of `elpd` over respondents."""
+        return float(self.elpd.sum())
+
+    @property
+    def se(self) -> float:
+        """Standard error of `total`."""
+        return float(np.sqrt(self.elpd.size * self.elpd.var()))
+
+    @property
+    def p_loo(self) -> float:
+        """Effective number of parameters."""
+        return float(self.in_sample.sum()) - self.total
+
+    @property
     def bad(self) -> tuple[str, ...]:
-        """Respondents whose Pareto k is too large."""
-        return tuple(str(r) for r in self.pareto_k["respondent"].to_numpy()[self.pareto_k > self.good_k])
+        """Respondents whose Pareto k is too large, and who were not left out in a fit either."""
+        unreliable = (self.pareto_k > self.good_k) & ~self.refitted
+        return tuple(str(r) for r in self.pareto_k["respondent"].to_numpy()[unreliable])
 
     @property
     def n_bad(self) -> int:
         return len(self.bad)
+
+    def save(self, folder: Path) -> None:
+        """Write `loo.csv`: a row for each respondent."""
+        columns = ("elpd", "in_sample", "pareto_k", "refitted")
+        table = pd.DataFrame({name: getattr(self, name).to_numpy() for name in columns})
+        table.insert(0, "respondent_id", self.elpd["respondent"].to_numpy())
+        table.to_csv(folder / "loo.csv", index=False)
 
 
 def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
@@ -77,62 +104,87 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
     density = respondent_log_density(fit, n_draws=n_draws)
     n_used = len(density)
     log_weights, k = array_stats.psislw(density.T, axis=-1)
-    pointwise = logsumexp(log_weights + density.T, axis=1)
-    in_sample = logsumexp(density, axis=0) - np.log(n_used)
-    people = {"respondent": list(fit.frame.respondents)}
+
+    def of_respondents(values: np.ndarray) -> xr.DataArray:
+        return xr.DataArray(values, {"respondent": list(fit.frame.respondents)}, "respondent")
+
     return LooResult(
-        elpd=float(pointwise.sum()),
-        se=float(np.sqrt(len(pointwise) * pointwise.var())),
-        p_loo=float((in_sample - pointwise).sum()),
-        elpd_respondent=xr.DataArray(pointwise, coords=people, dims="respondent"),
-        pareto_k=xr.DataArray(np.where(np.isnan(k), np.inf, k), coords=people, dims="respondent"),
+        in_sample=of_respondents(logsumexp(density, axis=0) - np.log(n_used)),
+        elpd=of_respondents(logsumexp(log_weights + density.T, axis=1)),
+        pareto_k=of_respondents(np.where(np.isnan(k), np.inf, k)),
+        refitted=of_respondents(np.zeros(len(k), dtype=bool)),
         good_k=float(min(1.0 - 1.0 / np.log10(n_used), 0.7)),
         n_draws=n_used,
     )
+
+
+def cross_validate(fit: Fit, *, folds: int = 10, progress: bool = True) -> LooResult:
+    """Leave-one-respondent-out, and K-fold cross-validation of those for whom its weights cannot be trusted.
+
+    Where the fast engine, which makes the fits of the folds, does not take the design, they stay `bad`.
+
+    Parameters
+    ----------
+    folds : how many fits are made at most; 0 makes none
+
+    Raises
+    ------
+    FitError
+        If the fit has fewer than 25 draws in all.
+    """
+    found = loo(fit)
+    if not (folds and found.n_bad):
+        return found
+    try:
+        return refit_left_out(fit, found, folds=folds, progress=progress)
+    except FitError:
+        return found
 
 
 def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 10, progress: bool = True) -> LooResult:
     """K-fold cross-validation of the respondents for whom leave-one-out cannot be trusted.
 
     Those with a large Pareto k are shared out over the folds; for each fold the model is fitted again
-    without their answers, as long as the first time, and their part of the elpd comes from there.
+    without their answers, and their part of the elpd comes from there. The fast engine makes these fits: a
+    respondent's part moves with it by far less than by its own standard error.
 
     Parameters
     ----------
     found : of `loo` · folds : how many fits are made at most
 
-    Returns
-    -------
-    LooResult in which the Pareto k of those respondents is 0: nothing is weighted any more.
+    Raises
+    ------
+    FitError
+        If the design is one that the fast engine does not take.
     """
     people = fit.frame.respondents
     bad = np.array([people.index(name) for name in found.bad], dtype=np.int64)
-    pointwise, k = found.elpd_respondent.to_numpy().copy(), found.pareto_k.to_numpy().copy()
-    in_sample = pointwise.sum() + found.p_loo
+    elpd, refitted = found.elpd.copy(), found.refitted.copy()
     # In the order of units, so that a fold takes few people from each.
     unit = np.zeros(len(people), dtype=np.int64)
     unit[fit.frame.respondent_of_rating] = fit.frame.rater_of_rating
     bad = bad[np.argsort(unit[bad], kind="stable")]
     n_folds = min(folds, len(bad))
-    for fold in range(n_folds):
-        left_out = bad[fold::n_folds]
-        again = refit(fit, fit.frame.without_answers_of(left_out), stage=f"fold {fold}", progress=progress)
-        density = respondent_log_density(replace(again, frame=fit.frame), n_draws=found.n_draws)
-        pointwise[left_out] = logsumexp(density[:, left_out], axis=0) - np.log(len(density))
-        k[left_out] = 0.0
-    return replace(
-        found,
-        elpd=float(pointwise.sum()),
-        se=float(np.sqrt(len(pointwise) * pointwise.var())),
-        p_loo=float(in_sample - pointwise.sum()),
-        elpd_respondent=found.elpd_respondent.copy(data=pointwise),
-        pareto_k=found.pareto_k.copy(data=k),
-    )
+    shape = {"engine": "fast", "chains": 1, "draws": found.n_draws}
+    with fold_progress(total=n_folds, shown=progress) as done:
+        for fold in range(n_folds):
+            left_out = bad[fold::n_folds]
+            seed = int(child_seed(int(fit.settings["seed"]), f"fold {fold}").generate_state(1)[0])
+            others = fit.frame.without_answers_of(left_out)
+            again = fit_frame(fit.model, others, {**fit.settings, **shape, "seed": seed}, progress=False)
+            density = respondent_log_density(
+                replace(again, frame=fit.frame), n_draws=found.n_draws, people=left_out
+            )
+            elpd[left_out] = logsumexp(density, axis=0) - np.log(len(density))
+            refitted[left_out] = True
+            done(fold + 1)
+    return replace(found, elpd=elpd, refitted=refitted)
 
 
-def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
+def respondent_log_density(fit: Fit, *, n_draws: int, people: np.ndarray | None = None) -> np.ndarray:
     """(S, P) log probability of all answers of each respondent, their own effects integrated out.
 
+    people : positions of the respondents that are asked for, in that order; None: all of them
     Respondents with up to three effects of their own are integrated by adaptive Gauss–Hermite quadrature,
     others by 64 quasi-random points around the Gaussian approximation of their effects.
     """
@@ -144,6 +196,7 @@ def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
     draws = thinned(fit, n_draws)
     location = rating_location(draws, fit)
     n_dimensions, n_people = location.shape[2], len(frame.respondents)
+    people = np.arange(n_people) if people is None else people
     outer = [g for g in fit.structure.respondents if g.name != "rating"]
     slots, n_slots = _slots(frame, [g.group_of_rating for g in outer])
     factors = np.stack([_roots(draws(f"cov_{g.name}")) for g in outer], axis=1) if outer else None
@@ -170,17 +223,18 @@ def respondent_log_density(fit: Fit, *, n_draws: int) -> np.ndarray:
     gaussian = fit.model.response == "gaussian"
     offset = draws("intercept" if gaussian else "threshold")
     residual_sd = draws("residual_sd") if gaussian else np.ones_like(loading)
-    alike = [(np.flatnonzero(n_slots == n), *_nodes(n * n_dimensions)) for n in np.unique(n_slots)]
+    numbers = n_slots[people]
+    alike = [(np.flatnonzero(numbers == n), *_nodes(n * n_dimensions)) for n in np.unique(numbers)]
 
     first_threshold, n_categories = frame.first_threshold, frame.n_categories
 
     def of_draws(chosen_draws: np.ndarray) -> np.ndarray:
-        result = np.empty((len(chosen_draws), n_people))
+        result = np.empty((len(chosen_draws), len(people)))
         for row, s in enumerate(chosen_draws):
             parameters = (family, loading[s], offset[s], residual_sd[s], first_threshold, n_categories)
             for chosen, outer_nodes, outer_weights in alike:
                 result[row, chosen] = log_marginals(
-                    chosen,
+                    people[chosen],
                     begin,
                     order,
                     np.ascontiguousarray(location[s]),

@@ -78,6 +78,23 @@ def round_progress(*, shown: bool, console: Console | None = None) -> Iterator[R
         yield lambda number, left: status.update(f"      round {number}{_moving(left)}")
 
 
+@contextmanager
+def fold_progress(
+    *, total: int, shown: bool, console: Console | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Show how many of the fits without some respondents are done."""
+    console = console or Console(stderr=True)
+    if not shown:
+        yield lambda _done: None
+        return
+    text = "      without respondents whom leave-one-out cannot leave out: {} of {} fits"
+    if not console.is_terminal:
+        yield lambda done: console.print(text.format(done, total), markup=False, highlight=False)
+        return
+    with console.status(text.format(0, total)) as status:
+        yield lambda done: status.update(text.format(done, total))
+
+
 def _moving(left: Mapping[str, float]) -> str:
     moved = left["effects"]
     return f": effects moved by up to {moved:.2g} posterior sd" if math.isfinite(moved) else ""

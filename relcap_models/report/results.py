@@ -35,6 +35,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "checks": "analysis check subject value threshold passed message",
             "agreement": "analysis quantity n mean_difference p95_difference max_difference median_sd_ratio "
             "share_sd_ratio",
+            "predictive_fit": "analysis instrument elpd se p_loo n_kfold n_unreliable elpd_diff se_diff",
             "intake": "instrument read answers dont_know missing blank",
         }.items()
     }

@@ -70,10 +70,10 @@ class Inference(Declaration):
         400, gt=0, description="a reported figure with less bulk or tail ESS fails the checks"
     )
     kfold: int = Field(
-        0,
+        10,
         ge=0,
-        description="how many times the model is fitted again without some of the respondents for whom "
-        "leave-one-out fails (large Pareto k); 0 leaves them as they are",
+        description="respondents for whom leave-one-out fails (large Pareto k) are left out in so many "
+        "groups, in fits of the fast engine; 0 leaves them as they are",
     )
 
     def fit_settings(self) -> dict[str, Any]:

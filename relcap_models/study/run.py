@@ -145,6 +145,7 @@ def _analyse(
 ) -> tuple[dict[str, pd.DataFrame], list[dict[str, Any]]]:
     """Fit every analysis: uncontrolled tables with the checks, and what the report says about each."""
     tables: list[dict[str, pd.DataFrame]] = []
+    left_out: dict[str, inference.LooResult] = {}
     contexts: list[dict[str, Any]] = []
     for analysis in study.config.analyses:
         log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
@@ -157,7 +158,11 @@ def _analyse(
         fit = _fit(study, analysis, material, stream=stream, progress=progress)
         seconds = time.perf_counter() - began
         fit.save(place)
-        tables.append(_tables(study, material, fit, progress=progress))
+        if fit.settings["engine"] != "fast":
+            folds = study.config.inference.kfold
+            left_out[analysis.id] = inference.cross_validate(fit, folds=folds, progress=progress)
+            left_out[analysis.id].save(place)
+        tables.append(_tables(study, material, fit, left_out.get(analysis.id)))
         if study.config.inference.engine == "both":
             tables[-1] |= _agreement(study, material, fit, tables[-1], log=log)
         shutil.rmtree(stream, ignore_errors=True)
@@ -171,12 +176,15 @@ def _analyse(
                 seconds=seconds,
             )
         )
+    if left_out:
+        by_name = {analysis.id: analysis for analysis in study.config.analyses}
+        tables.append({"predictive_fit": inference.predictive_fit(by_name, left_out)})
     intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
     return {**stack_tables(tables), "intake": intake}, contexts
 
 
 def _tables(
-    study: Study, material: Material, fit: inference.Fit, *, progress: bool
+    study: Study, material: Material, fit: inference.Fit, left_out: inference.LooResult | None
 ) -> dict[str, pd.DataFrame]:
     """Estimates, predictive distributions and checks of one fit."""
     limits, ci_prob = study.config.inference, study.config.report.ci_prob
@@ -188,9 +196,8 @@ def _tables(
         estimates=estimates,
         max_rhat=limits.max_rhat,
         min_ess=limits.min_ess,
-        kfold=limits.kfold,
         replicates=replicates,
-        progress=progress,
+        left_out=left_out,
     )
     predicted = inference.item_distributions(fit, ci_prob=ci_prob, seed=seed, replicates=replicates)
     return {**estimates, "item_distributions": predicted, "checks": checks}

@@ -14,6 +14,8 @@ import pandas as pd
 from context_factory import context_of_study
 from table_factory import climate_tables, relation_tables
 
+from relcap_models.inference.predictive_fit import COLUMNS as PREDICTIVE_FIT
+
 HOSTILE = (
     "<script>window.hacked = true</script>",
     'Børn & Unge, "Øst"',
@@ -67,6 +69,16 @@ def write_results(
         for name, frame in climate_tables(rng, units, waves, suppress_all=all_suppressed).items():
             tables.setdefault(name, []).append(frame)
     tables["checks"] = [_checks(failing=failing)]
+    tables["predictive_fit"] = [
+        pd.DataFrame(
+            [
+                ["relations", "relational_capacity", -4301.2, 61.4, 412.7, 18, 0, 0.0, 0.0],
+                ["equal", "relational_capacity", -4318.9, 60.8, 409.1, 15, 0, -17.7, 6.2],
+                ["safety", "psychological_safety", -1204.0, 30.1, 66.0, 0, 2, None, None],
+            ],
+            columns=list(PREDICTIVE_FIT),
+        )
+    ]
     tables["intake"] = [
         pd.DataFrame(
             [["relational_capacity", 51000, 48000, 1200, 1500, 300]],

@@ -8,6 +8,7 @@ import pytest
 
 from relcap_models import cli, estimands, inference
 from relcap_models.errors import DataError
+from relcap_models.inference.predictive_fit import COLUMNS as PREDICTIVE_FIT
 from relcap_models.study import report_again, run_study, verify_results
 from relcap_models.study.run import STAGES
 
@@ -54,7 +55,7 @@ def sampling(monkeypatch):
         diagnostics = {"ci_kind": "eti", "median": 0.24, "mcse": 0.001, "ess": 900.0, "rhat": 1.0}
         return {"variance_shares": pd.DataFrame([shares | figures | diagnostics])}
 
-    def checks(fit, *, estimates, max_rhat, min_ess, kfold, replicates, progress):
+    def checks(fit, *, estimates, max_rhat, min_ess, replicates, left_out):
         check = {"analysis": "relations", "check": "rhat", "subject": "everything reported"}
         figures = {"value": 1.2, "threshold": max_rhat, "passed": choices.passed, "message": "R-hat is 1.2."}
         return pd.DataFrame([check | figures])
@@ -72,6 +73,10 @@ def sampling(monkeypatch):
         inference, "item_distributions", lambda *_, **__: pd.DataFrame(columns=DISTRIBUTION), raising=False
     )
     monkeypatch.setattr(inference, "fit", fit, raising=False)
+    monkeypatch.setattr(
+        inference, "cross_validate", lambda *_, **__: SimpleNamespace(save=lambda folder: None)
+    )
+    monkeypatch.setattr(inference, "predictive_fit", lambda *_: pd.DataFrame(columns=list(PREDICTIVE_FIT)))
     monkeypatch.setattr(inference, "checks", checks, raising=False)
     monkeypatch.setattr(estimands, "tables", tables, raising=False)
     return choices

@@ -48,7 +48,7 @@ ORGANISATION = ("variance_shares", "reliability", "item_parameters")
 
 ESTIMATE = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "rhat")
 
-UNCONTROLLED = ("checks", "intake", "agreement")
+UNCONTROLLED = ("checks", "intake", "agreement", "predictive_fit")
 
 _ROLES = {"seen_by_others": "seen_by", "as_rater": "as_rater", "within_unit": "within", "own_staff": "within"}
 

@@ -24,7 +24,8 @@ def scrub_checks(
 
     Rows stay, with their verdict. A posterior predictive check of a unit with two respondents is a figure
     about two people, so `value` is blanked and `message` says only that it is withheld; a respondent's id
-    goes too. An id that happens to be a common word hides more than it must, never less.
+    goes too. The share of all respondents with a large Pareto k stays, without the name of the worst. An id
+    that happens to be a common word hides more than it must, never less.
 
     Parameters
     ----------
@@ -47,6 +48,10 @@ def scrub_checks(
             items.get(_text(public.at[row, "analysis"])), subject
         )
         person = _found(of_respondent, subject) or _found(of_respondent, message)
+        # The share of respondents who weigh much is a figure about all of them, and names none.
+        if public.at[row, "check"] == "pareto_k" and not _found(of_respondent, message):
+            public.at[row, "subject"] = ""
+            continue
         if person or about_item or _found(units, subject) or _found(units, message) or pairs(subject):
             public.at[row, "value"] = None
             public.at[row, "message"] = "Withheld: about fewer people than the disclosure rules allow."

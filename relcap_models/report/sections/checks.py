@@ -105,7 +105,9 @@ def check_section(material: Material) -> Section:
         source="tables/checks.csv",
     )
     lead = Paragraph(texts("checks.how", passed=texts.whole(passed), total=texts.whole(len(checks))))
-    return Section("checks", texts("checks.title"), (lead, table, *_agreement(material)), "quality")
+    return Section(
+        "checks", texts("checks.title"), (lead, table, *_left_out(material), *_agreement(material)), "quality"
+    )
 
 
 def _agreement(material: Material) -> tuple[Block, ...]:
@@ -141,6 +143,36 @@ def _agreement(material: Material) -> tuple[Block, ...]:
     )
     table = Table(texts("checks.agreement_table"), columns, tuple(rows), source="tables/agreement.csv")
     return (Heading(texts("checks.agreement")), Paragraph(texts("checks.agreement_how")), table)
+
+
+def _left_out(material: Material) -> tuple[Block, ...]:
+    """How well each analysis predicts respondents who were left out."""
+    texts, found = material.texts, material.results.tables["predictive_fit"]
+    if found.empty:
+        return ()
+
+    def figure(value: float, digits: int) -> Cell:
+        return Cell(texts.number(value, digits), value)
+
+    rows = [
+        (
+            text_cell(row["analysis"]),
+            *(figure(row[name], 1) for name in ("elpd", "se", "p_loo")),
+            *(figure(row[name], 0) for name in ("n_kfold", "n_unreliable")),
+            *(figure(row[name], 1) for name in ("elpd_diff", "se_diff")),
+        )
+        for _, row in found.iterrows()
+    ]
+    error = Column(texts("columns.standard_error"))
+    columns = (
+        Column(texts("columns.analysis"), figures=False),
+        Column(texts("columns.elpd")),
+        error,
+        *(Column(texts(f"columns.{name}")) for name in ("p_loo", "kfold", "unreliable", "elpd_difference")),
+        error,
+    )
+    table = Table(texts("checks.left_out_table"), columns, tuple(rows), source="tables/predictive_fit.csv")
+    return (Heading(texts("checks.left_out")), Paragraph(texts("checks.left_out_how")), table)
 
 
 def _figure(material: Material, value: str) -> Cell:

@@ -339,14 +339,15 @@ def test_checks_say_nothing_about_small_units_and_single_respondents(world):
         ("relations", "ppc_unit_mean", "u4", 3.1, 0.05, True, "u4: observed 3.1."),
         ("relations", "loo_pareto_k", "u4_2", 0.9, 0.7, False, "Respondent u4_2 is influential."),
         ("relations", "rhat", "mean", 1.0, 1.01, True, "All R-hat at most 1.01."),
+        ("relations", "pareto_k", "respondent u4_2", 0.04, 0.1, True, "4% have a Pareto k above 1."),
     ]
     columns = ["analysis", "check", "subject", "value", "threshold", "passed", "message"]
     checks = pd.DataFrame(rows, columns=columns)
     public = apply_disclosure(world.tables | {"checks": checks}, world.survey, Disclosure())["checks"]
-    assert public["value"].isna().tolist() == [True, False, True, False]
-    assert public["passed"].tolist() == [False, True, False, True]
-    assert public["message"].str.contains("3.4|u4_2").tolist() == [False] * 4
-    assert public["subject"].tolist() == ["u0", "u4", "a respondent", "mean"]
+    assert public["value"].isna().tolist() == [True, False, True, False, False]
+    assert public["passed"].tolist() == [False, True, False, True, True]
+    assert public["message"].str.contains("3.4|u4_2").tolist() == [False] * 5
+    assert public["subject"].tolist() == ["u0", "u4", "a respondent", "mean", ""]
 
 
 def test_table_without_a_rule_is_refused(world):
