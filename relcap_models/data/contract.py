@@ -173,10 +173,20 @@ def check_table(
             check_waves(table, column.name, waves, findings)
         elif contract.references.get(column.name, ("",))[0] == "units":
             check_units(table, column.name, units, units_file, findings)
+    absent = [column.name for column in contract.columns if column.name not in table.columns]
     for name, cells in table.columns.items():
         if name not in frame:
             frame[name] = _as_attribute(cells, table.separator)
+            note_attribute(table.file, name, absent, findings)
     return pd.DataFrame(frame, index=pd.RangeIndex(table.n_rows))
+
+
+def note_attribute(file: str, column: str, absent: Sequence[str], findings: Findings) -> None:
+    """Say so where a column that the contract does not know is close to one that is not there."""
+    if close := nearest(column, absent):
+        findings.note(
+            f"{file}: column '{column}' is kept as an attribute; if it is '{close}', rename it to that"
+        )
 
 
 def empty_frame(name: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from relcap_models.schema import codes
 from relcap_models.schema.instrument import Instrument
 
 ANSWER, DONT_KNOW, MISSING, NOT_UNDERSTOOD = range(4)
@@ -68,21 +69,13 @@ def kinds_of_texts(items: Items, texts: Sequence[str], numbers: np.ndarray) -> n
     kinds = np.where(np.isnan(numbers), NOT_UNDERSTOOD, ANSWER)[None, :].repeat(
         len(items.instruments), axis=0
     )
-    plain = [_plain(text) for text in texts]
+    plain = [codes.plain(text) for text in texts]
     for k, instrument in enumerate(items.instruments):
-        for codes, kind in ((instrument.missing, MISSING), (instrument.dont_know, DONT_KNOW)):
-            words, numeric = {_plain(code) for code in codes}, {_number(code) for code in codes} - {None}
+        for listed, kind in ((instrument.missing, MISSING), (instrument.dont_know, DONT_KNOW)):
+            words, numeric = (
+                {codes.plain(code) for code in listed},
+                {codes.number(code) for code in listed} - {None},
+            )
             is_code = [text in words or number in numeric for text, number in zip(plain, numbers.tolist())]
             kinds[k, np.array(is_code, dtype=bool)] = kind
     return kinds
-
-
-def _plain(text: str) -> str:
-    return text.strip().replace("’", "'").casefold()
-
-
-def _number(code: str) -> float | None:
-    try:
-        return float(code)
-    except ValueError:
-        return None

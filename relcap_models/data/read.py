@@ -28,7 +28,7 @@ _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 def read_survey(
     tables: Path | str | Tables,
     *,
-    instruments: Sequence[str | Path | Instrument] | Mapping[str, Instrument],
+    instruments: str | Path | Instrument | Sequence[str | Path | Instrument] | Mapping[str, Instrument],
     waves: Sequence[Wave | str] | None = None,
 ) -> Survey:
     """The tables of a study, checked against their contracts, the instruments and each other.
@@ -38,7 +38,7 @@ def read_survey(
     tables : a folder with `responses.csv` (or .parquet), `units.csv` …, or a mapping of those names to files
         or DataFrames. Responses may be long (one row per answer) or wide (one column per item). Without a
         units table the units are those that responses name, and a note says so.
-    instruments : shipped ids, paths of instrument files, or instruments
+    instruments : shipped ids, paths of instrument files, or instruments; one, or all that the tables use
     waves : declared waves in order of time; None: those found in the tables, sorted by id
 
     Returns
@@ -101,9 +101,11 @@ def read_survey(
 
 
 def _instruments(
-    instruments: Sequence[str | Path | Instrument] | Mapping[str, Instrument],
+    instruments: str | Path | Instrument | Sequence[str | Path | Instrument] | Mapping[str, Instrument],
 ) -> dict[str, Instrument]:
     given = instruments.values() if isinstance(instruments, Mapping) else instruments
+    if isinstance(given, str | Path | Instrument):
+        given = [given]
     found: dict[str, Instrument] = {}
     problems = []
     for element in given:

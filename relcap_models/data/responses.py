@@ -16,12 +16,13 @@ from relcap_models.data.cells import (
     text_columns,
     wide_cells,
 )
-from relcap_models.data.contract import check_columns, check_filled, check_one_line
+from relcap_models.data.contract import check_columns, check_filled, check_one_line, note_attribute
 from relcap_models.data.findings import Findings
 from relcap_models.data.items import ANSWER, DONT_KNOW, MISSING, NOT_UNDERSTOOD, Items, kinds_of_texts
 from relcap_models.data.numerals import read_numerals
 from relcap_models.data.rows import Known, RowIds, check_one_unit_per_respondent, row_ids
 from relcap_models.data.table import Column, Table
+from relcap_models.schema.tables import table_contract
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,11 @@ def read_responses(table: Table, items: Items, known: Known, findings: Findings)
         cells.row[order], cells.item[order], cells.text[order], cells.texts, cells.columns, cells.blank
     )
     kinds = kinds[order]
-    build = _FrameBuilder(items, ids, known, text_columns(table, items))
+    attributes = text_columns(table, items)
+    absent = [name for name in table_contract("responses").names if name not in table.columns]
+    for name in attributes:
+        note_attribute(table.file, name, absent, findings)
+    build = _FrameBuilder(items, ids, known, attributes)
     is_answer = np.flatnonzero(kinds == ANSWER)
     answers = build.frame(cells.row[is_answer], cells.item[is_answer], numbers[cells.text[is_answer]])
     is_dont_know = np.flatnonzero(kinds == DONT_KNOW)

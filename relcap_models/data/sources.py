@@ -13,7 +13,7 @@ from relcap_models.data.columns import column_of_arrow, named_columns, table_of_
 from relcap_models.data.csvfile import read_csv
 from relcap_models.data.findings import Findings
 from relcap_models.data.table import Table
-from relcap_models.schema.problems import suggestion
+from relcap_models.schema.problems import nearest, suggestion
 from relcap_models.schema.tables import TABLES
 
 Tables = Mapping[str, Path | str | pd.DataFrame]
@@ -45,6 +45,13 @@ def _in_folder(folder: Path, findings: Findings) -> dict[str, Path]:
                 findings.add(
                     path.name, "tables are read from .csv and .parquet files", "Save it as CSV UTF-8"
                 )
+            continue
+        if name not in TABLES and (close := nearest(name, TABLES)):
+            findings.add(
+                path.name,
+                "there is no table of this name",
+                f"Did you mean '{close}'? Rename the file, or move it elsewhere",
+            )
             continue
         if name in found:
             findings.add(

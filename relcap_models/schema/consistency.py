@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relcap_models.errors import Problem
+from relcap_models.schema import codes
 from relcap_models.schema.instrument import OVERALL
 from relcap_models.schema.problems import suggestion
 
@@ -123,22 +124,32 @@ def _scale(where: str, scale: Any) -> Iterator[_Finding]:
 
 
 def _codes(content: Mapping[str, Any]) -> Iterator[_Finding]:
-    dont_know, missing = content.get("dont_know"), content.get("missing")
-    scale = content.get("scale") if isinstance(content.get("scale"), Mapping) else {}
-    answers = range(0)
-    if isinstance(scale.get("minimum", 1), int) and isinstance(scale.get("maximum", 5), int):
-        answers = range(scale.get("minimum", 1), scale.get("maximum", 5) + 1)
-    for name, codes in (("dont_know", dont_know), ("missing", missing)):
-        for i, code in enumerate(codes if isinstance(codes, list) else ()):
-            if isinstance(code, str) and code.strip() in {str(answer) for answer in answers}:
+    ranges = [_range(content.get("scale") or {})]
+    ranges += [_range(item["scale"]) for item in _mappings(content.get("items")) if item.get("scale")]
+    listed = {name: _texts(content.get(name)) for name in ("dont_know", "missing")}
+    for name, found in listed.items():
+        for i, code in found:
+            if any(limits and codes.is_answer(code, *limits) for limits in ranges):
                 yield f"{name}[{i}]", "this code is also an answer on the scale", "Use another code", code
-            if (
-                name == "missing"
-                and isinstance(dont_know, list)
-                and isinstance(code, str)
-                and code in dont_know
-            ):
+            if name == "missing" and any(codes.same(code, other) for _, other in listed["dont_know"]):
                 yield f"{name}[{i}]", "this code also stands under `dont_know`", "Keep it in one list", code
+
+
+def _range(scale: Any) -> tuple[int, int] | None:
+    """Ends of a scale, also where they are written as text or with a decimal point; None if they are none."""
+    if not isinstance(scale, Mapping):
+        return None
+    try:
+        return int(float(scale.get("minimum", 1))), int(float(scale.get("maximum", 5)))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _texts(elements: Any) -> list[tuple[int, str]]:
+    """Position and text of the elements that are texts."""
+    return (
+        [(i, e) for i, e in enumerate(elements) if isinstance(e, str)] if isinstance(elements, list) else []
+    )
 
 
 def _mappings(elements: Any) -> list[Mapping[str, Any]]:

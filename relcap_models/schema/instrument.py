@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from relcap_models.schema import codes
+
 Language = Literal["da", "nb", "en"]
 Text = dict[str, str]
 """Language code to text. The codes of the shipped files are `da`, `nb` and `en`; others are allowed."""
@@ -18,7 +20,7 @@ OVERALL = "overall"
 class Declaration(BaseModel):
     """Base of everything that a YAML file declares: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Dimension(Declaration):
@@ -129,7 +131,11 @@ class Instrument(Declaration):
         unused = [d for d in self.dimension_ids if d not in used]
         if unused:
             raise ValueError(f"dimensions without items: {', '.join(unused)}")
-        codes = set(self.dont_know) & set(self.missing)
-        if codes:
-            raise ValueError(f"codes are both missing and don't know: {', '.join(sorted(codes))}")
+        both = [code for code in self.missing if any(codes.same(code, other) for other in self.dont_know)]
+        if both:
+            raise ValueError(f"codes are both missing and don't know: {', '.join(sorted(both))}")
+        scales = {(s.minimum, s.maximum) for s in (self.scale, *map(self.scale_of, self.items))}
+        answers = [c for c in (*self.dont_know, *self.missing) if any(codes.is_answer(c, *s) for s in scales)]
+        if answers:
+            raise ValueError(f"codes are also answers on the scale: {', '.join(answers)}")
         return self

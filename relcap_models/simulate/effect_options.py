@@ -93,7 +93,7 @@ class Path(Declaration):
 
     One unit more of the source (its mean over dimensions, apart from leniency) raises every dimension of `to`
     by `coefficient`: how others rate the unit (`target`), how the unit rates others (`perceiver`), how it
-    rates itself (`self`), or another climate instrument.
+    rates itself (`self`), or another climate instrument. What a programme does to the source travels too.
     """
 
     source: str

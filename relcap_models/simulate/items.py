@@ -83,11 +83,14 @@ def draw_items(
 
 
 def _skewed(options: Items, n_categories: int) -> np.ndarray:
-    """(category − 1,) normal quantiles of cumulative shares that follow a beta distribution."""
+    """(category − 1,) normal quantiles of cumulative shares that follow a beta distribution.
+
+    An answer that nobody gives would have a threshold at infinity; ±8 is never reached either.
+    """
     top = options.mean_answer * options.concentration
     bottom = (1 - options.mean_answer) * options.concentration
     edges = np.arange(1, n_categories) / n_categories
-    return stats.norm.ppf(stats.beta.cdf(edges, top, bottom))
+    return np.clip(stats.norm.ppf(stats.beta.cdf(edges, top, bottom)), -8.0, 8.0)
 
 
 def draw_answers(

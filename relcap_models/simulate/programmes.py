@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,11 @@ import pandas as pd
 
 from relcap_models.data.survey import Wave
 from relcap_models.errors import ConfigError, Problem
+from relcap_models.schema.instrument import Instrument
 from relcap_models.seeds import generator
 from relcap_models.simulate.effect_options import Programme
 from relcap_models.simulate.organisation import Roster
+from relcap_models.simulate.units import CLIMATE, ROLES, Key, Links
 
 ENDS = ("perceiver", "target", "both", "self", "climate")
 
@@ -123,6 +125,22 @@ def _deal(
     return start[group_of_unit]
 
 
+def programme_parts(
+    programmes: Programmes, links: Links, instruments: Mapping[str, Instrument], roster: Roster
+) -> dict[Key, np.ndarray]:
+    """(instrument, role) → (wave, unit, 1) what programmes do to unit effects.
+
+    What a programme does to a climate goes on along the paths from it.
+    """
+    shape = (roster.n_waves, roster.n_units)
+    direct = {
+        (instrument.id, role): programmes.effect(role, *shape)[..., None]
+        for instrument in instruments.values()
+        for role in (ROLES if instrument.about_targets else (CLIMATE,))
+    }
+    return links.along_paths(direct)
+
+
 def programmes_table(programmes: Programmes, roster: Roster, *, waves: Sequence[Wave]) -> pd.DataFrame:
     """`programmes.csv`: unit_id, programme, start_wave; units that never start have no row."""
     wave_ids = np.array([wave.id for wave in waves], dtype=object)
@@ -141,7 +159,10 @@ def programmes_table(programmes: Programmes, roster: Roster, *, waves: Sequence[
 
 
 def programme_effects_table(programmes: Programmes, roster: Roster) -> pd.DataFrame:
-    """programme, unit, end, effect: what the programme adds (latent) at that end once it has started."""
+    """programme, unit, end, effect: what the programme adds (latent) at that end once it has started.
+
+    Without what a climate passes on along its paths; `unit_effects` has all of it.
+    """
     rows = []
     for option in programmes.options:
         units = roster.unit_ids[programmes.starts[option.id] >= 0]

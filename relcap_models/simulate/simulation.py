@@ -18,11 +18,16 @@ from relcap_models.simulate.options import Simulation
 from relcap_models.simulate.organisation import Roster, draw_roster
 from relcap_models.simulate.outcomes import draw_outcomes
 from relcap_models.simulate.parameters import item_parameters_table, parameters_table
-from relcap_models.simulate.programmes import draw_programmes, programme_effects_table, programmes_table
+from relcap_models.simulate.programmes import (
+    draw_programmes,
+    programme_effects_table,
+    programme_parts,
+    programmes_table,
+)
 from relcap_models.simulate.sample import draw_answering, draw_design
 from relcap_models.simulate.story import Story, tell
 from relcap_models.simulate.truth import effect_tables, respondent_table, respondent_wave_table, score_tables
-from relcap_models.simulate.units import CLIMATE, UnitEffects, draw_unit_effects
+from relcap_models.simulate.units import CLIMATE, Links, UnitEffects, draw_unit_effects
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ def simulate(
     programmes = draw_programmes(
         options.programmes, roster, _level(units, instruments), waves=waves, seed=seed
     )
+    parts = programme_parts(programmes, Links(options.climate, instruments), instruments, roster)
     stories = {
-        instrument.id: tell(options, instrument, roster, units, programmes, seed=seed)
+        instrument.id: tell(options, instrument, roster, units, programmes, parts, seed=seed)
         for instrument in instruments.values()
     }
     respondents = _draw_respondents(options, instruments, roster, waves, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from relcap_models.simulate.items import ItemParameters, draw_items
 from relcap_models.simulate.options import Simulation
 from relcap_models.simulate.organisation import Roster
 from relcap_models.simulate.programmes import Programmes
-from relcap_models.simulate.units import CLIMATE, ROLES, UnitEffects
+from relcap_models.simulate.units import CLIMATE, ROLES, Key, UnitEffects
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,22 @@ def tell(
     roster: Roster,
     units: UnitEffects,
     programmes: Programmes,
+    parts_of_programmes: Mapping[Key, np.ndarray],
     *,
     seed: int,
 ) -> Story:
-    """Put the effects of one instrument together and draw its items."""
+    """Put the effects of one instrument together and draw its items.
+
+    parts_of_programmes : of `programme_parts`
+    """
     block = options.block_of(instrument)
     n_dimensions = len(instrument.dimensions)
     if instrument.about_targets:
-        parts = _relation_parts(options, instrument, roster, units, programmes, seed)
+        both = programmes.effect_both(roster.n_waves, roster.n_units)[..., None]
+        parts = _relation_parts(options, instrument, roster, units, parts_of_programmes, both, seed)
     else:
         effect = units.effects[instrument.id, CLIMATE]
-        parts = {CLIMATE: _unit_part(effect, programmes.effect("climate", roster.n_waves, roster.n_units))}
+        parts = {CLIMATE: _unit_part(effect, parts_of_programmes[instrument.id, CLIMATE])}
     noise_own, noise = _noise_sd(block, instrument)
     mean = np.tile(block.trend * np.arange(roster.n_waves)[:, None], (1, n_dimensions))
     shift = block.own_unit_shift if isinstance(block, Relations) else 0.0
@@ -115,7 +121,8 @@ def _relation_parts(
     instrument: Instrument,
     roster: Roster,
     units: UnitEffects,
-    programmes: Programmes,
+    parts_of_programmes: Mapping[Key, np.ndarray],
+    both: np.ndarray,
     seed: int,
 ) -> dict[str, Part]:
     at_ends = district_effects(options.relations, instrument, roster, seed=seed)
@@ -123,13 +130,12 @@ def _relation_parts(
     parts = {
         role: _unit_part(
             units.effects[instrument.id, role],
-            programmes.effect(role, roster.n_waves, roster.n_units),
+            parts_of_programmes[instrument.id, role],
             districts[role],
         )
         for role in ROLES
     }
     relation = relation_effects(options.relations, options.departures, instrument, roster, seed=seed)
-    both = programmes.effect_both(roster.n_waves, roster.n_units)
     parts["relation"] = _unit_part(relation, both)
     return parts
 
@@ -138,7 +144,7 @@ def _unit_part(effect: np.ndarray, programme: np.ndarray, district: np.ndarray |
     def shaped(part: np.ndarray | float) -> np.ndarray:
         return np.broadcast_to(part, effect.shape)
 
-    return Part(effect=effect, programme=shaped(programme[..., None]), district=shaped(district))
+    return Part(effect=effect, programme=shaped(programme), district=shaped(district))
 
 
 def _noise_sd(block: Relations | Climate, instrument: Instrument) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def draw_unit_effects(
             raw[instrument.id, role] = effect
         covariances.append(covariance)
         variables += [(instrument.id, role, d) for role in roles for d in instrument.dimension_ids]
-    combine = _Links(options.climate, instruments)
+    combine = Links(options.climate, instruments)
     return UnitEffects(
         effects=combine(raw),
         covariance=_implied_covariance(combine, raw, covariances),
@@ -89,7 +89,7 @@ def _own_covariance(block: Relations | Climate, instrument: Instrument) -> tuple
     return ROLES, np.kron(block.role_correlation(), dimensions) * np.outer(sd, sd)
 
 
-class _Links:
+class Links:
     """The straight effects between unit variables: a linear map, so it also gives their covariance."""
 
     def __init__(self, climate: Climate, instruments: Mapping[str, Instrument]) -> None:
@@ -99,15 +99,19 @@ class _Links:
         sources = tuple(i.id for i in instruments.values() if not i.about_targets)
         self.order = _causal_order(climate.paths, sources)
 
-    def __call__(self, raw: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+    def along_paths(self, raw: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+        """With what each climate does to others, causes before effects."""
         total = dict(raw)
-        level: dict[str, np.ndarray] = {}
         for source in self.order:
-            level[source] = total[source, CLIMATE].mean(axis=-1, keepdims=True)
+            level = total[source, CLIMATE].mean(axis=-1, keepdims=True)
             for path in self.paths:
                 if path.source == source:
                     for key in self._ends(path):
-                        total[key] = total[key] + path.coefficient * level[source]
+                        total[key] = total[key] + path.coefficient * level
+        return total
+
+    def __call__(self, raw: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+        total = self.along_paths(raw)
         if self.relations:
             kindness = total[self.relations[0], "perceiver"].mean(axis=-1, keepdims=True)
             for source in self.order:
@@ -153,7 +157,7 @@ def _causal_order(paths: tuple[Path, ...], climate: tuple[str, ...]) -> tuple[st
 
 
 def _implied_covariance(
-    combine: _Links, raw: Mapping[Key, np.ndarray], covariances: list[np.ndarray]
+    combine: Links, raw: Mapping[Key, np.ndarray], covariances: list[np.ndarray]
 ) -> np.ndarray:
     """Covariance of the totals: the linear map applied to a square root of the own covariance."""
     n = sum(len(c) for c in covariances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +50,10 @@ def gather(study: Study) -> Material:
         raise ConfigError(
             problems=_absent(study.folder, absent, simulated=study.config.simulation is not None)
         )
+    # A folder rather than its files: then two files of one table, and misspelt names, are told.
+    source = paths if study.config.tables is not None else study.folder / DATA
     return Material(
-        read_survey(paths, instruments=tuple(study.instruments.values()), waves=study.waves), None
+        read_survey(source, instruments=tuple(study.instruments.values()), waves=study.waves), None
     )
 
 
@@ -65,7 +67,8 @@ def problems_of_study(draft: Draft) -> tuple[Problem, ...]:
     if not draft.declarations_hold or not present:
         return draft.problems
     try:
-        read_survey(present, instruments=tuple(draft.instruments.values()), waves=draft.waves)
+        source = present if draft.tables is not None else draft.folder / DATA
+        read_survey(source, instruments=tuple(draft.instruments.values()), waves=draft.waves)
     except DataError as error:
         return (*draft.problems, *error.problems)
     return draft.problems
@@ -101,10 +104,36 @@ def write_simulation(study: Study, out: Path) -> tuple[Path, Path]:
         message = f"holds tables that no simulation made ({', '.join(foreign)}), so nothing was written"
         raise ConfigError(problems=[Problem(str(data), message, "Give another --out, or move them away")])
     simulated = simulate_study(study)
+    earlier = [*_tables_in(data).values(), *_truth_in(truth)]
     write(simulated, data, truth)
-    made = {f"{name}.csv": sha256(data / f"{name}.csv") for name in simulated.tables}
-    write_json(truth / _MADE, {"seed": study.config.seed, "tables": made})
+    # What an earlier simulation made and this one does not is about another organisation.
+    new = {*(data / f"{name}.csv" for name in simulated.tables), *_files(truth, simulated.truth)}
+    for path in earlier:
+        if path not in new:
+            path.unlink(missing_ok=True)
+    made = {
+        "seed": study.config.seed,
+        "tables": {f"{name}.csv": sha256(data / f"{name}.csv") for name in simulated.tables},
+        "truth": [f"{name}.csv" for name in simulated.truth],
+        "waves": [wave.id for wave in study.waves],
+        "instruments": list(study.instruments),
+        "simulation": study.config.simulation.model_dump(mode="json"),
+    }
+    write_json(truth / _MADE, made)
     return data, truth
+
+
+def _files(folder: Path, names: Iterable[str]) -> list[Path]:
+    return [folder / f"{name}.csv" for name in names]
+
+
+def _truth_in(truth: Path) -> list[Path]:
+    """Truth that an earlier simulation wrote here."""
+    try:
+        names = json.loads((truth / _MADE).read_text(encoding="utf-8"))["truth"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [truth / Path(name).name for name in names if isinstance(name, str)]
 
 
 def is_simulated(study: Study, material: Material) -> bool:
@@ -123,8 +152,12 @@ def table_paths(folder: Path, tables: Tables | None) -> dict[str, Path]:
 
 
 def _tables_in(data: Path) -> dict[str, Path]:
-    places = [(name, data / f"{name}{suffix}") for name in Tables.model_fields for suffix in _SUFFIXES]
-    return {name: path for name, path in places if path.is_file()}
+    """Tables in a folder by name; of two files of one table, which is a problem, the CSV."""
+    there = (
+        sorted(data.iterdir(), key=lambda path: path.suffix.lower(), reverse=True) if data.is_dir() else ()
+    )
+    found = {path.stem: path for path in there if path.suffix.lower() in _SUFFIXES and path.is_file()}
+    return {name: found[name] for name in Tables.model_fields if name in found}
 
 
 def _made_by_simulation(table: Path, truth: Path) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.data import Wave
-from relcap_models.errors import InstrumentError
+from relcap_models.errors import DataError, InstrumentError
 from relcap_models.schema import load_instrument
 
 IDS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item"]
@@ -310,3 +310,18 @@ def test_all_unknown_instruments_are_told_at_once(study):
     with pytest.raises(InstrumentError) as caught:
         study.read(instruments=("relational_capasity", "psychological_savety"))
     assert [p.file for p in caught.value.problems] == ["relational_capasity", "psychological_savety"]
+
+
+def test_a_column_that_is_nearly_one_of_the_contract_is_named(study):
+    study.replace("units", "n_leaders", "n_leader")
+    study.replace("respondents", "role", "rolle")
+    notes = " ".join(study.read().intake.notes)
+    assert "units.csv: column 'n_leader' is kept as an attribute; if it is 'n_leaders'" in notes
+    assert "respondents.csv: column 'rolle' is kept as an attribute; if it is 'role'" in notes
+
+
+def test_one_instrument_may_be_given_by_its_name_alone(study):
+    study.instruments = "relational_capacity"
+    with pytest.raises(DataError) as caught:
+        study.read()
+    assert {problem.column for problem in caught.value.problems} == {"instrument"}

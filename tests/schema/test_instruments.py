@@ -185,3 +185,29 @@ def test_unknown_instrument_names_the_nearest(tmp_path):
     (tmp_path / "own.yaml").write_text(GOOD, encoding="utf-8")
     with pytest.raises(InstrumentError, match=r"Did you mean the file 'own\.yaml'"):
         load_instrument("own", base=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ('dont_know: ["9"]', 'dont_know: ["04"]', "dont_know[0]"),
+        ('dont_know: ["9"]', 'dont_know: ["4.0"]', "dont_know[0]"),
+        ("scale: {minimum: 1, maximum: 7", 'scale: {minimum: "1", maximum: 9', "dont_know[0]"),
+        (
+            'text: {en: "Two?"}',
+            'text: {en: "Two?"}, scale: {maximum: 10, favourable_from: 7}',
+            "dont_know[0]",
+        ),
+        ('dont_know: ["9"]', 'dont_know: ["DK"]\nmissing: ["dk "]', "missing[0]"),
+        ('dont_know: ["9"]', 'dont_know: ["99"]\nmissing: ["99.0"]', "missing[0]"),
+    ],
+)
+def test_a_code_that_would_swallow_answers_is_refused_however_it_is_written(tmp_path, old, new, place):
+    assert old in GOOD
+    assert set(problems_in(tmp_path, GOOD.replace(old, new))) == {place}
+
+
+def test_a_huge_scale_is_checked_at_once(tmp_path):
+    text = GOOD.replace("maximum: 7", "maximum: 300000000").replace('dont_know: ["9"]', 'dont_know: ["-9"]')
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    assert load_instrument("own.yaml", base=tmp_path).dont_know == ("-9",)

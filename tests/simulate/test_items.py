@@ -158,3 +158,17 @@ def test_response_styles_move_answers_to_ends_middle_and_agreement(items):
 
 def test_logistic_noise_has_the_sd_that_thresholds_are_laid_for():
     assert stats.logistic.std() == pytest.approx(LOGISTIC_SD)
+
+
+def test_answers_that_nobody_gives_have_thresholds_and_the_truth_knows_it(instruments):
+    """So concentrated that cumulative shares are 0 or 1 to rounding: all answer 4, and are expected to."""
+    options = Items(mean_answer=0.7, concentration=3000, location_sd=0, spread_sd=0, loading_sd=0)
+    instrument = instruments["relational_capacity"]
+    rng = np.random.default_rng(1)
+    items = draw_items(options, "probit", instrument, np.full(2, 0.5), rng)
+    assert all(np.isfinite(t).all() for t in items.thresholds)
+    latent = 0.5 * rng.standard_normal((2000, 2))
+    answers = draw_answers(items, latent, stretch=np.ones(2000), agreement=np.zeros(2000), rng=rng)
+    expected, _ = expected_answers(items, np.zeros((1, 2)), np.full(2, 0.5))
+    np.testing.assert_allclose(answers.mean(axis=0), expected[0], atol=0.05)
+    assert (answers == 4).mean() > 0.99

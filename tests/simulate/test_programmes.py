@@ -112,3 +112,14 @@ def test_outcomes_follow_the_true_capacity_with_their_stated_error(run):
     assert abs(standard.mean()) < 4.5 / np.sqrt(n)
     assert abs(standard.var() - 1) < 4.5 * np.sqrt(2 / n)
     assert np.allclose(table["se"], 1 / np.sqrt(table["n"].astype(float)), atol=1e-4)
+
+
+def test_what_a_programme_does_to_leadership_travels_along_its_paths(run):
+    paths = [{"source": RL, "to": "target", "coefficient": 0.5}]
+    for_leaders = {"id": "training", "starts": ["w2"], "share": 0.5, "on_climate": 0.8}
+    plain, trained = run(climate={"paths": paths}), run(for_leaders, climate={"paths": paths})
+    units = trained.truth["unit_effects"]
+    on = exposed(trained, units["unit"], units["wave"])
+    sizes = {"climate": 0.8, "target": 0.4, "perceiver": 0.0, "self": 0.0}
+    assert np.allclose(units["programme"], units["role"].map(sizes) * on)
+    assert np.allclose(units["total"] - plain.truth["unit_effects"]["total"], units["programme"])

@@ -1,5 +1,8 @@
 """A study's answers come from its tables, or from its simulation where there are none, never from both."""
 
+import json
+
+import pandas as pd
 import pytest
 
 from relcap_models.errors import ConfigError, DataError
@@ -74,3 +77,32 @@ def test_wrong_tables_raise_all_their_problems(study_folder):
     with pytest.raises(DataError) as caught:
         gather(read_study(study_folder))
     assert {problem.row for problem in caught.value.problems} == {2, 3}
+
+
+def test_simulating_something_else_leaves_nothing_of_the_organisation_before(study_folder, study_text):
+    more = study_text.rstrip("\n") + "\n  programmes: [{id: p, starts: [w1], on_target: 0.5}]\n"
+    (study_folder / "study.yaml").write_text(more, encoding="utf-8")
+    write_simulation(read_study(study_folder), study_folder)
+    assert (study_folder / "data" / "programmes.csv").exists()
+    assert (study_folder / "truth" / "programme_effects.csv").exists()
+    (study_folder / "truth" / "notes.csv").write_text("mine", encoding="utf-8")
+    (study_folder / "study.yaml").write_text(study_text, encoding="utf-8")
+    for _ in range(2):
+        write_simulation(read_study(study_folder), study_folder)
+    assert not (study_folder / "data" / "programmes.csv").exists()
+    assert not (study_folder / "truth" / "programme_effects.csv").exists()
+    assert (study_folder / "truth" / "notes.csv").exists()
+    made = json.loads((study_folder / "truth" / "made.json").read_text(encoding="utf-8"))
+    assert made["simulation"]["organisation"]["n_units"] == 4
+    assert made["simulation"]["departures"]["sd_occasion"] == 0
+
+
+def test_two_files_of_one_table_and_misspelt_ones_are_told(study_folder):
+    study = read_study(study_folder)
+    write_simulation(study, study_folder)
+    data = study_folder / "data"
+    pd.read_csv(data / "units.csv", dtype=str).to_parquet(data / "units.parquet")
+    (data / "nominations.csv").rename(data / "nomination.csv")
+    with pytest.raises(DataError) as caught:
+        gather(study)
+    assert {problem.file for problem in caught.value.problems} == {"units.parquet", "nomination.csv"}
