@@ -147,7 +147,8 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
         case "one wave, own ratings":
             return relation, make_survey(who_rates(four, ring(four, own=True)))
         case "three waves, districts":
-            districts = {u: "xyz"[i // 3] for i, u in enumerate(nine)}
+            # One unit belongs to no district.
+            districts = {u: "xyz"[i // 3] for i, u in enumerate(nine[:8])}
             ratings = who_rates(nine, ring(nine, own=True), respondents=1, waves=3)
             return relation, make_survey(ratings, districts=districts)
         case "two waves, some relations from one side":

@@ -43,7 +43,7 @@ def kept(
     if "beta" in at:
         n = len(frame.covariates)
         named["beta"] = effects[:, at["beta"] : at["beta"] + n * D].reshape(S, n, D)
-    # Means over units, relations and districts belong to the location: effects are deviations from them.
+    # Means over units and relations belong to the location: effects are deviations from them.
     by_role = effects[:, mixed.units].reshape(S, U, W, len(structure.roles), D)
     centre = by_role.mean(axis=1)
     by_role = by_role - centre[:, None]
@@ -61,11 +61,7 @@ def kept(
         mu += centre
     for name, where in mixed.districts.items():
         shock = effects[:, where].reshape(S, -1, W, D)
-        centre = shock.mean(axis=1)
-        named[f"{name}_effect"] = (shock - centre[:, None]).reshape(S, -1, D)
-        mu += centre
-        if name == "district_perceiver":
-            mu_own += centre
+        named[f"{name}_effect"] = (shock - shock.mean(axis=1, keepdims=True)).reshape(S, -1, D)
     # The reference wave is 0: the thresholds take up where it lies.
     first = mu[:, :1].copy()
     named["mu"] = mu - first

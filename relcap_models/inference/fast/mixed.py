@@ -149,8 +149,14 @@ class MixedModel:
         for grouping in structure.districts:
             group = grouping.group_of_rating[first]
             where = self.districts[grouping.name] = block(grouping.name, grouping.n_groups, D)
-            acts = group >= 0
-            add(cells[acts], where[group[acts], 0])
+            acts = cells[group >= 0]
+            # Against the mean of the wave's districts, which a unit of no district must not get.
+            stratum = grouping.stratum_of_group
+            for other in range(int(np.bincount(stratum).max())):
+                among = np.array([np.flatnonzero(stratum == s)[other] for s in range(stratum.max() + 1)])
+                theirs = among[stratum[group[acts]]]
+                share = 1.0 / np.bincount(stratum)[stratum[theirs]]
+                add(acts, where[theirs, 0], (theirs == group[acts]) - share)
         self.n_effects = n_effects
         self.design = csr_matrix(
             (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
