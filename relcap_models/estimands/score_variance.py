@@ -10,26 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from relcap_models.estimands.answers_at_nodes import DEGREES, answers_at_nodes
 from relcap_models.estimands.cells import item_weights
 from relcap_models.estimands.components import covariance_of, end_covariance, item_residual_variance
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
-from relcap_models.models.families import exceedance
-
-# Probabilists' Gauss–Hermite rule and the orthonormal Hermite polynomials at its nodes: (nodes, degree).
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_DEGREES = np.arange(1, 24)
-
-
-def _hermite(x: np.ndarray, highest: int) -> np.ndarray:
-    values = [np.ones_like(x), x]
-    for k in range(1, highest):
-        values.append((x * values[k] - np.sqrt(k) * values[k - 1]) / np.sqrt(k + 1))
-    return np.stack(values[1:], axis=-1)
-
-
-_POLYNOMIALS = _hermite(_NODES, int(_DEGREES[-1]))
 
 
 @dataclass(frozen=True)
@@ -98,7 +83,7 @@ def response_scale(fit: Fit, covariance: LatentCovariance) -> ScoreVariance:
     """
     total = covariance.true + covariance.noise
     sd = np.sqrt(np.diagonal(total, axis1=1, axis2=2))
-    coefficients, residual = _answers_at_nodes(fit, _typical_location(fit), sd)
+    coefficients, residual = answers_at_nodes(fit, sd)
     weights, frame = item_weights(fit), fit.frame
     member = np.eye(len(frame.dimensions))[frame.dimension_of_item]
     series = np.einsum("sik,id->sdk", coefficients, member / member.sum(axis=0))
@@ -107,49 +92,10 @@ def response_scale(fit: Fit, covariance: LatentCovariance) -> ScoreVariance:
     def shared(part: np.ndarray) -> np.ndarray:
         """(S, Q) covariance of two respondents' scores who have `part` of η in common."""
         correlation = part / (sd[:, :, None] * sd[:, None, :])
-        powers = correlation[..., None] ** _DEGREES
+        powers = correlation[..., None] ** DEGREES
         between = np.einsum("sdk,sek,sdek->sde", series, series, powers)
         return np.einsum("qd,qe,sde->sq", share, share, between)
 
     common = shared(covariance.true)
     true = {name: common - shared(held) for name, held in covariance.held.items()}
     return ScoreVariance(true, shared(total) - common + residual @ weights**2)
-
-
-def _typical_location(fit: Fit) -> np.ndarray:
-    """(S, D) latent mean over waves, at the mean of the covariates."""
-    frame = fit.frame
-    location = fit.draws("mu").mean(axis=1)
-    if frame.covariates:
-        rated = ~frame.own if "target" in fit.structure.roles else frame.own
-        location = location + np.einsum(
-            "c,scd->sd", frame.covariates_of_rating[rated].mean(axis=0), fit.draws("beta")
-        )
-    return location
-
-
-def _answers_at_nodes(fit: Fit, location: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hermite coefficients of each item's expected answer over η ~ N(location, sd²), and residual variances.
-
-    location, sd : (S, D). Returns (S, I, degree) and (S, I), the latter averaged over η.
-    """
-    frame, response = fit.frame, fit.model.response
-    loading = fit.draws("loading")
-    coefficients = np.zeros((*loading.shape, len(_DEGREES)))
-    if response == "gaussian":
-        coefficients[:, :, 0] = loading * sd[:, frame.dimension_of_item]
-        return coefficients, item_residual_variance(fit)
-    residual = np.empty(loading.shape)
-    weighted = _WEIGHTS[:, None] * _POLYNOMIALS
-    thresholds = fit.draws("threshold")
-    for i, d in enumerate(frame.dimension_of_item):
-        eta = location[:, d, None] + sd[:, d, None] * _NODES
-        start, n = frame.first_threshold[i], frame.n_categories[i]
-        steps = thresholds[:, None, start : start + n - 1]
-        above = exceedance(response, loading[:, i, None] * eta, np.zeros(()), steps)
-        mean = above.sum(axis=-1)
-        # E[y²] = Σ (2k + 1) P(y > k) for y = 0, 1, …
-        square = above @ (2.0 * np.arange(n - 1) + 1.0)
-        coefficients[:, i] = mean @ weighted
-        residual[:, i] = (square - mean**2) @ _WEIGHTS
-    return coefficients, residual

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.components import residual_variance, variance_components
+from relcap_models.estimands.components import OWN_ONLY, residual_variance, variance_components
 from relcap_models.estimands.estimate import Estimate, by_chain, columns
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
@@ -16,7 +16,6 @@ COLUMNS = columns(
     "analysis dimension component quantity mean sd lower upper ci_prob",
     "ci_kind median mcse ess ess_tail rhat",
 )
-_OWN_ONLY = ("self",)
 
 
 def variance_share_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
@@ -43,11 +42,11 @@ def variance_share_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
 def _variances(fit: Fit) -> Iterator[tuple[pd.DataFrame, np.ndarray]]:
     dimensions = list(fit.frame.dimensions)
     components = variance_components(fit)
-    total = sum(v for name, v in components.items() if name not in _OWN_ONLY)
+    total = sum(v for name, v in components.items() if name not in OWN_ONLY)
     for name, variance in components.items():
         labels = pd.DataFrame({"dimension": dimensions, "component": name})
         yield labels.assign(quantity="variance"), variance
-        if name not in _OWN_ONLY:
+        if name not in OWN_ONLY:
             yield labels.assign(quantity="share"), variance / total
 
 

@@ -167,7 +167,10 @@ def _sample_chains(
     if tree.posterior.sizes["draw"] < draws:
         raise KeyboardInterrupt
     rows[:, 0] = tune + draws
-    return {name: _with_plain_text(tree[name].to_dataset().load()) for name in _GROUPS}
+    posterior, stats = (tree[name].to_dataset() for name in _GROUPS)
+    # One number a draw: a stream has room for gradients and the like too, thirty times that of the draws.
+    stats = stats[[name for name, values in stats.data_vars.items() if set(values.dims) <= {"chain", "draw"}]]
+    return {name: _with_plain_text(group.load()) for name, group in zip(_GROUPS, (posterior, stats))}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from relcap_models.models.design_counts import Counts
-from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.families import RESIDUAL_SD, partial_credit_residual
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
@@ -57,9 +57,12 @@ def expected_precision(
     relation = variance("relation") if structure.relation in ("full", "stable") else 0.0
     between = sum(variance(role) for role in ends) + relation
     within = sum(variance(name) for name in structure.within)
-    residual = (
-        (_HALF_NORMAL_MEDIAN * scale) ** 2 if model.family == "gaussian" else RESIDUAL_SD[model.response] ** 2
-    )
+    if model.family == "gaussian":
+        residual = (_HALF_NORMAL_MEDIAN * scale) ** 2
+    elif model.family == "partial_credit":
+        residual = partial_credit_residual(frame.latent_scale_of_answers**2, between + within)
+    else:
+        residual = RESIDUAL_SD[model.response] ** 2
     n = max(float(np.median(counts.respondents_per_cell)), 1.0)
     n_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions))
     prior_dyadic = 1.0 / (2.0 * model.priors.reciprocity + 1.0)

@@ -20,7 +20,11 @@ LATENT_SCALE = {"probit": 1.0, "logit": 1.8, "partial_credit": 1.8}
 """Size of a latent unit relative to probit: priors are multiplied by it."""
 
 RESIDUAL_SD = {"probit": 1.0, "logit": np.pi / np.sqrt(3), "partial_credit": np.pi / np.sqrt(3)}
-"""Standard deviation of the residual that an ordinal family implies, in latent units."""
+"""Standard deviation of the residual that an ordinal family implies, in latent units.
+
+Partial credit has no latent answer: there it only defines the reciprocity of relations with one answer to one
+item; see `partial_credit_residual`.
+"""
 
 
 def family_name(family: str, link: str) -> str:
@@ -65,6 +69,15 @@ def _partial_credit_log(location: np.ndarray, steps: np.ndarray) -> np.ndarray:
     score = np.concatenate([np.zeros((*score.shape[:-1], 1)), score], axis=-1)
     top = score.max(axis=-1, keepdims=True)
     return score - top - np.log(np.exp(score - top).sum(axis=-1, keepdims=True))
+
+
+def partial_credit_residual(answer_variance: float, latent_variance: float) -> float:
+    """Variance of a normal observation of η that tells about as much as an answer in partial credit: 1/v.
+
+    v = Var(y | η) is the Fisher information and the slope of the expected answer, so that the variance of
+    answers is about v + v²·Var(η): a rule of thumb that needs no thresholds.
+    """
+    return 2.0 * latent_variance / (np.sqrt(1.0 + 4.0 * latent_variance * answer_variance) - 1.0)
 
 
 def gaussian_exceedance(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import sqrtm
 
-from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.families import RESIDUAL_SD, partial_credit_residual
 from relcap_models.models.frame import Frame
 from relcap_models.models.latent import item_expectation, own_location, relation_location
 from relcap_models.models.priors import Priors
@@ -135,13 +135,15 @@ def _implied(
     location = locate(one_draw, frame, structure).reshape(1, -1, n_dimensions)
     expected, _ = item_expectation(one_draw, frame, model.response, location, noise[None])
     scores = expected[0].mean(axis=-1)
-    residual = (
-        float(np.mean(parameters["residual_sd"] ** 2))
-        if model.family == "gaussian"
-        else RESIDUAL_SD[model.response] ** 2
-    )
     between = sum(parameters["sd_unit"][: (1 + others) * n_dimensions].reshape(-1, n_dimensions) ** 2)
     between = between + parameters.get("sd_relation", np.zeros(n_dimensions)) ** 2
+    if model.family == "gaussian":
+        residual = float(np.mean(parameters["residual_sd"] ** 2))
+    elif model.family == "partial_credit":
+        of_answers = pd.Series(world.answer).groupby(frame.item_of_response).var().mean()
+        residual = partial_credit_residual(float(of_answers), float(np.mean(between + noise)))
+    else:
+        residual = RESIDUAL_SD[model.response] ** 2
     top = frame.n_categories[frame.item_of_response] - 1
     used = ~frame.own[frame.rating_of_response] if others else np.ones(len(top), dtype=bool)
     unit = (frame.target_of_rating if others else frame.rater_of_rating)[frame.rating_of_response]

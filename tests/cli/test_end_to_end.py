@@ -8,6 +8,7 @@ import time
 
 import pandas as pd
 import pytest
+import xarray as xr
 
 from relcap_models.study import run_study, verify_results
 
@@ -48,6 +49,16 @@ def test_too_few_draws_fail_the_checks_and_the_report_says_so_on_top(result):
         json.loads((result.folder / "manifest.json").read_text(encoding="utf-8"))["status"] == "failed checks"
     )
     assert "<b>Børn" not in report
+
+
+def test_saved_posteriors_hold_draws_and_a_number_for_each_statistic(result):
+    place = result.folder / "restricted" / "posteriors" / "relations"
+    assert not (place / "stream.zarr").exists()
+    with xr.open_datatree(place / "posterior.nc", engine="h5netcdf") as tree:
+        stats = tree["sample_stats"].to_dataset()
+        assert {"diverging", "energy", "maxdepth_reached"} <= set(stats.data_vars)
+        assert all(values.dims == ("chain", "draw") for values in stats.data_vars.values())
+        assert tree["posterior"]["relation_effect"].sizes["draw"] == 40
 
 
 def test_relation_scores_begin_as_the_contract_says(result):

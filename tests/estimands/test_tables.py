@@ -94,7 +94,8 @@ def test_a_unit_score_is_the_mean_over_random_other_units(case, role, rest):
         district = frame.district_of_unit[unit] * len(frame.waves) + wave
         eta = eta + fit.draws(f"district_{mine}_effect")[first, district]
         others = frame.district_of_unit * len(frame.waves) + wave
-        eta = eta + fit.draws(f"district_{rest}_effect")[first, others].mean(axis=0)
+        shocks = fit.draws(f"district_{rest}_effect")[first, others]
+        eta = eta + np.where((frame.district_of_unit >= 0)[:, None], shocks, 0.0).mean(axis=0)
     covariances += [fit.draws(f"cov_{name}")[first] for name in names]
     eta = eta + sum(rng.multivariate_normal(np.zeros(len(sd)), c, size=n) for c in covariances)
     expected, _ = item_expectation(
