@@ -118,6 +118,10 @@ def _read_text(path: Path, *, error: type[RelcapError]) -> str:
     except UnicodeDecodeError as problem:
         line = problem.object[: problem.start].count(b"\n") + 1
         message, remedy = f"line {line} is not UTF-8", "Save the file as UTF-8"
+    except (OSError, ValueError) as problem:
+        # A name that no file can have: too long, or with a zero byte.
+        said = getattr(problem, "strerror", None) or str(problem)
+        message, remedy = f"the file cannot be read: {said}", "Correct its name"
     raise error(problems=[Problem(file=path.name, message=message, remedy=remedy)])
 
 

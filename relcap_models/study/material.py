@@ -9,7 +9,7 @@ from pathlib import Path
 
 from relcap_models.data import Survey, read_survey
 from relcap_models.errors import ConfigError, DataError, Problem
-from relcap_models.schema import suggestion
+from relcap_models.schema import is_file, suggestion
 from relcap_models.simulate import Simulated, simulate, write
 from relcap_models.study.config import Tables
 from relcap_models.study.folder import sha256, write_json
@@ -39,7 +39,7 @@ def gather(study: Study) -> Material:
         If tables are absent and there is no `simulation:` to make them from.
     """
     paths = table_paths(study.folder, study.config.tables)
-    absent = {name: path for name, path in paths.items() if not path.is_file()}
+    absent = {name: path for name, path in paths.items() if not is_file(path)}
     if study.config.simulation is not None and len(absent) == len(paths):
         simulated = simulate_study(study)
         survey = read_survey(
@@ -61,7 +61,7 @@ def problems_of_study(draft: Draft) -> tuple[Problem, ...]:
     Tables are judged by the instruments and waves, so they are left alone while those are in doubt.
     """
     paths = table_paths(draft.folder, draft.tables)
-    present = {name: path for name, path in paths.items() if path.is_file()}
+    present = {name: path for name, path in paths.items() if is_file(path)}
     if not draft.declarations_hold or not present:
         return draft.problems
     try:
@@ -133,7 +133,7 @@ def _made_by_simulation(table: Path, truth: Path) -> bool:
         made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"]
     except (OSError, ValueError, KeyError):
         return False
-    return table.is_file() and made.get(table.name) == sha256(table)
+    return is_file(table) and made.get(table.name) == sha256(table)
 
 
 def _absent(folder: Path, absent: Mapping[str, Path], *, simulated: bool) -> list[Problem]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, InstrumentError, Problem
-from relcap_models.schema import Instrument, load_instrument, problems_of, read_yaml, suggestion
+from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
 from relcap_models.study.config import (
     NOT_BUILT_KINDS,
     FileName,
@@ -176,7 +176,7 @@ def _instruments(
         try:
             instrument = load_instrument(name, base=folder)
         except InstrumentError as error:
-            there = (folder / name).is_file()
+            there = is_file(folder / name)
             problems += [
                 problem
                 if there

@@ -135,6 +135,58 @@ def test_wrong_input_exits_2_says_what_is_wrong_and_writes_nothing(relcap, study
     assert sorted(study.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "{study}", "--out", "{study}/README.md"],
+        ["calibrate", "{study}", "--engine", "fast", "--out", "{study}/README.md"],
+        ["power", "{study}", "--out", "{study}/README.md"],
+        ["new", "{study}/README.md/mine"],
+        ["new", "{study}/" + 300 * "n" + "/mine"],
+        ["run", "{study}", "--out", "{study}/" + 300 * "n"],
+        ["validate", "{study}/" + 300 * "n"],
+        ["verify", "{study}/README.md"],
+        ["report", "{study}/" + 300 * "n"],
+    ],
+)
+def test_what_the_system_refuses_is_told_with_its_place_and_a_remedy(relcap, study, arguments):
+    before = sorted(study.rglob("*"))
+    code, out, err = relcap(*(argument.format(study=study) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    assert str(study) in err
+    assert any(word in err for word in ("another place", "shorter name", "results folder")), err
+    assert sorted(study.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file", ["study.yaml", "data/responses.csv"])
+def test_a_file_that_may_not_be_read_is_told_and_is_not_taken_for_absent(relcap, study, monkeypatch, file):
+    """The tests may run as root, whom no permission stops."""
+    hidden = study / file
+
+    def read_bytes(path):
+        if path == hidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        with open(path, "rb") as content:
+            return content.read()
+
+    monkeypatch.setattr(type(hidden), "read_bytes", read_bytes)
+    code, out, err = relcap("validate", study)
+    assert (code, out) == (2, "")
+    assert hidden.name in err
+    assert "read" in err
+
+
+def test_a_folder_that_may_not_be_entered_is_told_by_the_system_s_own_word(relcap, study, monkeypatch):
+    def stat(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(study), "stat", stat)
+    code, _, err = relcap("simulate", study)
+    assert code == 2
+    assert err == f"{study}: Permission denied. Change its permissions, or give another place.\n"
+
+
 def test_new_makes_a_study_and_says_what_is_next(relcap, tmp_path):
     code, out, _ = relcap("new", tmp_path / "mine")
     assert code == 0

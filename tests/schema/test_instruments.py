@@ -177,6 +177,13 @@ def test_files_that_are_no_instrument_are_refused_in_plain_words(tmp_path, conte
         load_instrument("own.yaml", base=tmp_path)
 
 
+@pytest.mark.parametrize("name", [5000 * "n", 5000 * "n" + ".yaml", "a\0.yaml", "own.yaml/below.yaml"])
+def test_names_that_no_file_can_have_are_refused_in_plain_words(tmp_path, name):
+    (tmp_path / "own.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(InstrumentError):
+        load_instrument(name, base=tmp_path)
+
+
 def test_unknown_instrument_names_the_nearest(tmp_path):
     with pytest.raises(InstrumentError, match="Did you mean 'relational_capacity'"):
         load_instrument("relational_capasity")
