@@ -169,6 +169,18 @@ def test_keys_given_twice_are_errors_with_their_lines(tmp_path):
         (b"id: [1, 2\ntitle: x\n", "row 2: this is not valid YAML"),
         ("id: 'blå'\n".encode("latin-1"), "line 1 is not UTF-8"),
         (b"a: !!python/object:os.system {}\n", "not valid YAML"),
+        (b"a: 1\nb: ring\x07\n", r"row 2: a control character .*U\+0007"),
+        (b"a: 1\n\nb: \x00\n", r"row 3: a control character .*U\+0000"),
+        ("a: don\x92t\n".encode(), r"row 1: a control character .*U\+0092"),
+        (b"a: 1\nb: !!int abc\n", "row 2: this is not valid YAML: this is no value of the type `int`"),
+        (b"a: !!int ''\n", "row 1: .* no value of the type `int`"),
+        (b"a: !!float foo\n", "row 1: .* no value of the type `float`"),
+        (b"a: !!bool x\n", "row 1: .* no value of the type `bool`"),
+        (b"a: !!timestamp x\n", "row 1: .* no value of the type `timestamp`"),
+        (b"a: !!timestamp 2024-13-45\n", "row 1: .* no value of the type `timestamp`"),
+        (b"a: !!set x\n", "row 1: this is not valid YAML"),
+        (b"a:\n  - " + 5000 * b"9", "row 2: .* no value of the type `int`"),
+        (500 * b"[", "nested too deeply"),
     ],
 )
 def test_files_that_are_no_instrument_are_refused_in_plain_words(tmp_path, content, said):

@@ -106,6 +106,15 @@ def test_a_number_as_a_wave_id_is_told_to_be_quoted(study_folder, study_text):
     assert "'1'" in found["waves[0].id"].remedy
 
 
+@pytest.mark.parametrize("wrong", ["title: \x07", "title: !!int abc", "title: " + 500 * "["])
+def test_what_is_no_yaml_is_a_problem_of_the_study_file_or_of_the_setting(study_folder, study_text, wrong):
+    (found,) = problems(study_folder, f"{study_text}\n{wrong}").values()
+    assert found.file == "study.yaml"
+    setting = wrong.replace(": ", "=")
+    (found,) = problems(study_folder, study_text, setting).values()
+    assert found.file == f"--set {setting}"
+
+
 def test_a_folder_without_a_study_says_so(tmp_path):
     with pytest.raises(ConfigError, match=r"no study\.yaml"):
         read_study(tmp_path)
