@@ -65,6 +65,13 @@ def test_without_a_units_table_the_units_are_those_named_and_a_note_says_so(stud
     assert any(note.startswith("units: there is no such table") for note in survey.intake.notes)
 
 
+@pytest.mark.parametrize("name", ["5²", "٣", "②"])
+def test_a_sign_that_only_looks_like_a_number_may_stand_in_an_id(study, name):
+    study.write("responses", study.text("responses").replace("u1", name))
+    units = study.read({"responses": study.folder / "responses.csv"}).units
+    assert sorted(units["unit_id"]) == sorted([name, "u2", "u3"])
+
+
 def test_waves_as_found_are_sorted_as_people_count(study):
     study.replace("responses", "w2", "w10")
     study.replace("responses", "w1,", "w9,")
