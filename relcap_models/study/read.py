@@ -200,8 +200,10 @@ def _repeated(content: Mapping[str, Any]) -> list[Problem]:
     ]
     problems = []
     for what, entries in (("wave", waves), ("analysis", analyses)):
-        first: dict[Any, str] = {}
+        first: dict[str, str] = {}
         for where, name in entries:
+            if not isinstance(name, str):
+                continue
             if name in first:
                 message = f"the {what} id '{name}' is taken by {first[name].removesuffix('.id')}"
                 problems.append(

@@ -148,6 +148,12 @@ def test_ids_used_twice_are_found_with_their_places(tmp_path):
     assert found == {"items[1].id": f"own.yaml: items[1].id: {said}"}
 
 
+def test_a_dimension_that_is_a_list_is_a_problem_beside_the_others(tmp_path):
+    found = problems_in(tmp_path, GOOD.replace('"01", dimension: "a"', '"01", dimension: ["a"]'))
+    assert set(found) == {"items[0].dimension", "dimensions[0].id"}
+    assert "must be text" in found["items[0].dimension"]
+
+
 def test_keys_given_twice_are_errors_with_their_lines(tmp_path):
     (tmp_path / "own.yaml").write_text(
         GOOD + "source: 'again'\nscale: {minimum: 0, minimum: 1}\n", encoding="utf-8"

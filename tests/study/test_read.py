@@ -115,6 +115,12 @@ def test_what_is_no_yaml_is_a_problem_of_the_study_file_or_of_the_setting(study_
     assert found.file == f"--set {setting}"
 
 
+def test_an_id_that_is_a_list_is_a_problem_of_its_place(study_folder, study_text):
+    found = problems(study_folder, study_text.replace("id: w1", "id: [w1]").replace("id: safety", "id: {}"))
+    assert {"waves[0].id", "analyses[1].id"} <= set(found)
+    assert problems(study_folder, study_text, "waves.0.id=[a]")[None].file == "--set waves.0.id=[a]"
+
+
 def test_a_folder_without_a_study_says_so(tmp_path):
     with pytest.raises(ConfigError, match=r"no study\.yaml"):
         read_study(tmp_path)
