@@ -111,11 +111,23 @@ def _read_parquet(path: Path, name: str, findings: Findings) -> Table | None:
         )
     if nested:
         return None
-    names = [column for column in read.column_names if not column.startswith("__index_level_")]
+    # By position: Parquet allows two columns of one name.
+    kept = [i for i, name in enumerate(read.column_names) if not name.startswith("__index_level_")]
+    names = [read.column_names[i] for i in kept]
+    columns = []
+    for i in kept:
+        try:
+            columns.append(column_of_arrow(read.column(i)))
+        except UnicodeDecodeError:
+            remedy = "Decode its texts (they may be Latin-1) and write the file again"
+            name_of = read.column_names[i]
+            findings.add(path.name, "the column holds text that is not UTF-8", remedy, column=name_of)
+    if len(columns) < len(kept):
+        return None
     return Table(
         name=name,
         file=path.name,
-        columns=named_columns(names, [column_of_arrow(read.column(n)) for n in names], path.name, findings),
+        columns=named_columns(names, columns, path.name, findings),
         n_rows=read.num_rows,
         line=lambda rows: rows + 1,
     )

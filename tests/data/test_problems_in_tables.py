@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 ONE_PROBLEM = {
     "unknown target": (
@@ -224,6 +226,26 @@ def test_a_long_cell_does_not_move_the_lines_of_other_problems(study, places):
     """Beyond 131,072 signs Python's own reader of CSV gives up."""
     study.append("units", f"u4,{140_000 * 'x'},1,1", "u5,A,1", "u6,B,-1,1")
     assert places(study.problems()) == [("units.csv", 6, None, "3"), ("units.csv", 7, "size", "-1")]
+
+
+def test_a_column_given_twice_in_a_parquet_file_is_told(study, places):
+    names = ["unit_id", "name", "name"]
+    table = pa.Table.from_arrays([pa.array(["u1", "u2", "u3"])] * 3, names=names)
+    parquet.write_table(table, study.folder / "units.parquet")
+    (study.folder / "units.csv").unlink()
+    (problem,) = study.problems()
+    assert (problem.file, problem.column) == ("units.parquet", "name")
+    assert "given twice (columns 2 and 3)" in problem.message
+
+
+def test_text_of_another_encoding_in_a_parquet_file_is_told(study):
+    latin = pa.array(["Bø".encode("latin-1"), b"B", b"C"]).view(pa.string())
+    table = pa.table({"unit_id": ["u1", "u2", "u3"], "name": latin})
+    parquet.write_table(table, study.folder / "units.parquet")
+    (study.folder / "units.csv").unlink()
+    (problem,) = study.problems()
+    assert (problem.file, problem.column) == ("units.parquet", "name")
+    assert "not UTF-8" in problem.message
 
 
 def test_ids_that_lost_their_zeros_are_recognised(study):
