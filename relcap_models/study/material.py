@@ -130,10 +130,10 @@ def _tables_in(data: Path) -> dict[str, Path]:
 def _made_by_simulation(table: Path, truth: Path) -> bool:
     """By its bytes: whoever puts real answers in the place of simulated ones leaves the truth lying there."""
     try:
-        made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"]
-    except (OSError, ValueError, KeyError):
+        made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"].get(table.name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return is_file(table) and made.get(table.name) == sha256(table)
+    return is_file(table) and made == sha256(table)
 
 
 def _absent(folder: Path, absent: Mapping[str, Path], *, simulated: bool) -> list[Problem]:

@@ -26,6 +26,14 @@ def test_simulated_tables_are_known_until_real_ones_take_their_place(study_folde
     assert not is_simulated(study, gather(study))
 
 
+@pytest.mark.parametrize("made", ["[]", "3", "{}", '{"tables": []}', '{"tables": {"responses.csv": []}}'])
+def test_a_note_of_a_simulation_that_no_simulation_wrote_vouches_for_no_table(study_folder, made):
+    study = read_study(study_folder)
+    write_simulation(study, study_folder)
+    (study_folder / "truth" / "made.json").write_text(made, encoding="utf-8")
+    assert not is_simulated(study, gather(study))
+
+
 def test_simulating_again_replaces_simulated_tables_but_never_others(study_folder):
     study = read_study(study_folder)
     write_simulation(study, study_folder)
