@@ -54,7 +54,7 @@ SchedulerOption = Annotated[
     typer.Option(metavar="ADDRESS", help="A running Dask scheduler.  [default: processes of this machine]"),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Processes of this machine.  [default: one per processor]")
+    int | None, typer.Option(min=1, help="Processes of this machine.  [default: one per processor]")
 ]
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
@@ -168,7 +168,7 @@ def run(
     try:
         if len(studies) > 1:
             _run_several(studies, out, engine, overrides, scheduler, workers)
-        elif scheduler or workers:
+        elif scheduler is not None or workers is not None:
             raise typer.BadParameter("--scheduler and --workers spread several studies; this is one")
         else:
             _run_one(studies[0], out, engine, overrides)
