@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relcap_models.data import Survey, read_survey
+from relcap_models.data import Survey, Wave, read_survey
 from relcap_models.errors import ConfigError, DataError, Problem
-from relcap_models.schema import is_file, suggestion
+from relcap_models.schema import Instrument, is_file, suggestion
 from relcap_models.simulate import Simulated, simulate, write
 from relcap_models.study.config import Tables
 from relcap_models.study.folder import sha256, write_json
@@ -36,39 +36,37 @@ def gather(study: Study) -> Material:
     DataError
         With every problem of the tables at once.
     ConfigError
-        If tables are absent and there is no `simulation:` to make them from.
+        If tables are absent and there is no `simulation:` to make them from; with the problems of the others.
     """
     paths = table_paths(study.folder, study.config.tables)
-    absent = {name: path for name, path in paths.items() if not is_file(path)}
-    if study.config.simulation is not None and len(absent) == len(paths):
+    instruments, simulation = tuple(study.instruments.values()), study.config.simulation
+    present = {name: path for name, path in paths.items() if is_file(path)}
+    if simulation is not None and not present:
         simulated = simulate_study(study)
-        survey = read_survey(
-            simulated.tables, instruments=tuple(study.instruments.values()), waves=study.waves
-        )
-        return Material(survey, simulated)
-    if absent or not paths:
-        raise ConfigError(
-            problems=_absent(study.folder, absent, simulated=study.config.simulation is not None)
-        )
-    return Material(
-        read_survey(paths, instruments=tuple(study.instruments.values()), waves=study.waves), None
-    )
+        return Material(read_survey(simulated.tables, instruments=instruments, waves=study.waves), simulated)
+    if not paths:
+        remedy = "Put responses.csv there, or declare `tables:` or `simulation:`"
+        raise ConfigError(problems=[Problem(STUDY_FILE, f"there are no tables in {DATA}/", remedy)])
+    absent = _absent(study.folder, study.config.tables, present, simulated=simulation is not None)
+    if absent:
+        raise ConfigError(problems=[*absent, *_of_tables(present, instruments, study.waves)])
+    return Material(read_survey(paths, instruments=instruments, waves=study.waves), None)
 
 
 def problems_of_study(draft: Draft) -> tuple[Problem, ...]:
     """Everything that is wrong with a study whose file is: in the file, its instruments and its tables.
 
-    Tables are judged by the instruments and waves, so they are left alone while those are in doubt.
+    Tables are judged by the instruments and waves, so they are left alone while those are in doubt; that one
+    is not there is told all the same.
     """
     paths = table_paths(draft.folder, draft.tables)
     present = {name: path for name, path in paths.items() if is_file(path)}
-    if not draft.declarations_hold or not present:
+    if draft.simulated and not present:
         return draft.problems
-    try:
-        read_survey(present, instruments=tuple(draft.instruments.values()), waves=draft.waves)
-    except DataError as error:
-        return (*draft.problems, *error.problems)
-    return draft.problems
+    absent = _absent(draft.folder, draft.tables, present, simulated=draft.simulated)
+    if not draft.declarations_hold:
+        return (*draft.problems, *absent)
+    return (*draft.problems, *absent, *_of_tables(present, tuple(draft.instruments.values()), draft.waves))
 
 
 def simulate_study(study: Study) -> Simulated:
@@ -136,25 +134,44 @@ def _made_by_simulation(table: Path, truth: Path) -> bool:
     return is_file(table) and made == sha256(table)
 
 
-def _absent(folder: Path, absent: Mapping[str, Path], *, simulated: bool) -> list[Problem]:
+def _of_tables(
+    present: Mapping[str, Path], instruments: Sequence[Instrument], waves: Sequence[Wave]
+) -> tuple[Problem, ...]:
+    """Everything that is wrong with the tables that are there, whichever are not."""
+    if not present:
+        return ()
+    try:
+        read_survey(present, instruments=instruments, waves=waves)
+    except DataError as error:
+        # Absent responses are told with the place where they are declared.
+        return tuple(
+            problem for problem in error.problems if "responses" in present or problem.file != "responses"
+        )
+    return ()
+
+
+def _absent(
+    folder: Path, declared: Tables | None, present: Mapping[str, Path], *, simulated: bool
+) -> list[Problem]:
+    """Tables that are declared and are not there."""
+    names = [] if declared is None else [name for name, path in declared if path is not None]
+    absent = [name for name in names if name not in present]
     if not absent:
-        message = f"there are no tables in {DATA}/"
-        return [
-            Problem(STUDY_FILE, message, "Put responses.csv there, or declare `tables:` or `simulation:`")
-        ]
+        return []
     there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in _SUFFIXES]
     note = "Other tables of the study are there, and simulated ones would not fit them. " if simulated else ""
     return [
         Problem(
             STUDY_FILE,
-            f"there is no file {path.relative_to(folder).as_posix()}",
-            note
-            + (
-                suggestion(path.relative_to(folder).as_posix(), there, what="there are")
-                if there
-                else "Add it"
-            ),
+            f"there is no file {_shown(getattr(declared, name))}",
+            note + (suggestion(getattr(declared, name), there, what="there are") if there else "Add it"),
             where=f"tables.{name}",
         )
-        for name, path in absent.items()
+        for name in absent
     ]
+
+
+def _shown(path: str) -> str:
+    """As it is declared; shortened, and signs that cannot be printed by their code."""
+    text = path if path.isprintable() else repr(path)
+    return text if len(text) <= 200 else f"{text[:199]}…"

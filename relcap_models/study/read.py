@@ -48,7 +48,7 @@ class Draft:
     """What could be made of a study file, with everything that is wrong in it.
 
     `declarations_hold` is true if instruments, waves and the places of the tables are beyond doubt, whatever
-    else is wrong: then the tables can be checked already.
+    else is wrong: then the tables can be checked already. `simulated`: the file has a `simulation:`.
     """
 
     folder: Path
@@ -58,6 +58,7 @@ class Draft:
     waves: tuple[Wave, ...]
     tables: Tables | None
     declarations_hold: bool
+    simulated: bool
     problems: tuple[Problem, ...] = field(repr=False)
 
     def study(self) -> Study:
@@ -140,6 +141,7 @@ def _check(
         waves=waves or (),
         tables=tables,
         declarations_hold=bool(instruments and waves) and not instrument_problems and tables_hold,
+        simulated=content.get("simulation") is not None,
         problems=tuple(_blame_override(problem, overrides) for problem in found),
     )
 
