@@ -13,13 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, InstrumentError, Problem
 from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
+from relcap_models.simulate import Simulation, problems_of_simulation
 from relcap_models.study.config import (
     NOT_BUILT_KINDS,
     FileName,
+    Plan,
     StudyConfig,
     Tables,
     WaveDeclaration,
 )
+from relcap_models.study.designs import designs_of
 from relcap_models.study.override import Override, apply_overrides
 
 STUDY_FILE = "study.yaml"
@@ -133,6 +136,8 @@ def _check(
     found += instrument_problems
     found += _repeated(content)
     found += _analysis_problems(content, instruments, complete=not instrument_problems)
+    if instruments and waves and not instrument_problems:
+        found += _simulation_problems(content, instruments, waves)
     return Draft(
         folder=folder,
         config=config,
@@ -246,6 +251,37 @@ def _analysis_problems(
         if kind == "climate" and about_targets:
             problems.append(_wrong_kind(where, name, "partner units", "relations"))
     return problems
+
+
+def _simulation_problems(
+    content: Mapping[str, Any], instruments: Mapping[str, Instrument], waves: Sequence[Wave]
+) -> list[Problem]:
+    """What in `simulation:` and `power:` does not suit the study, whether or not it has tables already."""
+    simulation, whole = _simulation(content.get("simulation"))
+    if simulation is None:
+        return []
+    problems = [*problems_of_simulation(simulation, instruments=instruments, waves=waves)]
+    if whole and content.get("power") is not None:
+        try:
+            plan = Plan.model_validate(content["power"])
+        except ValidationError:
+            return problems
+        problems += designs_of(plan, simulation, n_waves=len(waves))[1]
+    return problems
+
+
+def _simulation(block: object) -> tuple[Simulation | None, bool]:
+    """The simulation, without those of its blocks that cannot be read; and whether it is whole."""
+    if not isinstance(block, dict):
+        return None, False
+    try:
+        return Simulation.model_validate(block), True
+    except ValidationError as error:
+        wrong = {found["loc"][0] for found in error.errors() if found["loc"]}
+    try:
+        return Simulation.model_validate({k: part for k, part in block.items() if k not in wrong}), False
+    except ValidationError:
+        return None, False
 
 
 def _wrong_kind(where: str, instrument: str, asks_about: str, right_kind: str) -> Problem:

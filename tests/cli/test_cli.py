@@ -103,6 +103,19 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
     assert sorted(study.rglob("*")) == before
 
 
+def test_validate_looks_at_the_simulation_although_there_are_tables(relcap, study):
+    code, _, err = relcap("validate", study)
+    assert (code, err) == (0, "")
+    file = study / "study.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "\nsimulation:\n" in text
+    programme = "\nsimulation:\n  programmes: [{id: p, starts: [w9]}]\n"
+    file.write_text(text.replace("\nsimulation:\n", programme), encoding="utf-8")
+    code, _, err = relcap("validate", study)
+    assert code == 2
+    assert "simulation.programmes[0].starts: 'w9' is not a wave" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
