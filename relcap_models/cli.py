@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ SchedulerOption = Annotated[
     typer.Option(metavar="ADDRESS", help="A running Dask scheduler.  [default: processes of this machine]"),
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Processes of this machine.  [default: one per processor]")
+    int | None, typer.Option(min=1, help="Processes of this machine.  [default: one per processor]")
 ]
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
@@ -167,7 +168,7 @@ def run(
     try:
         if len(studies) > 1:
             _run_several(studies, out, engine, overrides, scheduler, workers)
-        elif scheduler or workers:
+        elif scheduler is not None or workers is not None:
             raise typer.BadParameter("--scheduler and --workers spread several studies; this is one")
         else:
             _run_one(studies[0], out, engine, overrides)
@@ -480,6 +481,32 @@ def main() -> None:
     except RelcapError as error:
         typer.echo(f"{_headline(error)}\n{error}", err=True)
         sys.exit(WRONG_INPUT)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        typer.echo(_of_the_system(error), err=True)
+        sys.exit(WRONG_INPUT)
+
+
+_REMEDIES = {
+    errno.EACCES: "Change its permissions, or give another place",
+    errno.EPERM: "Change its permissions, or give another place",
+    errno.EROFS: "Give a place that can be written to",
+    errno.EEXIST: "A file stands where a folder is needed: give another place, or move it away",
+    errno.ENOTDIR: "A file stands where a folder is needed: give another place, or move it away",
+    errno.EISDIR: "A folder stands where a file is needed: give another place, or move it away",
+    errno.ENAMETOOLONG: "Give a shorter name",
+    errno.ENOENT: "Correct the path",
+    errno.ENOSPC: "Make room, or give a place on another disk",
+}
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the operating system refused, of which file, and what to do."""
+    # Of a move the second name is the place that was asked for, the first a temporary one.
+    path = error.filename2 or error.filename
+    remedy = _REMEDIES.get(error.errno, "Look whether the place can be read and written, or give another")
+    return f"{'' if path is None else f'{path}: '}{error.strerror}. {remedy}."
 
 
 def _headline(error: RelcapError) -> str:

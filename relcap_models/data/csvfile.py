@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +15,12 @@ import pyarrow.csv as arrow_csv
 from relcap_models.data.columns import column_of_arrow, named_columns
 from relcap_models.data.encoding import as_utf8
 from relcap_models.data.findings import Findings
-from relcap_models.data.records import Records, find_records
+from relcap_models.data.records import Records, find_records, values_of
 from relcap_models.data.table import Column, Table, drop_empty_rows
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LONGEST_NAME = 1000
 
 
 def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings) -> Table | None:
@@ -32,8 +34,6 @@ def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings)
     data = as_utf8(path.read_bytes(), path.name, findings)
     if data is None:
         return None
-    if b"\n" not in data and b"\r" in data:
-        data = data.replace(b"\r", b"\n")
     lead, separator = _lead(data)
     header, start, header_line = _header(data, start=lead)
     if not header.strip():
@@ -44,42 +44,73 @@ def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings)
     separator = separator or _separator(header, set(expected), path.name, header_line, findings)
     if separator is None:
         return None
-    names = next(csv.reader([header], delimiter=separator))
+    names = [_one_line(name) for name in values_of(header, separator)]
     if header.count('"') % 2:
         findings.add(path.name, "a quotation mark in the header is not closed", "Close it", row=header_line)
         return None
+    if max(map(len, names)) > _LONGEST_NAME:
+        message = f"a column name of {max(map(len, names)):,} signs, so this line is no header"
+        remedy = "Is this a table? Its first line names the columns, and each row is a line of its own"
+        findings.add(path.name, message, remedy, row=header_line)
+        return None
     if separator != ",":
         findings.note(f"{path.name}: values are separated by {_SEPARATORS[separator]}s")
-    body = _Body(data, start, header_line + 1, separator, len(names))
+    first_line = header_line + 1 + _line_ends(header.encode())
+    body = _Body(data, start, first_line, separator, len(names))
     return _read_body(body, names, path.name, name, findings)
 
 
 def _lead(data: bytes) -> tuple[int, str | None]:
     """Length of the line `sep=;` that Excel may put first, and the separator that it names."""
     if data[:4].lower() == b"sep=" and data[4:5].decode("latin-1") in _SEPARATORS:
-        return data.find(b"\n") + 1 or len(data), data[4:5].decode()
+        return _end_of_line(data, 0)[1], data[4:5].decode()
     return 0, None
 
 
 def _header(data: bytes, *, start: int) -> tuple[str, int, int]:
-    """The first line from `start` on that is not blank, where the next begins, and its line number."""
-    line = data.count(b"\n", 0, start) + 1
+    """The first record from `start` on that is not blank, where the next begins, and its line number.
+
+    A name in quotation marks may hold line breaks (Alt+Enter in Excel). If the marks are never closed, the
+    record is the first line alone.
+    """
+    line = _line_ends(data[:start]) + 1
     while start < len(data):
-        end = data.find(b"\n", start)
-        end = len(data) if end < 0 else end
-        header = data[start:end].decode().strip("\r")
-        start = end + 1
-        if header.strip():
-            return header, min(start, len(data)), line
+        end, following = _end_of_line(data, start)
+        if data[start:end].strip():
+            first = end, following
+            n_quotes = data.count(b'"', start, end)
+            while n_quotes % 2 and following < len(data):
+                before = end
+                end, following = _end_of_line(data, following)
+                n_quotes += data.count(b'"', before, end)
+            if n_quotes % 2:
+                end, following = first
+            return data[start:end].decode(), following, line
+        start = following
         line += 1
     return "", len(data), line
+
+
+def _end_of_line(data: bytes, start: int) -> tuple[int, int]:
+    """Where the line that begins at `start` ends, and where the next begins: LF, CR LF, or CR of old Macs."""
+    found = _LINE_END.search(data, start)
+    return (len(data), len(data)) if found is None else found.span()
+
+
+def _line_ends(data: bytes, start: int = 0) -> int:
+    lone_returns = data.count(b"\r", start) - data.count(b"\r\n", start)
+    return data.count(b"\n", start) + lone_returns
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split()) if "\n" in name or "\r" in name else name
 
 
 def _separator(header: str, expected: set[str], file: str, line: int, findings: Findings) -> str | None:
     """The separator under which most known column names appear, then under which there are most columns."""
     scores = {}
     for separator in _SEPARATORS:
-        names = [name.strip() for name in next(csv.reader([header], delimiter=separator))]
+        names = [name.strip() for name in values_of(header, separator)]
         scores[separator] = (len(expected.intersection(names)), len(names))
     best = max(scores.values())
     winners = [separator for separator, score in scores.items() if score == best]
@@ -120,8 +151,8 @@ class _Body:
         return self.data.count(b'"', self.start)
 
     def n_lines(self) -> int:
-        unfinished = len(self.data) > self.start and not self.data.endswith(b"\n")
-        return self.data.count(b"\n", self.start) + unfinished
+        unfinished = len(self.data) > self.start and not self.data.endswith((b"\n", b"\r"))
+        return _line_ends(self.data, self.start) + unfinished
 
 
 def _read_body(body: _Body, names: list[str], file: str, table_name: str, findings: Findings) -> Table | None:

@@ -158,7 +158,7 @@ def _waves(
 
 def _natural(text: str) -> list[tuple[int, str]]:
     """w10 comes after w2."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dict[str, int]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +30,32 @@ class Records:
     open_quote: int | None = None
 
 
+def values_of(record: str, separator: str) -> list[str]:
+    """The values of a single record, which may run over several lines."""
+    with _cells_of_any_length():
+        return next(csv.reader(io.StringIO(record, newline=""), delimiter=separator))
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    """Python's reader gives up at cells of 131,072 signs; Arrow does not, and both must see the same rows."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def find_records(body: bytes, *, separator: str, n_columns: int, first_line: int) -> Records:
     """Read the records below the header, the first at line `first_line`. Empty lines are no records."""
+    with _cells_of_any_length():
+        return _find_records(body.decode(), separator, n_columns, first_line)
+
+
+def _find_records(text: str, separator: str, n_columns: int, first_line: int) -> Records:
     lines: list[int] = []
     ragged: list[tuple[int, int, int]] = []
     broken = None
-    text = body.decode()
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     start = last = 0
     try:

@@ -13,6 +13,7 @@ from relcap_models.data.columns import column_of_arrow, named_columns, table_of_
 from relcap_models.data.csvfile import read_csv
 from relcap_models.data.findings import Findings
 from relcap_models.data.table import Table
+from relcap_models.schema.places import is_file
 from relcap_models.schema.problems import nearest, suggestion
 from relcap_models.schema.tables import TABLES
 
@@ -72,21 +73,30 @@ def load_table(
     """The table as text columns, or None where it can't be read (the findings say why)."""
     if isinstance(source, pd.DataFrame):
         table: Table | None = table_of_frame(source, name, findings)
-    elif not source.is_file():
-        findings.add(source.name, "there is no such file", f"Looked for {source}")
-        return None
-    elif source.suffix.lower() == ".parquet":
-        table = _read_parquet(source, name, findings)
-    elif source.suffix.lower() in (".csv", ".txt", ".tsv"):
-        table = read_csv(source, name, expected, findings)
     else:
-        findings.add(source.name, "tables are read from .csv and .parquet files", "Save it as CSV UTF-8")
-        return None
+        try:
+            table = _table_of_file(source, name, expected, findings)
+        except OSError as error:
+            remedy = "Look whether it may be read, and is not open in another program"
+            findings.add(source.name, f"the file can't be read: {error.strerror or error}", remedy)
+            return None
     if table is not None and table.n_rows == 0 and name in ("responses", "units"):
         findings.add(
             table.file, "the table has no rows", "It needs at least one row below the names of its columns"
         )
     return table
+
+
+def _table_of_file(path: Path, name: str, expected: Iterable[str], findings: Findings) -> Table | None:
+    if not is_file(path):
+        findings.add(path.name, "there is no such file", f"Looked for {path}")
+        return None
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet(path, name, findings)
+    if path.suffix.lower() in (".csv", ".txt", ".tsv"):
+        return read_csv(path, name, expected, findings)
+    findings.add(path.name, "tables are read from .csv and .parquet files", "Save it as CSV UTF-8")
+    return None
 
 
 def _read_parquet(path: Path, name: str, findings: Findings) -> Table | None:
@@ -108,11 +118,23 @@ def _read_parquet(path: Path, name: str, findings: Findings) -> Table | None:
         )
     if nested:
         return None
-    names = [column for column in read.column_names if not column.startswith("__index_level_")]
+    # By position: Parquet allows two columns of one name.
+    kept = [i for i, name in enumerate(read.column_names) if not name.startswith("__index_level_")]
+    names = [read.column_names[i] for i in kept]
+    columns = []
+    for i in kept:
+        try:
+            columns.append(column_of_arrow(read.column(i)))
+        except UnicodeDecodeError:
+            remedy = "Decode its texts (they may be Latin-1) and write the file again"
+            name_of = read.column_names[i]
+            findings.add(path.name, "the column holds text that is not UTF-8", remedy, column=name_of)
+    if len(columns) < len(kept):
+        return None
     return Table(
         name=name,
         file=path.name,
-        columns=named_columns(names, [column_of_arrow(read.column(n)) for n in names], path.name, findings),
+        columns=named_columns(names, columns, path.name, findings),
         n_rows=read.num_rows,
         line=lambda rows: rows + 1,
     )

@@ -1,6 +1,7 @@
 """Declarations: instruments and table contracts, read from files with every problem told at once."""
 
 from relcap_models.schema.instrument import Declaration, Dimension, Instrument, Item, Scale
+from relcap_models.schema.places import is_file
 from relcap_models.schema.problems import nearest, problems_of, suggestion
 from relcap_models.schema.shipped import load_instrument, schema_folder, shipped_instruments
 from relcap_models.schema.tables import TABLES, ColumnContract, TableContract, table_contract
@@ -15,6 +16,7 @@ __all__ = [
     "Item",
     "Scale",
     "TableContract",
+    "is_file",
     "load_instrument",
     "nearest",
     "parse_yaml",

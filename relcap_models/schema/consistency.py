@@ -36,7 +36,7 @@ def _findings(content: Mapping[str, Any]) -> Iterator[_Finding]:
     items, dimensions = _mappings(content.get("items")), _mappings(content.get("dimensions"))
     declared = [d["id"] for d in dimensions if isinstance(d.get("id"), str)]
     yield from _ids("dimensions", dimensions)
-    used = {item.get("dimension") for item in items}
+    used = {item["dimension"] for item in items if isinstance(item.get("dimension"), str)}
     for i, dimension in enumerate(dimensions):
         if dimension.get("id") == OVERALL:
             yield (

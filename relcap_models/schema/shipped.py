@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from relcap_models.errors import InstrumentError, Problem
 from relcap_models.schema.consistency import contradictions
 from relcap_models.schema.instrument import Instrument
+from relcap_models.schema.places import is_file
 from relcap_models.schema.problems import nearest, problems_of
 from relcap_models.schema.yamlfile import read_yaml
 
@@ -74,7 +75,7 @@ def _read(path: Path) -> Instrument:
 
 def _unknown(name: str, path: Path) -> Problem:
     beside = path.with_name(path.name + ".yaml")
-    if beside.is_file():
+    if is_file(beside):
         remedy = f"Did you mean the file '{beside.name}'?"
     else:
         close = nearest(name, shipped_instruments())

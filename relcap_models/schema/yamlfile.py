@@ -24,9 +24,18 @@ class _PlainLoader(yaml.SafeLoader):
         yaml.SafeLoader.__init__(self, stream)
         self.repeated: list[tuple[str, int, int]] = []
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return yaml.SafeLoader.construct_object(self, node, deep=deep)
+        except (ValueError, LookupError, AttributeError, TypeError):
+            # PyYAML's own constructors fail on a scalar that its tag does not suit, and on very long numbers.
+            what = node.tag.rpartition(":")[2]
+            said = f"this is no value of the type `{what}`"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         first_line: dict[str, int] = {}
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             name = getattr(key, "value", None)
             if not isinstance(name, str):
                 continue
@@ -84,13 +93,16 @@ def parse_yaml(text: str, *, name: str, error: type[RelcapError]) -> Any:
         If the text is not YAML, or gives a key twice (all repetitions at once, with their lines); `name`
         stands in the message as the file.
     """
-    loader = _PlainLoader(text)
     try:
+        loader = _PlainLoader(text)
         content = loader.get_single_data()
+    except yaml.reader.ReaderError as problem:
+        raise error(problems=[_forbidden_sign(name, text, problem)]) from None
     except yaml.YAMLError as problem:
         raise error(problems=[_syntax_problem(name, problem)]) from None
-    finally:
-        loader.dispose()
+    except RecursionError:
+        message, remedy = "brackets or indentation are nested too deeply", "Is a bracket opened many times?"
+        raise error(problems=[Problem(file=name, message=message, remedy=remedy)]) from None
     if loader.repeated:
         raise error(
             problems=[
@@ -118,18 +130,34 @@ def _read_text(path: Path, *, error: type[RelcapError]) -> str:
     except UnicodeDecodeError as problem:
         line = problem.object[: problem.start].count(b"\n") + 1
         message, remedy = f"line {line} is not UTF-8", "Save the file as UTF-8"
+    except (OSError, ValueError) as problem:
+        # A name that no file can have: too long, or with a zero byte.
+        said = getattr(problem, "strerror", None) or str(problem)
+        message, remedy = f"the file cannot be read: {said}", "Correct its name"
     raise error(problems=[Problem(file=path.name, message=message, remedy=remedy)])
+
+
+def _forbidden_sign(name: str, text: str, problem: yaml.reader.ReaderError) -> Problem:
+    return Problem(
+        file=name,
+        row=text.count("\n", 0, problem.position) + 1,
+        message=f"a control character that YAML does not allow (U+{problem.character:04X})",
+        remedy="Remove it; it cannot be seen in most editors, and may have come with pasted text",
+    )
 
 
 def _syntax_problem(name: str, problem: yaml.YAMLError) -> Problem:
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
     said = getattr(problem, "problem", None) or getattr(problem, "reason", None) or str(problem)
     context = getattr(problem, "context", None)
+    remedy = "Check indentation, quotes and brackets at this line and just above it (no tabs)"
+    if isinstance(problem, yaml.constructor.ConstructorError):
+        remedy = "Correct it, or write it in quotes if it is meant as text"
     return Problem(
         file=name,
         row=None if mark is None else mark.line + 1,
         message=f"this is not valid YAML: {said}" + (f", {context}" if context else ""),
-        remedy="Check indentation, quotes and brackets at this line and just above it (no tabs)",
+        remedy=remedy,
     )
 
 

@@ -60,9 +60,10 @@ class Simulation(Declaration):
 
     @model_validator(mode="after")
     def _consistent(self) -> Simulation:
+        said = []
         for name, block in (("relations", self.relations), ("climate", self.climate)):
             if self.shared_leniency > block.dimension_correlation + 1e-12:
-                raise ValueError(
+                said.append(
                     f"shared_leniency ({self.shared_leniency}) must be at most {name}.dimension_correlation "
                     f"({block.dimension_correlation}): dimensions of one instrument share at least what "
                     "instruments share"
@@ -71,5 +72,7 @@ class Simulation(Declaration):
             ids = [entry.id for entry in entries]
             twice = sorted({i for i in ids if ids.count(i) > 1})
             if twice:
-                raise ValueError(f"{name}: ids appear twice: {', '.join(twice)}")
+                said.append(f"{name}: ids appear twice: {', '.join(twice)}")
+        if said:
+            raise ValueError("; ".join(said))
         return self

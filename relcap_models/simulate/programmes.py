@@ -75,7 +75,8 @@ def draw_programmes(
     ConfigError
         If a start is not a wave of the study.
     """
-    _check_starts(options, waves)
+    if problems := start_problems(options, waves):
+        raise ConfigError(problems=problems)
     index_of = {wave.id: index for index, wave in enumerate(waves)}
     starts, deviations = {}, {}
     for option in options:
@@ -88,9 +89,10 @@ def draw_programmes(
     return Programmes(options=options, starts=starts, unit_effects=deviations)
 
 
-def _check_starts(options: tuple[Programme, ...], waves: Sequence[Wave]) -> None:
+def start_problems(options: tuple[Programme, ...], waves: Sequence[Wave]) -> list[Problem]:
+    """Starts that are no waves of the study."""
     known = [wave.id for wave in waves]
-    problems = [
+    return [
         Problem(
             file="study.yaml",
             where=f"simulation.programmes[{index}].starts",
@@ -101,8 +103,6 @@ def _check_starts(options: tuple[Programme, ...], waves: Sequence[Wave]) -> None
         for start in option.starts
         if start not in known
     ]
-    if problems:
-        raise ConfigError(problems=problems)
 
 
 def _deal(

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.data.survey import Wave
-from relcap_models.errors import ConfigError, Problem
+from relcap_models.errors import ConfigError
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate.answers import STYLES, Habits, answer, draw_habits
+from relcap_models.simulate.consistency import problems_of_simulation
 from relcap_models.simulate.effects import RespondentEffects, general_leniency, respondent_effects
 from relcap_models.simulate.nominations import draw_nominations, nominations_table, partners
 from relcap_models.simulate.options import Simulation
@@ -62,9 +63,10 @@ def simulate(
     Raises
     ------
     ConfigError
-        If the options do not fit the instruments or waves.
+        With every reason why the options do not fit the instruments or waves.
     """
-    _check(instruments, waves)
+    if problems := problems_of_simulation(options, instruments=instruments, waves=waves):
+        raise ConfigError(problems=problems)
     roster = draw_roster(options.organisation, waves=waves, seed=seed)
     importance = draw_nominations(options.nominations, roster, seed=seed)
     relations = partners(importance)
@@ -98,21 +100,6 @@ def simulate(
     if options.programmes:
         truth["programme_effects"] = programme_effects_table(programmes, roster)
     return Simulated(tables=tables, truth=truth)
-
-
-def _check(instruments: Mapping[str, Instrument], waves: Sequence[Wave]) -> None:
-    problems = []
-    if not instruments:
-        problems.append(Problem("study.yaml", "names no instrument", "Name one.", where="instruments"))
-    if not waves:
-        problems.append(Problem("study.yaml", "declares no wave", "Declare one to simulate.", where="waves"))
-    for instrument in instruments.values():
-        if instrument.referent == "service":
-            message = f"'{instrument.id}' asks citizens about a service, which cannot be simulated"
-            remedy = "Take it out of the simulated study."
-            problems.append(Problem("study.yaml", message, remedy, where="instruments"))
-    if problems:
-        raise ConfigError(problems=problems)
 
 
 def _draw_respondents(

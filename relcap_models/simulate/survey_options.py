@@ -36,17 +36,20 @@ class Organisation(Declaration):
 
     @model_validator(mode="after")
     def _possible(self) -> Organisation:
+        said = []
         if self.n_units * self.min_size > self.n_respondents:
-            raise ValueError(
+            said.append(
                 f"n_respondents ({self.n_respondents}) cannot fill {self.n_units} units of at least "
                 f"{self.min_size} (min_size): raise n_respondents or lower n_units or min_size"
             )
         leading = self.strategic_units + self.n_districts * self.leader_units_per_district
         if leading > self.n_units:
-            raise ValueError(
+            said.append(
                 f"{leading} leading units (strategic_units, leader_units_per_district) are more than "
                 f"n_units ({self.n_units}): lower them or n_districts, or raise n_units"
             )
+        if said:
+            raise ValueError("; ".join(said))
         return self
 
 

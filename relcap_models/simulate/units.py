@@ -124,8 +124,8 @@ class Links:
         return [(path.to, CLIMATE)]
 
 
-def _causal_order(paths: tuple[Path, ...], climate: tuple[str, ...]) -> tuple[str, ...]:
-    """Climate instruments, causes before effects; ConfigError for unknown names and circles."""
+def path_problems(paths: tuple[Path, ...], climate: tuple[str, ...]) -> list[Problem]:
+    """Ends of paths that are no climate instrument (nor a role), and circles."""
     problems = []
     for index, path in enumerate(paths):
         where = f"simulation.climate.paths[{index}]"
@@ -137,23 +137,28 @@ def _causal_order(paths: tuple[Path, ...], climate: tuple[str, ...]) -> tuple[st
         if path.to not in (*ROLES, *climate):
             remedy = f"Use {', '.join(ROLES)} or a climate instrument. {known}"
             problems.append(Problem("study.yaml", f"to '{path.to}' is unknown", remedy, where=f"{where}.to"))
-    if problems:
+    if in_circle := _in_order(paths, climate)[1]:
+        message = f"the paths between {', '.join(in_circle)} form a circle"
+        remedy = "Take one of them out: an effect cannot be its own cause."
+        problems.append(Problem("study.yaml", message, remedy, where="simulation.climate.paths"))
+    return problems
+
+
+def _causal_order(paths: tuple[Path, ...], climate: tuple[str, ...]) -> tuple[str, ...]:
+    """Climate instruments, causes before effects; ConfigError for unknown names and circles."""
+    if problems := path_problems(paths, climate):
         raise ConfigError(problems=problems)
+    return _in_order(paths, climate)[0]
+
+
+def _in_order(paths: tuple[Path, ...], climate: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Causes before effects, and those that have no such order."""
     order: list[str] = []
     waiting = list(climate)
-    while waiting:
-        free = [c for c in waiting if not any(p.to == c and p.source in waiting for p in paths)]
-        if not free:
-            circle = Problem(
-                "study.yaml",
-                f"the paths between {', '.join(waiting)} form a circle",
-                "Take one of them out: an effect cannot be its own cause.",
-                where="simulation.climate.paths",
-            )
-            raise ConfigError(problems=[circle])
+    while free := [c for c in waiting if not any(p.to == c and p.source in waiting for p in paths)]:
         order += free
         waiting = [c for c in waiting if c not in free]
-    return tuple(order)
+    return tuple(order), tuple(waiting)
 
 
 def _implied_covariance(

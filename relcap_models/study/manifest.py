@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import relcap_models
-from relcap_models.schema import schema_folder, shipped_instruments
+from relcap_models.schema import is_file, schema_folder, shipped_instruments
 from relcap_models.study.folder import sha256
 from relcap_models.study.material import table_paths
 from relcap_models.study.read import STUDY_FILE, Study
@@ -38,7 +38,7 @@ def input_names(study: Study) -> list[str]:
     shipped = shipped_instruments()
     instruments = [_SHIPPED + source if source in shipped else source for source in study.sources.values()]
     tables = table_paths(study.folder, study.config.tables).values()
-    present = [Path(os.path.relpath(path, study.folder)).as_posix() for path in tables if path.is_file()]
+    present = [Path(os.path.relpath(path, study.folder)).as_posix() for path in tables if is_file(path)]
     return sorted([STUDY_FILE, *instruments, *present])
 
 

@@ -68,8 +68,10 @@ def run_many(
     Raises
     ------
     ConfigError
-        If the folder holds results of something else, or no scheduler answers.
+        If the folder holds results of something else, no scheduler answers, or `workers` is below one.
     """
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers {workers}: at least one process is needed")
     _claim(folder, about)
     there = {key for key in tasks if (folder / f"{key}.parquet").exists()}
     open_tasks = {key: task for key, task in tasks.items() if key not in there}

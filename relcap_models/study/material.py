@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from relcap_models.data import Survey, read_survey
+from relcap_models.data import Survey, Wave, read_survey
 from relcap_models.errors import ConfigError, DataError, Problem
-from relcap_models.schema import suggestion
+from relcap_models.schema import Instrument, is_file, suggestion
 from relcap_models.simulate import Simulated, simulate, write
 from relcap_models.study.config import Tables
 from relcap_models.study.folder import sha256, write_json
@@ -36,42 +36,39 @@ def gather(study: Study) -> Material:
     DataError
         With every problem of the tables at once.
     ConfigError
-        If tables are absent and there is no `simulation:` to make them from.
+        If tables are absent and there is no `simulation:` to make them from; with the problems of the others.
     """
     paths = table_paths(study.folder, study.config.tables)
-    absent = {name: path for name, path in paths.items() if not path.is_file()}
-    if study.config.simulation is not None and len(absent) == len(paths):
+    instruments, simulation = tuple(study.instruments.values()), study.config.simulation
+    present = {name: path for name, path in paths.items() if is_file(path)}
+    if simulation is not None and not present:
         simulated = simulate_study(study)
-        survey = read_survey(
-            simulated.tables, instruments=tuple(study.instruments.values()), waves=study.waves
-        )
-        return Material(survey, simulated)
-    if absent or not paths:
-        raise ConfigError(
-            problems=_absent(study.folder, absent, simulated=study.config.simulation is not None)
-        )
-    # A folder rather than its files: then two files of one table, and misspelt names, are told.
-    source = paths if study.config.tables is not None else study.folder / DATA
-    return Material(
-        read_survey(source, instruments=tuple(study.instruments.values()), waves=study.waves), None
-    )
+        return Material(read_survey(simulated.tables, instruments=instruments, waves=study.waves), simulated)
+    if not paths:
+        remedy = "Put responses.csv there, or declare `tables:` or `simulation:`"
+        raise ConfigError(problems=[Problem(STUDY_FILE, f"there are no tables in {DATA}/", remedy)])
+    absent = _absent(study.folder, study.config.tables, present, simulated=simulation is not None)
+    source = _source(study.folder, study.config.tables, present)
+    if absent:
+        raise ConfigError(problems=[*absent, *_of_tables(source, instruments, study.waves)])
+    return Material(read_survey(source, instruments=instruments, waves=study.waves), None)
 
 
 def problems_of_study(draft: Draft) -> tuple[Problem, ...]:
     """Everything that is wrong with a study whose file is: in the file, its instruments and its tables.
 
-    Tables are judged by the instruments and waves, so they are left alone while those are in doubt.
+    Tables are judged by the instruments and waves, so they are left alone while those are in doubt; that one
+    is not there is told all the same.
     """
     paths = table_paths(draft.folder, draft.tables)
-    present = {name: path for name, path in paths.items() if path.is_file()}
-    if not draft.declarations_hold or not present:
+    present = {name: path for name, path in paths.items() if is_file(path)}
+    if draft.simulated and not present:
         return draft.problems
-    try:
-        source = present if draft.tables is not None else draft.folder / DATA
-        read_survey(source, instruments=tuple(draft.instruments.values()), waves=draft.waves)
-    except DataError as error:
-        return (*draft.problems, *error.problems)
-    return draft.problems
+    absent = _absent(draft.folder, draft.tables, present, simulated=draft.simulated)
+    if not draft.declarations_hold or not present:
+        return (*draft.problems, *absent)
+    source = _source(draft.folder, draft.tables, present)
+    return (*draft.problems, *absent, *_of_tables(source, tuple(draft.instruments.values()), draft.waves))
 
 
 def simulate_study(study: Study) -> Simulated:
@@ -163,31 +160,55 @@ def _tables_in(data: Path) -> dict[str, Path]:
 def _made_by_simulation(table: Path, truth: Path) -> bool:
     """By its bytes: whoever puts real answers in the place of simulated ones leaves the truth lying there."""
     try:
-        made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"]
-    except (OSError, ValueError, KeyError):
+        made = json.loads((truth / _MADE).read_text(encoding="utf-8"))["tables"].get(table.name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    return table.is_file() and made.get(table.name) == sha256(table)
+    return is_file(table) and made == sha256(table)
 
 
-def _absent(folder: Path, absent: Mapping[str, Path], *, simulated: bool) -> list[Problem]:
+def _source(folder: Path, declared: Tables | None, present: Mapping[str, Path]) -> Path | Mapping[str, Path]:
+    """Where to read from; a folder rather than its files where none is declared: then two files of one table,
+    and misspelt names, are told."""
+    return present if declared is not None else folder / DATA
+
+
+def _of_tables(
+    source: Path | Mapping[str, Path], instruments: Sequence[Instrument], waves: Sequence[Wave]
+) -> tuple[Problem, ...]:
+    """Everything that is wrong with the tables that are there, whichever are not."""
+    if not source:
+        return ()
+    try:
+        read_survey(source, instruments=instruments, waves=waves)
+    except DataError as error:
+        # Absent responses are told with the place where they are declared.
+        told = isinstance(source, Path) or "responses" in source
+        return tuple(problem for problem in error.problems if told or problem.file != "responses")
+    return ()
+
+
+def _absent(
+    folder: Path, declared: Tables | None, present: Mapping[str, Path], *, simulated: bool
+) -> list[Problem]:
+    """Tables that are declared and are not there."""
+    names = [] if declared is None else [name for name, path in declared if path is not None]
+    absent = [name for name in names if name not in present]
     if not absent:
-        message = f"there are no tables in {DATA}/"
-        return [
-            Problem(STUDY_FILE, message, "Put responses.csv there, or declare `tables:` or `simulation:`")
-        ]
+        return []
     there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in _SUFFIXES]
     note = "Other tables of the study are there, and simulated ones would not fit them. " if simulated else ""
     return [
         Problem(
             STUDY_FILE,
-            f"there is no file {path.relative_to(folder).as_posix()}",
-            note
-            + (
-                suggestion(path.relative_to(folder).as_posix(), there, what="there are")
-                if there
-                else "Add it"
-            ),
+            f"there is no file {_shown(getattr(declared, name))}",
+            note + (suggestion(getattr(declared, name), there, what="there are") if there else "Add it"),
             where=f"tables.{name}",
         )
-        for name, path in absent.items()
+        for name in absent
     ]
+
+
+def _shown(path: str) -> str:
+    """As it is declared; shortened, and signs that cannot be printed by their code."""
+    text = path if path.isprintable() else repr(path)
+    return text if len(text) <= 200 else f"{text[:199]}…"

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError
 
 import relcap_models
 from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, FitError, Problem
 from relcap_models.simulate import Simulation
 from relcap_models.study.config import Plan
+from relcap_models.study.designs import DESIGN, Design, designs_of
 from relcap_models.study.many import run_many
 from relcap_models.study.planned import planned_survey
 from relcap_models.study.precision import precision
 from relcap_models.study.read import STUDY_FILE, Study, read_study
 from relcap_models.study.tables import write_tables
-
-DESIGN = ("units", "respondents", "partners", "waves")
-
-
-@dataclass(frozen=True)
-class Design:
-    """A planned survey: units, people asked in each, partners each nominates, waves."""
-
-    units: int
-    respondents: int
-    partners: float
-    waves: int
-
-    @property
-    def key(self) -> str:
-        return f"u{self.units}-n{self.respondents}-p{self.partners:g}-w{self.waves}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +87,7 @@ def power_study(
         "seed": config.seed,
     }
     tasks, designs = {}, {}
-    for design, simulation in list(_designs(read)):
+    for design, simulation in _designs(read):
         waves = _waves(read, design.waves)
         world = json.dumps([simulation.model_dump(mode="json"), [wave.id for wave in waves]], sort_keys=True)
         fingerprint = hashlib.sha256(world.encode()).hexdigest()[:8]
@@ -132,7 +115,7 @@ def power_study(
         key, error = next(iter(many.failed.items()))
         raise FitError(f"not one of {len(tasks):,} surveys could be fitted; the first, {key}: {error}")
     found = pd.concat([table.assign(**designs[key]) for key, table in many.tables.items()], ignore_index=True)
-    table, left_out = precision(found, DESIGN, changes=_plan(read).changes)
+    table, left_out = precision(found, DESIGN, changes=(config.power or Plan()).changes)
     if table.empty:
         raise FitError(f"of no design could two surveys be fitted. {' '.join(many.failed.values())}")
     write_tables({"power": table}, out)
@@ -141,46 +124,17 @@ def power_study(
     return Power(out, table, many.failed, (*many.notes, *left_out))
 
 
-def _plan(study: Study) -> Plan:
-    return study.config.power or Plan()
-
-
-def _designs(study: Study) -> Iterator[tuple[Design, Simulation]]:
+def _designs(study: Study) -> tuple[tuple[Design, Simulation], ...]:
     """Every combination that is planned, with its simulation."""
-    base, plan = study.config.simulation, _plan(study)
-    if base is None:
+    if study.config.simulation is None:
         message = "there is nothing to plan from: `power` varies the design of a `simulation:`"
         raise ConfigError(problems=[Problem(STUDY_FILE, message, "Add `simulation: {}` to the file")])
-    grid = product(
-        plan.units or (base.organisation.n_units,),
-        plan.respondents,
-        plan.partners or (base.nominations.partners,),
-        plan.waves or (len(study.waves),),
+    planned, problems = designs_of(
+        study.config.power or Plan(), study.config.simulation, n_waves=len(study.waves)
     )
-    for combination in grid:
-        design = Design(*combination)
-        yield design, _simulation(base, design, study_plans_partners=bool(plan.partners))
-
-
-def _simulation(base: Simulation, design: Design, *, study_plans_partners: bool) -> Simulation:
-    if study_plans_partners and design.partners > design.units - 1:
-        message = f"a unit cannot have {design.partners:g} partners among {design.units} units"
-        remedy = "Lower `partners`, or raise `units`"
-        raise ConfigError(problems=[Problem(STUDY_FILE, message, remedy, where="power")])
-    block = base.model_dump()
-    block["organisation"] |= {"n_units": design.units, "n_respondents": design.units * design.respondents}
-    block["nominations"]["partners"] = design.partners
-    block |= {"programmes": (), "outcomes": ()}
-    for name in ("relations", "climate"):
-        block[name]["trend"] = 0.0
-    try:
-        return Simulation.model_validate(block)
-    except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        problem = Problem(
-            STUDY_FILE, message, "Change `power:` or `simulation:`", where=f"power ({design.key})"
-        )
-        raise ConfigError(problems=[problem]) from None
+    if problems:
+        raise ConfigError(problems=problems)
+    return planned
 
 
 def _waves(study: Study, n: int) -> tuple[Wave, ...]:

@@ -12,14 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, InstrumentError, Problem
-from relcap_models.schema import Instrument, load_instrument, problems_of, read_yaml, suggestion
+from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
+from relcap_models.simulate import Simulation, problems_of_simulation
 from relcap_models.study.config import (
     NOT_BUILT_KINDS,
     FileName,
+    Plan,
     StudyConfig,
     Tables,
     WaveDeclaration,
 )
+from relcap_models.study.designs import designs_of
 from relcap_models.study.override import Override, apply_overrides
 
 STUDY_FILE = "study.yaml"
@@ -48,7 +51,7 @@ class Draft:
     """What could be made of a study file, with everything that is wrong in it.
 
     `declarations_hold` is true if instruments, waves and the places of the tables are beyond doubt, whatever
-    else is wrong: then the tables can be checked already.
+    else is wrong: then the tables can be checked already. `simulated`: the file has a `simulation:`.
     """
 
     folder: Path
@@ -58,6 +61,7 @@ class Draft:
     waves: tuple[Wave, ...]
     tables: Tables | None
     declarations_hold: bool
+    simulated: bool
     problems: tuple[Problem, ...] = field(repr=False)
 
     def study(self) -> Study:
@@ -132,6 +136,8 @@ def _check(
     found += instrument_problems
     found += _repeated(content)
     found += _analysis_problems(content, instruments, complete=not instrument_problems)
+    if instruments and waves and not instrument_problems:
+        found += _simulation_problems(content, instruments, waves)
     return Draft(
         folder=folder,
         config=config,
@@ -140,6 +146,7 @@ def _check(
         waves=waves or (),
         tables=tables,
         declarations_hold=bool(instruments and waves) and not instrument_problems and tables_hold,
+        simulated=content.get("simulation") is not None,
         problems=tuple(_blame_override(problem, overrides) for problem in found),
     )
 
@@ -176,7 +183,7 @@ def _instruments(
         try:
             instrument = load_instrument(name, base=folder)
         except InstrumentError as error:
-            there = (folder / name).is_file()
+            there = is_file(folder / name)
             problems += [
                 problem
                 if there
@@ -200,8 +207,10 @@ def _repeated(content: Mapping[str, Any]) -> list[Problem]:
     ]
     problems = []
     for what, entries in (("wave", waves), ("analysis", analyses)):
-        first: dict[Any, str] = {}
+        first: dict[str, str] = {}
         for where, name in entries:
+            if not isinstance(name, str):
+                continue
             if name in first:
                 message = f"the {what} id '{name}' is taken by {first[name].removesuffix('.id')}"
                 problems.append(
@@ -242,6 +251,37 @@ def _analysis_problems(
         if kind == "climate" and about_targets:
             problems.append(_wrong_kind(where, name, "partner units", "relations"))
     return problems
+
+
+def _simulation_problems(
+    content: Mapping[str, Any], instruments: Mapping[str, Instrument], waves: Sequence[Wave]
+) -> list[Problem]:
+    """What in `simulation:` and `power:` does not suit the study, whether or not it has tables already."""
+    simulation, whole = _simulation(content.get("simulation"))
+    if simulation is None:
+        return []
+    problems = [*problems_of_simulation(simulation, instruments=instruments, waves=waves)]
+    if whole and content.get("power") is not None:
+        try:
+            plan = Plan.model_validate(content["power"])
+        except ValidationError:
+            return problems
+        problems += designs_of(plan, simulation, n_waves=len(waves))[1]
+    return problems
+
+
+def _simulation(block: object) -> tuple[Simulation | None, bool]:
+    """The simulation, without those of its blocks that cannot be read; and whether it is whole."""
+    if not isinstance(block, dict):
+        return None, False
+    try:
+        return Simulation.model_validate(block), True
+    except ValidationError as error:
+        wrong = {found["loc"][0] for found in error.errors() if found["loc"]}
+    try:
+        return Simulation.model_validate({k: part for k, part in block.items() if k not in wrong}), False
+    except ValidationError:
+        return None, False
 
 
 def _wrong_kind(where: str, instrument: str, asks_about: str, right_kind: str) -> Problem:

@@ -23,6 +23,10 @@ _MAX_Z = 5.0
 over 10,000 figures chance alone exceeds it less than once in a hundred comparisons."""
 
 
+_NEEDED = {"status": str, "study": str, "config": dict, "inputs": dict, "outputs": dict, "environment": dict}
+"""What must stand in the manifest of a run that came to its end."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What was compared and found, in lines; `holds` is true if nothing contradicts the manifest."""
@@ -45,7 +49,7 @@ def verify_results(results: Path | str, *, rerun: bool = False, progress: bool =
     """
     results = Path(results)
     manifest = _read_manifest(results)
-    if manifest["status"] == INCOMPLETE:
+    if manifest.get("status") == INCOMPLETE:
         how = f"{manifest.get('how', 'not finished')} in stage '{manifest.get('stage')}'"
         return Verdict(False, (f"This run is incomplete: {how}. There are no results to verify.",))
     study_folder = (results / manifest["study"]).resolve()
@@ -166,8 +170,17 @@ def _other_environment(stated: Mapping[str, Any]) -> list[str]:
 
 def _read_manifest(results: Path) -> dict[str, Any]:
     try:
-        return json.loads((results / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = f"has no {MANIFEST} that can be read"
-        remedy = "Give a results folder of `relcap run`"
-        raise ConfigError(problems=[Problem(str(results), message, remedy)]) from error
+        manifest = json.loads((results / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_results(results, f"has no {MANIFEST} that can be read") from error
+    if not isinstance(manifest, dict):
+        raise _no_results(results, f"has a {MANIFEST} that no run wrote")
+    missing = [key for key, kind in _NEEDED.items() if not isinstance(manifest.get(key), kind)]
+    if missing and manifest.get("status") != INCOMPLETE:
+        what = f"has a {MANIFEST} that no run wrote: {', '.join(missing)} missing or of another kind"
+        raise _no_results(results, what)
+    return manifest
+
+
+def _no_results(results: Path, message: str) -> ConfigError:
+    return ConfigError(problems=[Problem(str(results), message, "Give a results folder of `relcap run`")])

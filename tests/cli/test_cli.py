@@ -103,6 +103,19 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
     assert sorted(study.rglob("*")) == before
 
 
+def test_validate_looks_at_the_simulation_although_there_are_tables(relcap, study):
+    code, _, err = relcap("validate", study)
+    assert (code, err) == (0, "")
+    file = study / "study.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "\nsimulation:\n" in text
+    programme = "\nsimulation:\n  programmes: [{id: p, starts: [w9]}]\n"
+    file.write_text(text.replace("\nsimulation:\n", programme), encoding="utf-8")
+    code, _, err = relcap("validate", study)
+    assert code == 2
+    assert "simulation.programmes[0].starts: 'w9' is not a wave" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -113,6 +126,9 @@ def test_all_problems_of_file_and_tables_come_at_once_without_a_traceback(relcap
         (["run", "{study}", "{study}/absent"], "absent: there is no such folder"),
         (["run", "{study}", "inference.draws=10"], "first the study, then --set"),
         (["run", "{study}", "--workers", "2"], "this is one"),
+        (["run", "{study}", "--workers", "0"], "--workers"),
+        (["power", "{study}", "--workers", "-2"], "--workers"),
+        (["calibrate", "{study}", "--workers", "0"], "--workers"),
         (["run", "{study}/absent"], "no such folder"),
         (["calibrate", "{study}", "--replicates", "5"], "fewer than 10 say nothing"),
         (["calibrate", "{study}", "--set", "analyses.relations.family=gaussian"], "no answers can be drawn"),
@@ -133,6 +149,58 @@ def test_wrong_input_exits_2_says_what_is_wrong_and_writes_nothing(relcap, study
     assert out == ""
     assert "Traceback" not in err
     assert sorted(study.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["simulate", "{study}", "--out", "{study}/README.md"],
+        ["calibrate", "{study}", "--engine", "fast", "--out", "{study}/README.md"],
+        ["power", "{study}", "--out", "{study}/README.md"],
+        ["new", "{study}/README.md/mine"],
+        ["new", "{study}/" + 300 * "n" + "/mine"],
+        ["run", "{study}", "--out", "{study}/" + 300 * "n"],
+        ["validate", "{study}/" + 300 * "n"],
+        ["verify", "{study}/README.md"],
+        ["report", "{study}/" + 300 * "n"],
+    ],
+)
+def test_what_the_system_refuses_is_told_with_its_place_and_a_remedy(relcap, study, arguments):
+    before = sorted(study.rglob("*"))
+    code, out, err = relcap(*(argument.format(study=study) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert "Traceback" not in err
+    assert str(study) in err
+    assert any(word in err for word in ("another place", "shorter name", "results folder")), err
+    assert sorted(study.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file", ["study.yaml", "data/responses.csv"])
+def test_a_file_that_may_not_be_read_is_told_and_is_not_taken_for_absent(relcap, study, monkeypatch, file):
+    """The tests may run as root, whom no permission stops."""
+    hidden = study / file
+
+    def read_bytes(path):
+        if path == hidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        with open(path, "rb") as content:
+            return content.read()
+
+    monkeypatch.setattr(type(hidden), "read_bytes", read_bytes)
+    code, out, err = relcap("validate", study)
+    assert (code, out) == (2, "")
+    assert hidden.name in err
+    assert "read" in err
+
+
+def test_a_folder_that_may_not_be_entered_is_told_by_the_system_s_own_word(relcap, study, monkeypatch):
+    def stat(path, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(study), "stat", stat)
+    code, _, err = relcap("simulate", study)
+    assert code == 2
+    assert err == f"{study}: Permission denied. Change its permissions, or give another place.\n"
 
 
 def test_new_makes_a_study_and_says_what_is_next(relcap, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 ONE_PROBLEM = {
     "unknown target": (
@@ -197,6 +199,53 @@ def test_an_open_quotation_mark_is_told_with_its_line(study):
     study.append("units", 'u4,"Skole', "u5,PPR,1,1")
     (problem,) = [p for p in study.problems() if "quotation" in p.message]
     assert (problem.file, problem.row) == ("units.csv", 5)
+
+
+def test_a_header_that_leaves_a_quotation_mark_open_is_told(study):
+    study.replace("units", "unit_id,name", 'unit_id,"name')
+    (problem,) = [p for p in study.problems() if p.file == "units.csv"]
+    assert (problem.row, problem.message) == (1, "a quotation mark in the header is not closed")
+
+
+def test_a_carriage_return_in_the_header_ends_it(study, places):
+    study.replace("units", "unit_id,na", "unit_id,na\r")
+    assert ("units.csv", 1, None, None) not in places(study.problems())
+    assert ("units.csv", None, "name", None) in places(study.problems())
+    assert ("units.csv", 2, None, "3") in places(study.problems())
+
+
+@pytest.mark.parametrize("first", [200_000 * "x", "[" + 40_000 * "1,22,333,", '"' + 200_000 * "x"])
+def test_a_first_line_without_end_is_no_header(study, first):
+    study.write("units", first)
+    problems = [p for p in study.problems() if p.file == "units.csv"]
+    assert problems
+    assert len(str(problems[0])) < 1000
+
+
+def test_a_long_cell_does_not_move_the_lines_of_other_problems(study, places):
+    """Beyond 131,072 signs Python's own reader of CSV gives up."""
+    study.append("units", f"u4,{140_000 * 'x'},1,1", "u5,A,1", "u6,B,-1,1")
+    assert places(study.problems()) == [("units.csv", 6, None, "3"), ("units.csv", 7, "size", "-1")]
+
+
+def test_a_column_given_twice_in_a_parquet_file_is_told(study, places):
+    names = ["unit_id", "name", "name"]
+    table = pa.Table.from_arrays([pa.array(["u1", "u2", "u3"])] * 3, names=names)
+    parquet.write_table(table, study.folder / "units.parquet")
+    (study.folder / "units.csv").unlink()
+    (problem,) = study.problems()
+    assert (problem.file, problem.column) == ("units.parquet", "name")
+    assert "given twice (columns 2 and 3)" in problem.message
+
+
+def test_text_of_another_encoding_in_a_parquet_file_is_told(study):
+    latin = pa.array(["Bø".encode("latin-1"), b"B", b"C"]).view(pa.string())
+    table = pa.table({"unit_id": ["u1", "u2", "u3"], "name": latin})
+    parquet.write_table(table, study.folder / "units.parquet")
+    (study.folder / "units.csv").unlink()
+    (problem,) = study.problems()
+    assert (problem.file, problem.column) == ("units.parquet", "name")
+    assert "not UTF-8" in problem.message
 
 
 def test_ids_that_lost_their_zeros_are_recognised(study):

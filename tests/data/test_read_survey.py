@@ -65,6 +65,45 @@ def test_without_a_units_table_the_units_are_those_named_and_a_note_says_so(stud
     assert any(note.startswith("units: there is no such table") for note in survey.intake.notes)
 
 
+@pytest.mark.parametrize("name", ["5²", "٣", "②"])
+def test_a_sign_that_only_looks_like_a_number_may_stand_in_an_id(study, name):
+    study.write("responses", study.text("responses").replace("u1", name))
+    units = study.read({"responses": study.folder / "responses.csv"}).units
+    assert sorted(units["unit_id"]) == sorted([name, "u2", "u3"])
+
+
+@pytest.mark.parametrize("last", ["\r", "\n", "\r\n"])
+def test_line_ends_of_old_macs_are_read_even_if_another_program_added_a_line(study, last):
+    before = study.read()
+    for path in study.folder.glob("*.csv"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r").removesuffix(b"\r") + last.encode())
+    assert_same(before, study.read())
+
+
+def test_line_ends_of_old_macs_are_read_in_files_of_more_than_one_block(study):
+    rows = [f"w1,r1,u1,u2,relational_capacity,RC1,4,{i},{'x' * 900}" for i in range(3000)]
+    study.write("responses", "\r".join([study.text("responses").splitlines()[0] + ",n,note", *rows]))
+    problems = study.problems()
+    assert [p.row for p in problems] == list(range(3, 3002))
+
+
+def test_a_column_name_may_hold_a_line_break_in_quotation_marks(study):
+    """As Excel writes it after Alt+Enter; rows are still counted as an editor counts lines."""
+    before = study.read()
+    study.replace(
+        "units", "unit_id,name,size,n_leaders", 'unit_id,"name\n",size,n_leaders,"head\r\nof ""x"""'
+    )
+    study.replace("units", "12,1\n", "12,1,A\n")
+    study.replace("units", "8,\n", "8,,\n")
+    study.replace("units", "5,2\n", "5,2,\n")
+    units = study.read().units
+    assert list(units.columns) == ["unit_id", "name", "size", "n_leaders", 'head of "x"']
+    pd.testing.assert_frame_equal(units.iloc[:, :4], before.units)
+    study.append("units", "u4,X,-1,1,")
+    (problem,) = study.problems()
+    assert (problem.row, problem.column) == (7, "size")
+
+
 def test_waves_as_found_are_sorted_as_people_count(study):
     study.replace("responses", "w2", "w10")
     study.replace("responses", "w1,", "w9,")

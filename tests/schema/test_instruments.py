@@ -148,6 +148,12 @@ def test_ids_used_twice_are_found_with_their_places(tmp_path):
     assert found == {"items[1].id": f"own.yaml: items[1].id: {said}"}
 
 
+def test_a_dimension_that_is_a_list_is_a_problem_beside_the_others(tmp_path):
+    found = problems_in(tmp_path, GOOD.replace('"01", dimension: "a"', '"01", dimension: ["a"]'))
+    assert set(found) == {"items[0].dimension", "dimensions[0].id"}
+    assert "must be text" in found["items[0].dimension"]
+
+
 def test_keys_given_twice_are_errors_with_their_lines(tmp_path):
     (tmp_path / "own.yaml").write_text(
         GOOD + "source: 'again'\nscale: {minimum: 0, minimum: 1}\n", encoding="utf-8"
@@ -169,12 +175,31 @@ def test_keys_given_twice_are_errors_with_their_lines(tmp_path):
         (b"id: [1, 2\ntitle: x\n", "row 2: this is not valid YAML"),
         ("id: 'blå'\n".encode("latin-1"), "line 1 is not UTF-8"),
         (b"a: !!python/object:os.system {}\n", "not valid YAML"),
+        (b"a: 1\nb: ring\x07\n", r"row 2: a control character .*U\+0007"),
+        (b"a: 1\n\nb: \x00\n", r"row 3: a control character .*U\+0000"),
+        ("a: don\x92t\n".encode(), r"row 1: a control character .*U\+0092"),
+        (b"a: 1\nb: !!int abc\n", "row 2: this is not valid YAML: this is no value of the type `int`"),
+        (b"a: !!int ''\n", "row 1: .* no value of the type `int`"),
+        (b"a: !!float foo\n", "row 1: .* no value of the type `float`"),
+        (b"a: !!bool x\n", "row 1: .* no value of the type `bool`"),
+        (b"a: !!timestamp x\n", "row 1: .* no value of the type `timestamp`"),
+        (b"a: !!timestamp 2024-13-45\n", "row 1: .* no value of the type `timestamp`"),
+        (b"a: !!set x\n", "row 1: this is not valid YAML"),
+        (b"a:\n  - " + 5000 * b"9", "row 2: .* no value of the type `int`"),
+        (500 * b"[", "nested too deeply"),
     ],
 )
 def test_files_that_are_no_instrument_are_refused_in_plain_words(tmp_path, content, said):
     (tmp_path / "own.yaml").write_bytes(content)
     with pytest.raises(InstrumentError, match=said):
         load_instrument("own.yaml", base=tmp_path)
+
+
+@pytest.mark.parametrize("name", [5000 * "n", 5000 * "n" + ".yaml", "a\0.yaml", "own.yaml/below.yaml"])
+def test_names_that_no_file_can_have_are_refused_in_plain_words(tmp_path, name):
+    (tmp_path / "own.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(InstrumentError):
+        load_instrument(name, base=tmp_path)
 
 
 def test_unknown_instrument_names_the_nearest(tmp_path):

@@ -55,6 +55,13 @@ def test_a_run_goes_on_where_it_was_stopped_and_mixes_no_other_settings_in(tmp_p
     assert not list(results.glob("*.part"))
 
 
+@pytest.mark.parametrize("workers", [0, -2])
+def test_no_worker_at_all_is_refused_and_nothing_written(tmp_path, cheap_tasks, workers):
+    with pytest.raises(ConfigError, match=f"--workers {workers}: at least one"):
+        run(cheap_tasks.square, squares(1), tmp_path / "results", workers=workers)
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_scheduler_that_does_not_answer_is_an_error_that_says_how_to_start_one(tmp_path, cheap_tasks):
     with pytest.raises(ConfigError, match="dask scheduler"):
         run(cheap_tasks.square, squares(1), tmp_path, scheduler="tcp://127.0.0.1:9")

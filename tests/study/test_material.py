@@ -29,6 +29,14 @@ def test_simulated_tables_are_known_until_real_ones_take_their_place(study_folde
     assert not is_simulated(study, gather(study))
 
 
+@pytest.mark.parametrize("made", ["[]", "3", "{}", '{"tables": []}', '{"tables": {"responses.csv": []}}'])
+def test_a_note_of_a_simulation_that_no_simulation_wrote_vouches_for_no_table(study_folder, made):
+    study = read_study(study_folder)
+    write_simulation(study, study_folder)
+    (study_folder / "truth" / "made.json").write_text(made, encoding="utf-8")
+    assert not is_simulated(study, gather(study))
+
+
 def test_simulating_again_replaces_simulated_tables_but_never_others(study_folder):
     study = read_study(study_folder)
     write_simulation(study, study_folder)
@@ -46,6 +54,40 @@ def test_some_tables_but_not_all_is_refused_rather_than_mixed(study_folder, stud
     write_simulation(read_study(study_folder), study_folder)
     with pytest.raises(ConfigError, match=r"Did you mean 'data/units\.csv'"):
         gather(read_study(study_folder))
+
+
+@pytest.mark.parametrize(
+    "path", ["/nonexistent/responses.csv", "../up.csv", 5000 * "n" + ".csv", '"a\\0b.csv"']
+)
+def test_a_table_that_cannot_be_there_is_told_as_it_is_declared(study_folder, study_text, path):
+    text = study_text.split("simulation:")[0] + f"tables: {{responses: {path}}}\n"
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        gather(read_study(study_folder))
+    (problem,) = caught.value.problems
+    assert problem.where == "tables.responses"
+    assert path.strip('"').partition("\\0")[0][:100] in problem.message
+    assert len(problem.message) < 250
+    assert "\0" not in problem.message
+
+
+@pytest.mark.parametrize("table", ["responses", "units"])
+def test_a_table_that_is_absent_hides_no_problem_of_the_others(study_folder, study_text, table):
+    write_simulation(read_study(study_folder), study_folder)
+    with (study_folder / "data" / "nominations.csv").open("a", encoding="utf-8") as nominations:
+        nominations.write("w9,u01,u02,3\n")
+    (study_folder / "data" / f"{table}.csv").unlink()
+    tables = ", ".join(f"{name}: data/{name}.csv" for name in ("responses", "units", "nominations"))
+    text = f"{study_text}tables: {{{tables}}}\n"
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        gather(read_study(study_folder))
+    found = {(problem.file, problem.where, problem.value) for problem in caught.value.problems}
+    expected = {("study.yaml", f"tables.{table}", None), ("nominations.csv", None, "w9")}
+    assert found == expected
+    (study_folder / "study.yaml").write_text(f"{text}sed: 1\n", encoding="utf-8")
+    problems = problems_of_study(draft_study(study_folder))
+    assert {(p.file, p.where, p.value) for p in problems} == {*expected, ("study.yaml", "sed", None)}
 
 
 def test_no_tables_and_no_simulation_is_refused(study_folder, study_text):

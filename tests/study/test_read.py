@@ -106,6 +106,63 @@ def test_a_number_as_a_wave_id_is_told_to_be_quoted(study_folder, study_text):
     assert "'1'" in found["waves[0].id"].remedy
 
 
+@pytest.mark.parametrize("wrong", ["title: \x07", "title: !!int abc", "title: " + 500 * "["])
+def test_what_is_no_yaml_is_a_problem_of_the_study_file_or_of_the_setting(study_folder, study_text, wrong):
+    (found,) = problems(study_folder, f"{study_text}\n{wrong}").values()
+    assert found.file == "study.yaml"
+    setting = wrong.replace(": ", "=")
+    (found,) = problems(study_folder, study_text, setting).values()
+    assert found.file == f"--set {setting}"
+
+
+def test_an_id_that_is_a_list_is_a_problem_of_its_place(study_folder, study_text):
+    found = problems(study_folder, study_text.replace("id: w1", "id: [w1]").replace("id: safety", "id: {}"))
+    assert {"waves[0].id", "analyses[1].id"} <= set(found)
+    assert problems(study_folder, study_text, "waves.0.id=[a]")[None].file == "--set waves.0.id=[a]"
+
+
+def test_every_problem_of_simulation_and_plan_is_told_at_once(study_folder, study_text):
+    more = """
+  programmes: [{id: p, starts: [w9]}]
+  relations: {sd_target: [0.1, 0.2, 0.3], sd_relation: [0.1, 0.2, 0.3]}
+  climate: {sd_rating: [1, 1, 1], paths: [{source: safety, to: target, coefficient: 1}]}
+power: {partners: [9], respondents: [2, 10], units: [4, 12]}
+"""
+    found = problems(study_folder, study_text + more.lstrip("\n"))
+    assert set(found) == {
+        "simulation.programmes[0].starts",
+        "simulation.relations.sd_target",
+        "simulation.relations.sd_relation",
+        "simulation.climate.sd_rating",
+        "simulation.climate.paths[0].source",
+        "power",
+    }
+    with pytest.raises(ConfigError) as caught:
+        read_study(study_folder)
+    # 4 units cannot have 9 partners; 12 units of 2 are too small for the 3 that `min_size` asks.
+    of_plan = [problem.message for problem in caught.value.problems if problem.where == "power"]
+    assert len(of_plan) == 2
+    assert "9 partners among 4 units" in of_plan[0]
+    assert "u12-n2-p9-w1 cannot be: n_respondents (24) cannot fill 12 units" in of_plan[1]
+
+
+def test_a_block_of_the_simulation_that_cannot_be_hides_no_other(study_folder, study_text):
+    wrong = study_text.replace("n_respondents: 30", "n_respondents: 3, strategic_units: 9")
+    found = problems(study_folder, f"{wrong}  programmes: [{{id: p, starts: [w9]}}]\n")
+    assert set(found) == {"simulation.organisation", "simulation.programmes[0].starts"}
+    assert "min_size" in found["simulation.organisation"].message
+    assert "strategic_units" in found["simulation.organisation"].message
+
+
+def test_a_plan_that_is_left_out_is_not_judged(study_folder, study_text):
+    """`relcap power` asks 5 to 40 people by default, too few for units of 7; nobody asked for it here."""
+    text = study_text.replace("n_respondents: 30,", "n_respondents: 30, min_size: 7,")
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    assert read_study(study_folder).config.power is None
+    found = problems(study_folder, text, "power.respondents=[5]")
+    assert found[None].file == "--set power.respondents=[5]"
+
+
 def test_a_folder_without_a_study_says_so(tmp_path):
     with pytest.raises(ConfigError, match=r"no study\.yaml"):
         read_study(tmp_path)

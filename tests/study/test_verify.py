@@ -1,10 +1,13 @@
 """Tables count as reproduced when they are equal, or differ within Monte Carlo error."""
 
+import json
+
 import pandas as pd
 import pytest
 
+from relcap_models.errors import ConfigError
 from relcap_models.study.tables import write_tables
-from relcap_models.study.verify import compare_tables
+from relcap_models.study.verify import compare_tables, verify_results
 
 
 @pytest.fixture
@@ -55,3 +58,18 @@ def test_a_table_that_is_missing_is_not_reproduced(tmp_path, compare, scores):
     compare(scores, scores)
     (tmp_path / "after" / "scores.csv").unlink()
     assert not compare_tables(tmp_path / "before", tmp_path / "after")[0]
+
+
+WHOLE = {"status": "passed", "study": "..", "config": {}, "inputs": {}, "outputs": {}, "environment": {}}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [[], {}, 3, {"status": "passed"}, {"status": []}]
+    + [{k: v for k, v in WHOLE.items() if k != key} for key in WHOLE]
+    + [{**WHOLE, "inputs": []}],
+)
+def test_a_manifest_that_no_run_wrote_is_refused(tmp_path, manifest):
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ConfigError, match="that no run wrote"):
+        verify_results(tmp_path)
