@@ -41,7 +41,8 @@ COLUMNS = {
     "rank_lower,rank_upper,prob_lowest_k,prob_highest_k,k",
     "perception_gaps": "analysis,wave,unit_a,unit_b,dimension,mean,sd,lower,upper,ci_prob,naive_gap,"
     "n_respondents_a,n_respondents_b,n_ratings_a,n_ratings_b,suppressed,ci_kind,median,delta,"
-    "prob_gap_above_delta,mean_unit_adjusted,lower_unit_adjusted,upper_unit_adjusted",
+    "prob_gap_above_delta,mean_unit_adjusted,lower_unit_adjusted,upper_unit_adjusted,"
+    "prob_gap_above_delta_unit_adjusted",
     "changes": "analysis,level,role,rater_unit,target_unit,dimension,wave_from,wave_to,mean,sd,lower,upper,"
     "ci_prob,naive_change,n_respondents_from,n_respondents_to,suppressed,ci_kind,median,goal,prob_positive,"
     "prob_above_goal",
@@ -242,10 +243,14 @@ def test_a_gap_is_one_score_minus_the_other():
         assert gap.lower <= gap.mean <= gap.upper
     x = {(r, w): k for k, (r, w) in enumerate(zip(found.relation, found.wave))}
     relation = fit.frame.relation_labels.index("p→q")
-    draws = found.scores.points[:, x[relation, 0], -1]
-    draws = draws - found.scores.points[:, x[fit.frame.partner_of_relation[relation], 0], -1]
-    overall = gaps[(gaps["unit_a"] == "p") & (gaps["wave"] == "w1") & (gaps["dimension"] == "overall")]
-    assert overall["prob_gap_above_delta"].item() == pytest.approx((np.abs(draws) > 0.1).mean())
+    there, back = x[relation, 0], x[fit.frame.partner_of_relation[relation], 0]
+    overall = (gaps["unit_a"] == "p") & (gaps["wave"] == "w1") & (gaps["dimension"] == "overall")
+    # δ lies between two draws of each gap, so that neither probability is 0 or 1.
+    for points, suffix in ((found.scores.points, ""), (found.unit_adjusted, "_unit_adjusted")):
+        size = np.sort(np.abs(points[:, there, -1] - points[:, back, -1]))
+        delta = (size[2] + size[3]) / 2
+        table = perception_gap_table(found, ci_prob=0.9, delta=delta)
+        assert table.loc[overall, f"prob_gap_above_delta{suffix}"].item() == pytest.approx(2 / 5)
 
 
 def test_changes_are_differences_and_the_organisations_is_their_mean():
