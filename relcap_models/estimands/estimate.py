@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from relcap_models.inference.convergence import convergence
+from relcap_models.inference.convergence import convergence, is_constant
 
 SUMMARY = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "ess_tail", "rhat")
 """Columns of a summary: equal-tailed interval; `ess` and `ess_tail` are the bulk and tail effective sizes."""
@@ -36,14 +36,15 @@ class Estimate:
 def summarise(draws: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     """Mean, sd, equal-tailed interval and convergence of each column of (chain, draw, X).
 
-    A column that never varies is a constant, not an estimate: its Monte Carlo error is 0 and its ESS and
-    R-hat are blank.
+    A column that never varies is a constant, not an estimate: its sd and Monte Carlo error are 0 and its ESS
+    and R-hat are blank.
     """
     flat = draws.reshape(-1, draws.shape[-1])
     lower, median, upper = np.quantile(flat, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], axis=0)
-    sd = flat.std(axis=0, ddof=1)
+    constant = is_constant(flat, axis=0)
+    # The mean of equal draws is rounded, so that they seem to vary around it.
+    sd = np.where(constant, 0.0, flat.std(axis=0, ddof=1))
     judged = convergence(draws)
-    constant = sd <= np.finfo(float).resolution
     return pd.DataFrame(
         {
             "mean": flat.mean(axis=0),

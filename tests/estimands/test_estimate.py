@@ -25,10 +25,20 @@ def test_monte_carlo_error_of_independent_draws_is_sd_over_root_n():
     assert table["rhat"].max() < 1.01
 
 
-def test_a_constant_has_no_error_and_blank_convergence():
-    row = summarise(np.ones((2, 50, 1)), ci_prob=0.9).iloc[0]
-    assert row["mcse"] == row["sd"] == 0
-    assert row[["ess", "ess_tail", "rhat"]].isna().all()
+@pytest.mark.parametrize("value", [1.0, np.pi**2 / 3, 1e6 * np.pi**2 / 3])
+def test_a_constant_has_no_error_and_blank_convergence(value):
+    """The residual variance of a logit item, π²/3, has a mean that rounding takes off it by 1e-14."""
+    draws = np.full((4, 1000, 2), value)
+    draws[::2, ::3, 1] *= 1 + np.finfo(float).eps
+    table = summarise(draws, ci_prob=0.9)
+    assert (table[["mcse", "sd"]] == 0).all(axis=None)
+    assert table[["ess", "ess_tail", "rhat"]].isna().all(axis=None)
+
+
+def test_draws_that_vary_little_are_no_constant():
+    row = summarise(1.0 + 1e-9 * np.random.default_rng(1).normal(size=(2, 50, 1)), ci_prob=0.9).iloc[0]
+    assert row["mcse"] > 0
+    assert row[["ess", "ess_tail", "rhat"]].notna().all()
 
 
 def test_table_is_labels_and_summary():
