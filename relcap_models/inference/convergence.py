@@ -72,7 +72,8 @@ def is_constant(values: np.ndarray, *, axis: int) -> np.ndarray:
     """True where values along an axis differ by rounding alone, which grows with their size."""
     low, high = values.min(axis=axis), values.max(axis=axis)
     size = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
-    return high - low <= np.finfo(float).resolution * size
+    # Strictly: an infinite value has an infinite size, and is no constant.
+    return high - low < np.finfo(float).resolution * size
 
 
 def _of_varying(part: np.ndarray, half: int, scores: np.ndarray) -> np.ndarray:
