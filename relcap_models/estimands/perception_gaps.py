@@ -23,7 +23,7 @@ def perception_gap_table(estimates: RelationScores, *, ci_prob: float, delta: fl
     """Score a→b minus score b→a for every pair seen from both sides in a wave, with P(|gap| > delta).
 
     The `_unit_adjusted` columns are about the gap that is left once both units' own leniency is that of the
-    average unit.
+    average unit. Convergence is the worst of both gaps.
     unit_a comes before unit_b in alphabetical order; `_a` counts belong to the rating a→b. `naive_gap` is
     blank where a side has no answer to an item of the dimension. Without such pairs there is no row.
     """
@@ -52,6 +52,7 @@ def perception_gap_table(estimates: RelationScores, *, ci_prob: float, delta: fl
             assumptions="the two scores as defined for relations",
             draws=by_chain(gap, fit.n_chains),
             labels=labels.assign(dimension=name),
+            also=[by_chain(adjusted, fit.n_chains)],
         ).table(ci_prob=ci_prob)
         for column, values in zip(("mean", "lower", "upper"), interval(adjusted, ci_prob=ci_prob)):
             table[f"{column}_unit_adjusted"] = values

@@ -149,7 +149,8 @@ def _scored(
 def unit_score_table(estimates: UnitScores, *, ci_prob: float, k: int) -> pd.DataFrame:
     """One row per unit × wave × dimension, with naive means, counts and ranks (in rows of `overall` alone).
 
-    The naive columns are blank where nobody answered an item of the dimension.
+    Convergence is the worst of score and share of favourable answers. The naive columns are blank where
+    nobody answered an item of the dimension.
     """
     fit, role, names = estimates.fit, estimates.role, quantities(estimates.fit)
     cells = pd.DataFrame({"wave": estimates.wave, "unit": estimates.unit})
@@ -167,16 +168,16 @@ def unit_score_table(estimates: UnitScores, *, ci_prob: float, k: int) -> pd.Dat
     )
     parts = []
     for q, name in enumerate(names):
-        points = estimates.scores.points[:, :, q]
+        points, favourable = estimates.scores.points[:, :, q], estimates.scores.favourable[:, :, q]
         table = Estimate(
             question=_QUESTIONS[role],
             unit="points of the response scale",
             assumptions=over,
             draws=by_chain(points, fit.n_chains),
             labels=labels.assign(dimension=name),
+            also=[by_chain(favourable, fit.n_chains)],
         ).table(ci_prob=ci_prob)
-        favourable = interval(estimates.scores.favourable[:, :, q], ci_prob=ci_prob)
-        for column, values in zip(("mean", "lower", "upper"), favourable):
+        for column, values in zip(("mean", "lower", "upper"), interval(favourable, ci_prob=ci_prob)):
             table[f"favourable_{column}"] = values
         if name == names[-1]:
             ranks = ranks_by_wave(points, estimates.wave, k=k, ci_prob=ci_prob)

@@ -1,5 +1,7 @@
 """Unit scores, gaps, changes, shares and items: what holds whatever the draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -251,6 +253,34 @@ def test_a_gap_is_one_score_minus_the_other():
         delta = (size[2] + size[3]) / 2
         table = perception_gap_table(found, ci_prob=0.9, delta=delta)
         assert table.loc[overall, f"prob_gap_above_delta{suffix}"].item() == pytest.approx(2 / 5)
+
+
+def test_checks_see_all_quantities_of_a_row():
+    """Where chains part in unit-adjusted scores or shares of favourable answers alone, their rows say so."""
+    fit, survey = case_fit("two waves, some relations from one side", n_draws=200, n_chains=2)
+    options = {"ci_prob": 0.9, "k": 2}
+    relations, (units, *_) = relation_scores(fit), unit_scores(fit)
+
+    def parted(draws: np.ndarray) -> np.ndarray:
+        far = draws.copy()
+        far[:200, 0] += 5.0
+        return far
+
+    adjusted = replace(relations, unit_adjusted=parted(relations.unit_adjusted))
+    shares = replace(
+        relations, scores=replace(relations.scores, favourable=parted(relations.scores.favourable))
+    )
+    of_units = replace(units, scores=replace(units.scores, favourable=parted(units.scores.favourable)))
+    for table, n_parted in (
+        (relation_score_table(adjusted, survey, **options), 1),
+        (relation_score_table(shares, survey, **options), 1),
+        (unit_score_table(of_units, **options), 1),
+        (perception_gap_table(adjusted, ci_prob=0.9, delta=0.1), 1),
+        (relation_score_table(relations, survey, **options), 0),
+        (perception_gap_table(shares, ci_prob=0.9, delta=0.1), 0),
+    ):
+        # Two dimensions and overall of the one cell.
+        assert (table["rhat"] > 2).sum() == 3 * n_parted
 
 
 def test_changes_are_differences_and_the_organisations_is_their_mean():
