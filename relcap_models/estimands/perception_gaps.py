@@ -14,13 +14,16 @@ COLUMNS = columns(
     "analysis wave unit_a unit_b dimension mean sd lower upper ci_prob",
     "naive_gap n_respondents_a n_respondents_b n_ratings_a n_ratings_b suppressed",
     "ci_kind median delta prob_gap_above_delta",
-    "mean_unit_adjusted lower_unit_adjusted upper_unit_adjusted mcse ess ess_tail rhat",
+    "mean_unit_adjusted lower_unit_adjusted upper_unit_adjusted prob_gap_above_delta_unit_adjusted",
+    "mcse ess ess_tail rhat",
 )
 
 
 def perception_gap_table(estimates: RelationScores, *, ci_prob: float, delta: float) -> pd.DataFrame:
     """Score a→b minus score b→a for every pair seen from both sides in a wave, with P(|gap| > delta).
 
+    The `_unit_adjusted` columns are about the gap that is left once both units' own leniency is that of the
+    average unit. Convergence is the worst of both gaps.
     unit_a comes before unit_b in alphabetical order; `_a` counts belong to the rating a→b. `naive_gap` is
     blank where a side has no answer to an item of the dimension. Without such pairs there is no row.
     """
@@ -49,6 +52,7 @@ def perception_gap_table(estimates: RelationScores, *, ci_prob: float, delta: fl
             assumptions="the two scores as defined for relations",
             draws=by_chain(gap, fit.n_chains),
             labels=labels.assign(dimension=name),
+            also=[by_chain(adjusted, fit.n_chains)],
         ).table(ci_prob=ci_prob)
         for column, values in zip(("mean", "lower", "upper"), interval(adjusted, ci_prob=ci_prob)):
             table[f"{column}_unit_adjusted"] = values
@@ -57,6 +61,7 @@ def perception_gap_table(estimates: RelationScores, *, ci_prob: float, delta: fl
             table.assign(
                 delta=delta,
                 prob_gap_above_delta=(np.abs(gap) > delta).mean(axis=0),
+                prob_gap_above_delta_unit_adjusted=(np.abs(adjusted) > delta).mean(axis=0),
                 naive_gap=seen_a["naive_mean"] - seen_b["naive_mean"],
                 n_respondents_a=seen_a["n_respondents"],
                 n_respondents_b=seen_b["n_respondents"],

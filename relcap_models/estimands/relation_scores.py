@@ -68,8 +68,9 @@ def relation_score_table(
 ) -> pd.DataFrame:
     """One row per relation × wave × dimension (`overall` included), with naive means, counts and ranks.
 
-    Blank are: naive columns where nobody answered an item of the dimension, ranks in rows of single
-    dimensions, `asynchronous` of relations that no side nominated in that wave.
+    Convergence is the worst of score, unit-adjusted score and share of favourable answers. Blank are: naive
+    columns where nobody answered an item of the dimension, ranks in rows of single dimensions,
+    `asynchronous` of relations that no side nominated in that wave.
     """
     fit = estimates.fit
     frame, names = fit.frame, quantities(fit)
@@ -87,16 +88,17 @@ def relation_score_table(
     parts = []
     for q, name in enumerate(names):
         points = estimates.scores.points[:, :, q]
+        adjusted, favourable = estimates.unit_adjusted[:, :, q], estimates.scores.favourable[:, :, q]
         table = Estimate(
             question="What would this unit's respondents answer about that unit?",
             unit="points of the response scale",
             assumptions="averaged over respondents' leniency and rating noise; items weighted equally",
             draws=by_chain(points, fit.n_chains),
             labels=labels.assign(dimension=name),
+            also=[by_chain(draws, fit.n_chains) for draws in (adjusted, favourable)],
         ).table(ci_prob=ci_prob)
-        adjusted = interval(estimates.unit_adjusted[:, :, q], ci_prob=ci_prob)
-        favourable = interval(estimates.scores.favourable[:, :, q], ci_prob=ci_prob)
-        for column, mine, theirs in zip(("mean", "lower", "upper"), adjusted, favourable):
+        limits = (interval(draws, ci_prob=ci_prob) for draws in (adjusted, favourable))
+        for column, mine, theirs in zip(("mean", "lower", "upper"), *limits):
             table[f"{column}_unit_adjusted"] = mine
             table[f"favourable_{column}"] = theirs
         if name == names[-1]:

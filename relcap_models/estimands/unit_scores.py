@@ -80,7 +80,7 @@ def _among_others(fit: Fit, role: Role) -> UnitScores:
 
     The other end's unit effects, its district's and what is particular to the relation are normal around the
     mean of those that the organisation has, which is in μ: their variance joins the noise. Covariates of
-    the other end are averaged in the same way, over the relations that were rated.
+    the other end and of the relation are averaged in the same way, over the relations that were rated.
     """
     frame, draws = fit.frame, fit.draws
     between = ~frame.own
@@ -96,25 +96,32 @@ def _among_others(fit: Fit, role: Role) -> UnitScores:
     if frame.covariates:
         of_unit, covariance = _covariates_among_others(fit, "target." if mine == "target" else "rater.", unit)
         beta = draws("beta")
-        location = location + np.einsum("uc,scd->sud", of_unit, beta)[:, :, None]
+        location = location + np.einsum("uwc,scd->suwd", of_unit, beta)
         spread = spread + np.einsum("scd,ce,sef->sdf", beta, covariance, beta)
     variance = noise_variance(fit) + np.diagonal(spread, axis1=1, axis2=2)
     return _scored(fit, role, location, variance, unit, frame.wave_of_rating[between])
 
 
 def _covariates_among_others(fit: Fit, mine: str, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Covariates of each unit against a typical other one, (U, C), and their covariance over others, (C, C).
+    """Covariates of each unit against a typical other, (U, W, C), and their covariance over others, (C, C).
 
-    mine : prefix of the covariates that are the unit's own; the rest is averaged over rated relations.
+    mine : prefix of the covariates that are the unit's own; the rest is averaged over rated relations. What
+    belongs to the relation may change: its mean is that of the wave, and its covariance that within waves,
+    averaged over them by their number of relations.
     """
     frame = fit.frame
-    of_unit = np.zeros((len(frame.units), len(frame.covariates)))
-    of_unit[unit] = frame.covariates_of_rating[~frame.own]
+    own_side = np.zeros((len(frame.units), len(frame.covariates)))
+    own_side[unit] = frame.covariates_of_rating[~frame.own]
     relation, wave = rated_cells(fit)
     of_cell = frame.covariates_of_relation[relation, wave]
+    # An attribute of units has one mean for all waves: who is rated when is not a change of anybody.
+    typical = np.tile(of_cell.mean(axis=0), (len(frame.waves), 1))
+    changing = np.array([name.startswith("relation.") for name in frame.covariates])
+    for w in np.unique(wave):
+        typical[w, changing] = of_cell[wave == w][:, changing].mean(axis=0)
     theirs = np.array([not name.startswith(mine) for name in frame.covariates])
-    of_unit[:, theirs] = of_cell[:, theirs].mean(axis=0)
-    deviation = np.where(theirs, of_cell - of_cell.mean(axis=0), 0.0)
+    deviation = np.where(theirs, of_cell - typical[wave], 0.0)
+    of_unit = np.where(theirs, typical, own_side[:, None])
     return of_unit, deviation.T @ deviation / len(deviation)
 
 
@@ -142,7 +149,8 @@ def _scored(
 def unit_score_table(estimates: UnitScores, *, ci_prob: float, k: int) -> pd.DataFrame:
     """One row per unit × wave × dimension, with naive means, counts and ranks (in rows of `overall` alone).
 
-    The naive columns are blank where nobody answered an item of the dimension.
+    Convergence is the worst of score and share of favourable answers. The naive columns are blank where
+    nobody answered an item of the dimension.
     """
     fit, role, names = estimates.fit, estimates.role, quantities(estimates.fit)
     cells = pd.DataFrame({"wave": estimates.wave, "unit": estimates.unit})
@@ -160,16 +168,16 @@ def unit_score_table(estimates: UnitScores, *, ci_prob: float, k: int) -> pd.Dat
     )
     parts = []
     for q, name in enumerate(names):
-        points = estimates.scores.points[:, :, q]
+        points, favourable = estimates.scores.points[:, :, q], estimates.scores.favourable[:, :, q]
         table = Estimate(
             question=_QUESTIONS[role],
             unit="points of the response scale",
             assumptions=over,
             draws=by_chain(points, fit.n_chains),
             labels=labels.assign(dimension=name),
+            also=[by_chain(favourable, fit.n_chains)],
         ).table(ci_prob=ci_prob)
-        favourable = interval(estimates.scores.favourable[:, :, q], ci_prob=ci_prob)
-        for column, values in zip(("mean", "lower", "upper"), favourable):
+        for column, values in zip(("mean", "lower", "upper"), interval(favourable, ci_prob=ci_prob)):
             table[f"favourable_{column}"] = values
         if name == names[-1]:
             ranks = ranks_by_wave(points, estimates.wave, k=k, ci_prob=ci_prob)

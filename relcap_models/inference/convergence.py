@@ -59,13 +59,21 @@ def convergence(draws: np.ndarray) -> Convergence:
         for start in range(0, len(flat), _CHUNK):
             part = np.ascontiguousarray(flat[start : start + _CHUNK], dtype=np.float64)
             finite = np.isfinite(part).all(axis=(1, 2))
-            varies = finite & (np.ptp(part.reshape(len(part), -1), axis=1) > np.finfo(float).resolution)
+            varies = finite & ~is_constant(part.reshape(len(part), -1), axis=1)
             found = np.full((len(part), 4), np.nan)
             found[~finite] = (np.inf, 0.0, 0.0, 0.0)
             if varies.any():
                 found[varies] = _of_varying(part[varies], half, scores)
             results[start : start + _CHUNK] = found
     return Convergence(*results.T.reshape(4, *shape))
+
+
+def is_constant(values: np.ndarray, *, axis: int) -> np.ndarray:
+    """True where values along an axis differ by rounding alone, which grows with their size."""
+    low, high = values.min(axis=axis), values.max(axis=axis)
+    size = np.maximum(np.maximum(np.abs(low), np.abs(high)), 1.0)
+    # Strictly: an infinite value has an infinite size, and is no constant.
+    return high - low < np.finfo(float).resolution * size
 
 
 def _of_varying(part: np.ndarray, half: int, scores: np.ndarray) -> np.ndarray:

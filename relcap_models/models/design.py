@@ -161,13 +161,14 @@ def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -
     score = Message(f"design.score_{cell}")
     if len(precision) > 1:
         score = Message("design.score_on", score=score, dimension=worst.dimension)
+    expected = {"score": score, "reliability": worst.reliability, "sd": worst.sd_points}
+    if np.isnan(worst.respondents_for_70):
+        return Message(f"design.precision_{cell}_by_one", **expected)
     return Message(
         f"design.precision_{cell}",
         n=float(np.median(counts.respondents_per_cell)),
-        score=score,
-        reliability=worst.reliability,
-        sd=worst.sd_points,
-        needed=Message("design.respondents", n=worst.respondents_for_70),
+        needed=Message("design.respondents", n=int(worst.respondents_for_70)),
+        **expected,
     )
 
 

@@ -23,7 +23,8 @@ class Precision:
     reliability : of a score at the design's median number of respondents per cell (a relation, or a unit's
         own staff)
     sd_points : posterior sd of such a score, in points of the response scale, from its own answers alone
-    respondents_for_70 : respondents per cell for a reliability of .70
+    respondents_for_70 : respondents per cell for a reliability of .70; nan where each unit or relation has
+        one, who cannot be told from it
     sd_dyadic, sd_generalised : posterior sd of the two reciprocities; nan where the design has none
     prior_sd_dyadic, prior_sd_generalised : the same before any data
     """
@@ -31,7 +32,7 @@ class Precision:
     dimension: str
     reliability: float
     sd_points: float
-    respondents_for_70: int
+    respondents_for_70: float
     sd_dyadic: float
     sd_generalised: float
     prior_sd_dyadic: float
@@ -63,6 +64,8 @@ def expected_precision(
         residual = partial_credit_residual(frame.latent_scale_of_answers**2, between + within)
     else:
         residual = RESIDUAL_SD[model.response] ** 2
+    # Without it, leniency is part of what the unit's effect holds: `reliability_table` says the same.
+    several = "respondent" in structure.within
     n = max(float(np.median(counts.respondents_per_cell)), 1.0)
     n_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions))
     prior_dyadic = 1.0 / (2.0 * model.priors.reciprocity + 1.0)
@@ -89,7 +92,7 @@ def expected_precision(
                 dimension=dimension,
                 reliability=reliability,
                 sd_points=float(points * np.sqrt(between * (1.0 - reliability))),
-                respondents_for_70=int(np.ceil(0.7 / 0.3 * noise / between)),
+                respondents_for_70=float(np.ceil(0.7 / 0.3 * noise / between)) if several else np.nan,
                 sd_dyadic=dyadic,
                 sd_generalised=generalised,
                 prior_sd_dyadic=float(np.sqrt(prior_dyadic)),

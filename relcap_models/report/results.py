@@ -24,7 +24,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "unit_scores": f"{_IDS} unit role {_ESTIMATE} naive_mean n_respondents suppressed "
             "favourable_mean prob_lowest_k prob_highest_k k",
             "perception_gaps": f"{_IDS} unit_a unit_b {_ESTIMATE} naive_gap suppressed delta "
-            "prob_gap_above_delta mean_unit_adjusted",
+            "prob_gap_above_delta mean_unit_adjusted prob_gap_above_delta_unit_adjusted",
             "changes": f"analysis level role rater_unit target_unit dimension wave_from wave_to {_ESTIMATE} "
             "naive_change suppressed prob_positive",
             "variance_shares": f"analysis dimension component quantity {_ESTIMATE}",

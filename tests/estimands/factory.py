@@ -43,15 +43,20 @@ def make_fit(
 
 
 def case_fit(name: str, n_draws: int = 3, n_chains: int = 1) -> tuple[Fit, Survey]:
-    """A fit of a named design of `tests.models` with draws at random points of the prior's bulk."""
+    """`random_fit` of a named design of `tests.models`."""
     model, survey = build_case(name)
+    return random_fit(model, survey, n_draws, n_chains), survey
+
+
+def random_fit(model: RatingModel, survey: Survey, n_draws: int = 3, n_chains: int = 1) -> Fit:
+    """A fit with draws at random points of the prior's bulk."""
     density = model.density(model.frame(survey))
     rng = np.random.default_rng(11)
     worlds = []
     for _ in range(n_chains * n_draws):
         point = density.layout.start(rng) + rng.normal(0.0, 0.5, density.layout.size)
         worlds.append(density.report(point))
-    return make_fit(model, survey, worlds, n_chains), survey
+    return make_fit(model, survey, worlds, n_chains)
 
 
 def simulated_survey(

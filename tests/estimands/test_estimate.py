@@ -25,10 +25,41 @@ def test_monte_carlo_error_of_independent_draws_is_sd_over_root_n():
     assert table["rhat"].max() < 1.01
 
 
-def test_a_constant_has_no_error_and_blank_convergence():
-    row = summarise(np.ones((2, 50, 1)), ci_prob=0.9).iloc[0]
-    assert row["mcse"] == row["sd"] == 0
-    assert row[["ess", "ess_tail", "rhat"]].isna().all()
+@pytest.mark.parametrize("value", [1.0, np.pi**2 / 3, 1e6 * np.pi**2 / 3])
+def test_a_constant_has_no_error_and_blank_convergence(value):
+    """The residual variance of a logit item, π²/3, has a mean that rounding takes off it by 1e-14."""
+    draws = np.full((4, 1000, 2), value)
+    draws[::2, ::3, 1] *= 1 + np.finfo(float).eps
+    table = summarise(draws, ci_prob=0.9)
+    assert (table[["mcse", "sd"]] == 0).all(axis=None)
+    assert table[["ess", "ess_tail", "rhat"]].isna().all(axis=None)
+
+
+def test_convergence_of_a_row_is_the_worst_of_all_that_it_reports():
+    """Chains that part in R-hat, draws that stick in both sizes, and a constant that has neither."""
+    rng = np.random.default_rng(1)
+    draws = rng.normal(size=(4, 200, 4))
+    parted, sticky, constant = draws.copy(), draws.copy(), draws.copy()
+    parted[..., 0] += np.arange(4)[:, None]
+    sticky[..., 1] = np.repeat(sticky[:, ::10, 1], 10, axis=1)
+    constant[..., 2] = 1.0
+    draws[..., 3] = 1.0
+    found = summarise(draws, [parted, sticky, constant], ci_prob=0.9)
+    alone = [summarise(each, ci_prob=0.9) for each in (draws, parted, sticky, constant)]
+    assert found["rhat"][0] == alone[1]["rhat"][0] > 1.5
+    assert found["ess"][1] == alone[2]["ess"][1] < 200
+    assert found["ess_tail"][1] == alone[2]["ess_tail"][1] < alone[0]["ess_tail"][1]
+    blank = ["ess", "ess_tail", "rhat"]
+    assert found.loc[2, blank].equals(alone[0].loc[2, blank])
+    assert found.loc[3, blank].notna().all()
+    others = [name for name in SUMMARY if name not in blank]
+    pd.testing.assert_frame_equal(found[others], alone[0][others])
+
+
+def test_draws_that_vary_little_are_no_constant():
+    row = summarise(1.0 + 1e-9 * np.random.default_rng(1).normal(size=(2, 50, 1)), ci_prob=0.9).iloc[0]
+    assert row["mcse"] > 0
+    assert row[["ess", "ess_tail", "rhat"]].notna().all()
 
 
 def test_table_is_labels_and_summary():

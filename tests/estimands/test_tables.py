@@ -1,8 +1,11 @@
 """Unit scores, gaps, changes, shares and items: what holds whatever the draws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from relcap_models.data import Wave, read_survey
 from relcap_models.estimands import (
@@ -16,11 +19,12 @@ from relcap_models.estimands import (
 )
 from relcap_models.estimands.changes import change_table
 from relcap_models.estimands.components import variance_components
+from relcap_models.inference.fit import Fit
 from relcap_models.models import Climate, Relation, describe_design
 from relcap_models.models.latent import item_expectation
 from relcap_models.simulate import Simulated
-from tests.estimands.factory import INSTRUMENT, case_fit, simulated_survey, true_fit
-from tests.models.conftest import CASES, build_case
+from tests.estimands.factory import INSTRUMENT, case_fit, random_fit, simulated_survey, true_fit
+from tests.models.conftest import CASES, build_case, make_survey, ring, who_rates
 
 OPTIONS = {"ci_prob": 0.9, "gap": 0.5, "goal": 0.25, "k": 3}
 SKIPPED = {
@@ -39,7 +43,8 @@ COLUMNS = {
     "rank_lower,rank_upper,prob_lowest_k,prob_highest_k,k",
     "perception_gaps": "analysis,wave,unit_a,unit_b,dimension,mean,sd,lower,upper,ci_prob,naive_gap,"
     "n_respondents_a,n_respondents_b,n_ratings_a,n_ratings_b,suppressed,ci_kind,median,delta,"
-    "prob_gap_above_delta,mean_unit_adjusted,lower_unit_adjusted,upper_unit_adjusted",
+    "prob_gap_above_delta,mean_unit_adjusted,lower_unit_adjusted,upper_unit_adjusted,"
+    "prob_gap_above_delta_unit_adjusted",
     "changes": "analysis,level,role,rater_unit,target_unit,dimension,wave_from,wave_to,mean,sd,lower,upper,"
     "ci_prob,naive_change,n_respondents_from,n_respondents_to,suppressed,ci_kind,median,goal,prob_positive,"
     "prob_above_goal",
@@ -128,7 +133,7 @@ def test_scores_of_units_are_the_simulators_truth(model, role, truth, n_waves):
 
 
 def test_covariates_of_the_unit_stay_and_those_of_others_are_averaged():
-    """as_rater keeps rater.layer; target.size and importance are means over rated relations × waves."""
+    """as_rater keeps rater.layer; target.size and importance are means over rated relations."""
     fit, _ = case_fit("covariates")
     scores = {u.role: u for u in unit_scores(fit)}
     assert set(scores) == {"seen_by_others", "as_rater", "within_unit"}
@@ -153,6 +158,74 @@ def test_covariates_of_the_unit_stay_and_those_of_others_are_averaged():
     assert (moved[~led] < 1e-12).all()
 
 
+def importance_rises(family: str) -> tuple[Fit, np.ndarray]:
+    """Three draws on a survey in which every relation gains 1.5 points of importance; (R, W) standardised.
+
+    All six relations of three units are nominated and rated in both waves, with importance 1 … 6, then
+    2.5 … 7.5.
+    """
+    units = list("pqr")
+    ratings = who_rates(units, ring(units), waves=2)
+    raw = {pair: 1.0 + k for k, pair in enumerate((u, t) for u in units for t in units if u != t)}
+    nominations = [(f"w{w + 1}", *pair, value + 1.5 * w) for pair, value in raw.items() for w in (0, 1)]
+    survey = make_survey(ratings, nominations=nominations)
+    model = Relation(instrument="scale", family=family, covariates=("relation.importance",))
+    fit = random_fit(model, survey)
+    values = np.array([[raw[u, t] + 1.5 * w for w in (0, 1)] for u, t in relation_ends(fit)])
+    return fit, (values - values.mean()) / values.std(ddof=1)
+
+
+def relation_ends(fit: Fit) -> list[tuple[str, str]]:
+    return [tuple(label.split("→")) for label in fit.frame.relation_labels]
+
+
+def test_a_covariate_that_rises_everywhere_changes_units_as_it_changes_relations():
+    """Gaussian answers: over β = 0 every change gains the mean over items of λ·β·step, levels half of that.
+
+    Importance is standardised, so the organisation's mean lies half a step below 0 in the first wave.
+    """
+    fit, importance = importance_rises("gaussian")
+    silent = fit.tree.copy(deep=True)
+    silent["posterior"]["beta"][:] = 0.0
+    without = type(fit)(fit.model, fit.frame, fit.structure, silent, fit.settings)
+    step = importance[0, 1] - importance[0, 0]
+    slope = fit.draws("loading") * fit.draws("beta")[:, 0, fit.frame.dimension_of_item]
+    slope = slope.mean(axis=1)
+    for with_beta, beside in zip(unit_scores(fit), unit_scores(without), strict=True):
+        moved = (with_beta.scores.points - beside.scores.points)[:, :, -1]
+        side = np.where(with_beta.wave == 1, 0.5, -0.5) * step
+        np.testing.assert_allclose(moved, slope[:, None] * side, atol=1e-12)
+    tables_of = [
+        change_table(relation_scores(f), unit_scores(f), ci_prob=0.9, goal=0.1) for f in (fit, without)
+    ]
+    gained = (tables_of[0]["mean"] - tables_of[1]["mean"])[tables_of[0]["dimension"] == "overall"]
+    assert {"relation", "unit"} <= set(tables_of[0]["level"])
+    np.testing.assert_allclose(gained, slope.mean() * step, atol=1e-12)
+
+
+def test_a_covariates_trend_is_not_spread_over_other_units():
+    """E[1 + Σ 1(answer > k)] under a normal of which importance brings β² × its variance within a wave."""
+    fit, importance = importance_rises("cumulative")
+    found = next(u for u in unit_scores(fit) if u.role == "seen_by_others")
+    draw, frame = 1, fit.frame
+    value = {name: fit.draws(name)[draw] for name in fit.posterior}
+    assert fit.structure.roles == ("perceiver", "target")
+    within = importance.var(axis=0)
+    assert within[0] == pytest.approx(within[1])
+    assert importance.var() > 1.1 * within[0]
+    beta = value["beta"][0]
+    covariances = [value[f"cov_{name}"] for name in ("relation", *fit.structure.within)]
+    # `sd_unit` holds the perceiver's two dimensions first.
+    spread = value["sd_unit"][:2] ** 2 + sum(np.diag(c) for c in covariances) + beta**2 * within[0]
+    for x, (unit, wave) in enumerate(zip(found.unit, found.wave)):
+        eta = value["mu"][wave] + value["target_effect"][unit, wave] + beta * importance[:, wave].mean()
+        answers = []
+        for i, d in enumerate(frame.dimension_of_item):
+            tau, lam = value["threshold"].reshape(4, 4)[i], value["loading"][i]
+            answers.append(1 + norm.cdf((lam * eta[d] - tau) / np.sqrt(1 + lam**2 * spread[d])).sum())
+        assert found.scores.points[draw, x, -1] == pytest.approx(np.mean(answers), abs=1e-9)
+
+
 def test_a_gap_is_one_score_minus_the_other():
     fit, survey = case_fit("two waves, some relations from one side", n_draws=5)
     found = relation_scores(fit)
@@ -173,10 +246,42 @@ def test_a_gap_is_one_score_minus_the_other():
         assert gap.lower <= gap.mean <= gap.upper
     x = {(r, w): k for k, (r, w) in enumerate(zip(found.relation, found.wave))}
     relation = fit.frame.relation_labels.index("p→q")
-    draws = found.scores.points[:, x[relation, 0], -1]
-    draws = draws - found.scores.points[:, x[fit.frame.partner_of_relation[relation], 0], -1]
-    overall = gaps[(gaps["unit_a"] == "p") & (gaps["wave"] == "w1") & (gaps["dimension"] == "overall")]
-    assert overall["prob_gap_above_delta"].item() == pytest.approx((np.abs(draws) > 0.1).mean())
+    there, back = x[relation, 0], x[fit.frame.partner_of_relation[relation], 0]
+    overall = (gaps["unit_a"] == "p") & (gaps["wave"] == "w1") & (gaps["dimension"] == "overall")
+    # δ lies between two draws of each gap, so that neither probability is 0 or 1.
+    for points, suffix in ((found.scores.points, ""), (found.unit_adjusted, "_unit_adjusted")):
+        size = np.sort(np.abs(points[:, there, -1] - points[:, back, -1]))
+        delta = (size[2] + size[3]) / 2
+        table = perception_gap_table(found, ci_prob=0.9, delta=delta)
+        assert table.loc[overall, f"prob_gap_above_delta{suffix}"].item() == pytest.approx(2 / 5)
+
+
+def test_checks_see_all_quantities_of_a_row():
+    """Where chains part in unit-adjusted scores or shares of favourable answers alone, their rows say so."""
+    fit, survey = case_fit("two waves, some relations from one side", n_draws=200, n_chains=2)
+    options = {"ci_prob": 0.9, "k": 2}
+    relations, (units, *_) = relation_scores(fit), unit_scores(fit)
+
+    def parted(draws: np.ndarray) -> np.ndarray:
+        far = draws.copy()
+        far[:200, 0] += 5.0
+        return far
+
+    adjusted = replace(relations, unit_adjusted=parted(relations.unit_adjusted))
+    shares = replace(
+        relations, scores=replace(relations.scores, favourable=parted(relations.scores.favourable))
+    )
+    of_units = replace(units, scores=replace(units.scores, favourable=parted(units.scores.favourable)))
+    for table, n_parted in (
+        (relation_score_table(adjusted, survey, **options), 1),
+        (relation_score_table(shares, survey, **options), 1),
+        (unit_score_table(of_units, **options), 1),
+        (perception_gap_table(adjusted, ci_prob=0.9, delta=0.1), 1),
+        (relation_score_table(relations, survey, **options), 0),
+        (perception_gap_table(shares, ci_prob=0.9, delta=0.1), 0),
+    ):
+        # Two dimensions and overall of the one cell.
+        assert (table["rhat"] > 2).sum() == 3 * n_parted
 
 
 def test_changes_are_differences_and_the_organisations_is_their_mean():

@@ -52,6 +52,18 @@ def test_expected_reliability_follows_its_formula(survey_of):
     assert needed <= table["respondents_for_0.70:a"] < needed + 1
 
 
+@pytest.mark.parametrize("waves", [("w1",), ("w1", "w2")])
+def test_respondents_needed_are_said_where_respondents_are_told_from_units(survey_of, waves):
+    """As in the table of reliability: one respondent per unit has that of one respondent, and no more."""
+    for respondents in (1, 3):
+        ratings = [row for wave in waves for row in everyone(respondents=respondents, wave=wave)]
+        design = describe_design(RELATION, survey_of(ratings))
+        quantities, text = set(design.table["quantity"]), "\n".join(design.messages)
+        assert "reliability:a" in quantities
+        assert "reliability about" in text
+        assert ("respondents_for_0.70:a" in quantities) == (".70 needs" in text) == (respondents > 1)
+
+
 def test_more_respondents_make_scores_more_precise(survey_of):
     few, many = (
         describe_design(RELATION, survey_of(everyone(respondents=n))).table.set_index("quantity")["value"]

@@ -149,6 +149,7 @@ def _gaps(
             "mean_unit_adjusted": gap * 0.8,
             "lower_unit_adjusted": gap - spread,
             "upper_unit_adjusted": gap + spread,
+            "prob_gap_above_delta_unit_adjusted": (abs(draws - 0.2 * gap) > 0.5).mean(axis=0),
         }
     )
     hidden = (respondents[there] < 5) | (respondents[back] < 5) | suppress_all

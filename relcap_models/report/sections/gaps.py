@@ -68,6 +68,7 @@ def gap_section(analysis: Analysis) -> Section:
 
 def _table(analysis: Analysis, gaps: pd.DataFrame) -> Table:
     material, texts = analysis.material, analysis.material.texts
+    delta = texts.number(float(gaps["delta"].max()))
     rows = [
         (
             text_cell(material.unit(row["unit_a"])),
@@ -75,8 +76,9 @@ def _table(analysis: Analysis, gaps: pd.DataFrame) -> Table:
             number_cell(texts, row["mean"], signed=True),
             interval_cell(texts, row["lower"], row["upper"]),
             number_cell(texts, row["naive_gap"], signed=True),
-            number_cell(texts, row["mean_unit_adjusted"], signed=True),
             probability_cell(texts, row["prob_gap_above_delta"]),
+            number_cell(texts, row["mean_unit_adjusted"], signed=True),
+            probability_cell(texts, row["prob_gap_above_delta_unit_adjusted"]),
         )
         for _, row in gaps.iterrows()
     ]
@@ -88,8 +90,9 @@ def _table(analysis: Analysis, gaps: pd.DataFrame) -> Table:
             Column(texts("columns.gap")),
             Column(texts("columns.interval", ci=analysis.ci(gaps))),
             Column(texts("columns.naive")),
+            Column(texts("columns.prob_gap", delta=delta)),
             Column(texts("columns.unit_adjusted")),
-            Column(texts("columns.prob_gap", delta=texts.number(float(gaps["delta"].max())))),
+            Column(texts("columns.prob_gap_unit_adjusted", delta=delta)),
         ),
         tuple(rows),
         folded=texts.count("table.unfold", len(rows)),

@@ -258,6 +258,8 @@ def _gaps(relations: pd.DataFrame) -> pd.DataFrame:
                     "suppressed": False,
                     "delta": 0.5,
                     "prob_gap_above_delta": 0.4,
+                    "mean_unit_adjusted": here["mean"] - back["mean"] - 0.1,
+                    "prob_gap_above_delta_unit_adjusted": 0.3,
                 }
             )
     return pd.DataFrame(rows)

@@ -281,6 +281,7 @@ def test_gaps_and_changes_go_with_either_side(world):
             for a, b in ((row.unit_a, row.unit_b), (row.unit_b, row.unit_a))
         ]
         assert row.suppressed == any(sides)
+        assert pd.isna(row.prob_gap_above_delta_unit_adjusted) == row.suppressed
     for row in public["changes"].query("level == 'relation'").itertuples():
         ends = (row.rater_unit, row.target_unit, row.dimension)
         assert row.suppressed == (relations[row.wave_from, *ends] or relations[row.wave_to, *ends])
