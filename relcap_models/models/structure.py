@@ -42,7 +42,7 @@ class Structure:
         part that changes between waves; `none`.
     respondents : groupings below the unit, outermost first; a score averages over them.
     districts : shocks of district × wave at the rater's and at the target's end.
-    left_out : sentences about effects that the design aliases.
+    left_out : sentences about effects that the design aliases, and about those whose prior tells them apart.
     """
 
     roles: tuple[Role, ...]
@@ -89,7 +89,8 @@ def find_structure(frame: Frame) -> Structure:
     if "target" in roles:
         candidates["respondent_target"] = _cross(respondent, frame.target_of_rating)
     candidates["rating"] = np.arange(frame.n_ratings)
-    several_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).min() > 1
+    n_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions))
+    several_items, one_item = n_items.max() > 1, n_items.max() == 1
     groupings = []
     for name, group in candidates.items():
         if name in ("respondent_wave", "respondent_target") and (
@@ -116,7 +117,6 @@ def find_structure(frame: Frame) -> Structure:
         if not reciprocal:
             left_out.append(Message("design.left_out.reciprocity"))
         single = _same_partition(np.arange(frame.n_ratings), cell_wave)
-        one_item = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).max() == 1
         relation = "full"
         if single and one_item and n_waves > 1:
             relation = "stable"
@@ -124,6 +124,8 @@ def find_structure(frame: Frame) -> Structure:
         elif single and one_item:
             relation = "residual" if reciprocal else "none"
             left_out.append(Message("design.left_out.relation"))
+    if several_items:
+        left_out += _one_item(frame, n_items, kept | {"rating": candidates["rating"]})
     return Structure(
         roles=roles,
         relation=relation,
@@ -132,6 +134,17 @@ def find_structure(frame: Frame) -> Structure:
         reciprocal=reciprocal,
         left_out=tuple(left_out),
     )
+
+
+def _one_item(frame: Frame, n_items: np.ndarray, effects: dict[str, np.ndarray]) -> list[Message]:
+    """Of dimensions with one item among others: the residual is one with the effect that each rating has."""
+    alone = [dimension for dimension, n in zip(frame.dimensions, n_items) if n == 1]
+    if not alone:
+        return []
+    each = np.arange(frame.n_ratings)
+    name = next(name for name, group in effects.items() if _same_partition(group, each))
+    effect = Message(f"design.effects.{name}")
+    return [Message("design.one_item", n=len(alone), dimensions=alone, effect=effect)]
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

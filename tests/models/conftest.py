@@ -20,6 +20,7 @@ from relcap_models.schema.instrument import Instrument
 
 TWO_BY_TWO = (("a1", "a", 5), ("a2", "a", 5), ("b1", "b", 5), ("b2", "b", 5))
 """Items as (id, dimension, number of categories)."""
+ONE_AND_THREE = (("a1", "a", 5), ("b1", "b", 5), ("b2", "b", 5), ("b3", "b", 5))
 
 
 def make_instrument(
@@ -178,6 +179,8 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
         case "items with 2, 3 and 7 categories":
             items = (("a1", "a", 2), ("a2", "a", 3), ("a3", "a", 7), ("b1", "b", 3), ("b2", "b", 2))
             return relation, make_survey(who_rates(four, ring(four)), items)
+        case "dimensions of one and three items":
+            return relation, make_survey(who_rates(four, ring(four)), ONE_AND_THREE)
         case "partial credit, items with 2 and 4 categories":
             items = (("a1", "a", 2), ("a2", "a", 4), ("b1", "b", 4))
             model = Relation(instrument="scale", family="partial_credit")
@@ -209,6 +212,7 @@ CASES = (
     "stable, three waves, some relations from one side",
     "gaussian, two waves",
     "items with 2, 3 and 7 categories",
+    "dimensions of one and three items",
     "partial credit, items with 2 and 4 categories",
     "binary items",
     "climate",

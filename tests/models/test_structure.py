@@ -2,6 +2,9 @@
 
 import pytest
 
+from relcap_models.models import Climate, Relation
+from tests.models.conftest import ONE_AND_THREE
+
 KEPT = {
     # design: (roles, relation, groupings of respondents, district shocks, reciprocal)
     "one wave, own ratings": ("pts", "full", ("respondent", "rating"), 0, True),
@@ -18,6 +21,7 @@ KEPT = {
     "persons rate persons": ("pt", "full", (), 0, True),
     "residual": ("pt", "residual", (), 0, True),
     "stable": ("pt", "stable", (), 0, True),
+    "dimensions of one and three items": ("pt", "full", ("respondent", "rating"), 0, True),
     "binary items": ("pt", "full", ("respondent", "rating"), 0, True),
     "climate": ("p", "none", ("respondent", "rating"), 0, False),
     "climate, one wave, districts": ("p", "none", ("respondent",), 0, False),
@@ -48,9 +52,29 @@ def test_relation_and_residual_are_one_where_a_relation_has_one_answer(case_name
     assert any("reported together" in sentence for sentence in case_named("residual").structure.left_out)
 
 
-def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_of):
-    from relcap_models.models import Climate
+def test_a_dimension_of_one_item_leaves_the_others_their_rating_effects_and_is_told(case_named):
+    left_out = case_named("dimensions of one and three items").structure.left_out
+    assert any("Dimension a has one item: its rating variance" in sentence for sentence in left_out)
+    told = [m.key for name in ("binary items", "residual") for m in case_named(name).structure.left_out]
+    assert "design.one_item" not in told
 
+
+def test_a_person_s_part_of_a_wave_is_kept_where_one_dimension_of_a_climate_has_one_item(survey_of):
+    ratings = [(w, f"{u}{r}", u, u) for w in ("w1", "w2") for u in "pqrs" for r in range(3)]
+    model = Climate(instrument="scale")
+    structure = model.structure(model.frame(survey_of(ratings, ONE_AND_THREE)))
+    # A person rates the own unit once a wave: person × wave and rating are one effect, under the latter name.
+    assert structure.within == ("respondent", "rating")
+
+
+def test_where_a_rating_is_its_relation_a_dimension_of_one_item_is_told_of_the_relation(survey_of):
+    ratings = [("w1", u, u, t) for u in "pqrs" for t in "pqrs" if t != u]
+    model = Relation(instrument="scale")
+    left_out = model.structure(model.frame(survey_of(ratings, ONE_AND_THREE))).left_out
+    assert any("Dimension a has one item: its relation variance" in sentence for sentence in left_out)
+
+
+def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_of):
     stay = [(w, f"{u}{r}", u, u) for w in ("w1", "w2") for u in "pqrs" for r in range(3)]
     moved = [("w2", "p0", "q", "q") if row == ("w2", "p0", "p", "p") else row for row in stay]
     model = Climate(instrument="scale")
@@ -58,8 +82,6 @@ def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_
 
 
 def test_district_shocks_need_three_districts(survey_of):
-    from relcap_models.models import Relation
-
     units = [f"u{i}" for i in range(9)]
     ratings = [
         (w, f"{u}_{r}", u, units[(i + 1) % 9])
