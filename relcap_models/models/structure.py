@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,8 @@ class Structure:
     relation : `full` = relation variance apart from the residual; `residual` = relation and residual are one
         (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no
         part that changes between waves; `none`.
+    relation_is : what a relation's effect is one with: `perceiver` where each unit rates one other, `target`
+        where each is rated by one, `residual`; the first two then stand for the relation too.
     respondents : groupings below the unit, outermost first; a score averages over them.
     districts : shocks of district × wave at the rater's and at the target's end.
     left_out : sentences about effects that the design aliases, and about those whose prior tells them apart.
@@ -51,6 +54,7 @@ class Structure:
     districts: tuple[Grouping, ...]
     reciprocal: bool
     left_out: tuple[Message, ...]
+    relation_is: tuple[Literal["perceiver", "target", "residual"], ...] = ()
 
     @property
     def nested(self) -> tuple[tuple[Grouping, ...], ...]:
@@ -111,19 +115,31 @@ def find_structure(frame: Frame) -> Structure:
         groupings.append(Grouping(name, np.searchsorted(ids, group), stratum))
 
     relation: Literal["none", "full", "stable", "residual"] = "none"
+    relation_is: tuple[Literal["perceiver", "target", "residual"], ...] = ()
     reciprocal = False
     if "target" in roles:
         reciprocal = bool((frame.partner_of_relation >= 0).any())
         if not reciprocal:
             left_out.append(Message("design.left_out.reciprocity"))
-        single = _same_partition(np.arange(frame.n_ratings), cell_wave)
-        relation = "full"
-        if single and one_item and n_waves > 1:
+        single_answer = one_item and _same_partition(np.arange(frame.n_ratings), cell_wave)
+        relation, relation_is = "full", _ends_that_are_relations(frame, cell)
+        if relation_is:
+            relation = "none"
+            left_out += _relation_in_an_end(frame, relation_is, reciprocal=reciprocal)
+            reciprocal = False
+            if single_answer:
+                left_out.append(_rests_on_prior(frame.dimensions, relation_is[0]))
+        elif single_answer and n_waves > 1:
             relation = "stable"
             left_out.append(Message("design.left_out.changes"))
-        elif single and one_item:
+        elif single_answer:
             relation = "residual" if reciprocal else "none"
             left_out.append(Message("design.left_out.relation"))
+        if not relation_is and (alike := _ends_that_are_relations(frame, cell_wave, frame.wave_of_rating)):
+            ends = [Message(f"design.effects.{end}") for end in alike]
+            left_out.append(Message("design.alike_in_a_wave", effects=ends))
+        if single_answer and n_waves == 1:
+            relation_is = (*relation_is, "residual")
     if several_items:
         left_out += _one_item(frame, n_items, kept | {"rating": candidates["rating"]})
     return Structure(
@@ -133,6 +149,7 @@ def find_structure(frame: Frame) -> Structure:
         districts=_district_shocks(frame, roles),
         reciprocal=reciprocal,
         left_out=tuple(left_out),
+        relation_is=relation_is,
     )
 
 
@@ -143,8 +160,42 @@ def _one_item(frame: Frame, n_items: np.ndarray, effects: dict[str, np.ndarray])
         return []
     each = np.arange(frame.n_ratings)
     name = next(name for name, group in effects.items() if _same_partition(group, each))
-    effect = Message(f"design.effects.{name}")
-    return [Message("design.one_item", n=len(alone), dimensions=alone, effect=effect)]
+    return [_rests_on_prior(alone, name)]
+
+
+def _rests_on_prior(dimensions: Sequence[str], effect: str) -> Message:
+    """Of dimensions in which an effect and the residual are one."""
+    return Message(
+        "design.one_item",
+        n=len(dimensions),
+        dimensions=list(dimensions),
+        effect=Message(f"design.effects.{effect}"),
+    )
+
+
+def _ends_that_are_relations(
+    frame: Frame, relation: np.ndarray, wave: np.ndarray | None = None
+) -> tuple[Literal["perceiver", "target"], ...]:
+    """Ends whose units have one relation each, in all waves or in each; the own unit is no relation.
+
+    With ratings of the own unit too: self takes up what tells a unit's perceiver from its only relation.
+    """
+    others = np.flatnonzero(~frame.own)
+    wave = np.zeros_like(frame.wave_of_rating) if wave is None else wave
+    ends = (("perceiver", frame.rater_of_rating), ("target", frame.target_of_rating))
+    return tuple(end for end, unit in ends if _same_partition(_cross(unit, wave)[others], relation[others]))
+
+
+def _relation_in_an_end(frame: Frame, ends: tuple[str, ...], *, reciprocal: bool) -> list[Message]:
+    found = [Message("design.left_out.ends")]
+    if len(ends) == 1:
+        effect, end = Message("design.effects.relation"), Message(f"design.effects.{ends[0]}")
+        found = [Message("design.left_out.same", effect=effect, same=end)]
+        if np.isin(frame.rater_of_relation, frame.target_of_relation).any():
+            found.append(Message("design.left_out.generalised", end=end))
+    if reciprocal:
+        found.append(Message("design.left_out.dyadic"))
+    return found
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -155,8 +155,10 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             ratings = who_rates(four, lopsided, waves=2)
             return Relation(instrument="scale", link="logit"), make_survey(ratings)
         case "three waves, no relation from both sides":
-            ratings = who_rates(four, ring(four, steps=(1,)), waves=3, stay=False)
+            ratings = who_rates(nine[:5], ring(nine[:5], steps=(1, 2)), waves=3, stay=False)
             return relation, make_survey(ratings)
+        case "each unit rates one other, two waves":
+            return relation, make_survey(who_rates(four, ring(four, steps=(1,), own=True), waves=2))
         case "half-block":
             model = Relation(instrument="scale", family="partial_credit")
             return model, make_survey(who_rates(list(half_block), half_block))
@@ -204,6 +206,7 @@ CASES = (
     "three waves, districts",
     "two waves, some relations from one side",
     "three waves, no relation from both sides",
+    "each unit rates one other, two waves",
     "half-block",
     "persons rate persons",
     "residual",

@@ -93,7 +93,7 @@ WARNINGS = {
     ),
     "two parts": (
         [row for row in everyone() if (row[2] in "pqr") == (row[3] in "pqr")],
-        "fall into 2 parts",
+        "fall into 2 parts that share neither raters nor targets (each with 3 rater units)",
     ),
     "persons who rate persons": (everyone(respondents=1), "persons rate persons"),
 }
@@ -114,6 +114,34 @@ def test_what_may_stand_in_a_report_is_said_in_its_language(case, language):
         told = texts.say(json.loads(json.dumps(message.as_json())))
         assert told != str(message)
         assert "{" not in told
+
+
+def test_a_design_that_cannot_tell_rater_from_target_promises_neither(survey_of):
+    units = [f"u{i}" for i in range(16)]
+    ratings = [("w1", f"{u}{r}", u, units[(i + 1) % 16]) for i, u in enumerate(units) for r in range(3)]
+    design = describe_design(RELATION, survey_of(ratings))
+    text = "\n".join(design.messages)
+    assert "told apart: perceiver and target together (16 relations) and respondent (48)" in text
+    assert "how much is the perceiver's and how much the target's, and generalised reciprocity, rest" in text
+    assert "Generalised reciprocity rests on" not in text
+    assert "relation (16" not in text
+    assert not design.table["quantity"].str.startswith("sd_generalised").any()
+    assert "16 parts that share neither raters nor targets (each with 1 rater unit)" in text
+
+
+def test_parts_are_told_by_all_their_sizes_or_by_the_smallest_and_largest(survey_of):
+    def parts(*sizes):
+        return [
+            ("w1", f"{p}-{u}{r}", f"{p}-{u}", f"{p}-{t}")
+            for p, n in enumerate(sizes)
+            for u in range(n)
+            for t in range(n)
+            for r in range(2)
+            if t != u
+        ]
+
+    assert "(with 4 and 3 rater units)" in said(survey_of(parts(3, 4)))
+    assert "(with 3 to 4 rater units)" in said(survey_of(parts(3, 3, 4, 3, 3, 3)))
 
 
 def test_a_strong_design_is_not_warned_of(survey_of):

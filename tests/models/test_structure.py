@@ -16,7 +16,14 @@ KEPT = {
         True,
     ),
     "three waves, districts": ("pts", "full", (), 2, True),
-    "three waves, no relation from both sides": ("pt", "full", ("respondent",), 0, False),
+    "three waves, no relation from both sides": ("pt", "full", ("respondent", "rating"), 0, False),
+    "each unit rates one other, two waves": (
+        "pts",
+        "none",
+        ("respondent", "respondent_wave", "respondent_target", "rating"),
+        0,
+        False,
+    ),
     "half-block": ("pt", "full", ("respondent", "rating"), 0, False),
     "persons rate persons": ("pt", "full", (), 0, True),
     "residual": ("pt", "residual", (), 0, True),
@@ -72,6 +79,54 @@ def test_where_a_rating_is_its_relation_a_dimension_of_one_item_is_told_of_the_r
     model = Relation(instrument="scale")
     left_out = model.structure(model.frame(survey_of(ratings, ONE_AND_THREE))).left_out
     assert any("Dimension a has one item: its relation variance" in sentence for sentence in left_out)
+
+
+ONE_PARTNER = {
+    # design: (whom each unit rates, what the relation is one with)
+    "each unit rates one other": (dict(zip("pqrs", ["q", "r", "q", "p"])), ("perceiver",)),
+    "each is rated by one": ({"p": "qr", "q": "st", "r": "p"}, ("target",)),
+    "both": (dict(zip("pqrs", "qrsp")), ("perceiver", "target")),
+    "both, in pairs": (dict(zip("pqrs", "qpsr")), ("perceiver", "target")),
+    "neither": ({"p": "qr", "q": "r", "r": "p"}, ()),
+}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("name", ONE_PARTNER)
+def test_a_relation_that_is_all_its_rater_s_or_target_s_is_no_effect_of_its_own(survey_of, name, own):
+    whom, ends = ONE_PARTNER[name]
+    ratings = [
+        (w, f"{u}{r}", u, t) for w in ("w1", "w2") for u in whom for r in "abc" for t in [*whom[u], *u * own]
+    ]
+    model = Relation(instrument="scale")
+    structure = model.structure(model.frame(survey_of(ratings)))
+    assert structure.relation_is == ends
+    assert structure.relation == ("none" if ends else "full")
+    told = [message.key for message in structure.left_out]
+    assert ("design.left_out.ends" in told) == (len(ends) == 2)
+    assert ("design.left_out.dyadic" in told) == bool(ends and name != "both")
+    if ends:
+        assert not structure.reciprocal
+    if len(ends) == 1:
+        assert f"In this design relation effects are the {ends[0]} effects" in " ".join(structure.left_out)
+
+
+def test_relations_that_are_their_rater_s_in_each_wave_but_not_over_waves_are_kept_and_told(survey_of):
+    whom = {"w1": "qrsp", "w2": "rspq"}
+    ratings = [(w, f"{u}{r}", u, t) for w in whom for u, t in zip("pqrs", whom[w]) for r in "abc"]
+    model = Relation(instrument="scale")
+    structure = model.structure(model.frame(survey_of(ratings)))
+    assert (structure.relation, structure.relation_is) == ("full", ())
+    said = " ".join(structure.left_out)
+    assert "In each wave, relation effects are the same as effects of perceiver and target" in said
+
+
+def test_one_answer_in_a_unit_s_only_relation_is_told_to_be_its_residual(survey_of):
+    ratings = [("w1", u, u, t) for u, t in zip("pqrst", "qrprr")]
+    model = Relation(instrument="scale")
+    structure = model.structure(model.frame(survey_of(ratings, (("a1", "a", 5),))))
+    assert (structure.relation, structure.relation_is) == ("none", ("perceiver", "residual"))
+    assert any("its perceiver variance and its residual" in sentence for sentence in structure.left_out)
 
 
 def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_of):
