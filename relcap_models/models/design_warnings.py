@@ -30,7 +30,12 @@ def find_warnings(
     model: RatingModel, frame: Frame, structure: Structure, counts: Counts
 ) -> list[DesignWarning]:
     """One for each thing that weakens a claim."""
-    return [*_small(frame, counts), *_items(model, frame), *_whole(frame, structure, counts)]
+    return [
+        *_small(frame, counts),
+        *_items(model, frame),
+        *_whole(frame, structure, counts),
+        *_left_aside(frame),
+    ]
 
 
 def _open(key: str, **values: object) -> DesignWarning:
@@ -47,6 +52,18 @@ def _whole(frame: Frame, structure: Structure, counts: Counts) -> list[DesignWar
         found.append(_open("nobody_repeats"))
     if frame.n_relations:
         found += _relations(frame, structure, counts)
+    return found
+
+
+def _left_aside(frame: Frame) -> list[DesignWarning]:
+    """What the tables and the study file hold and the model does not."""
+    found = []
+    if frame.units_apart:
+        found.append(_open("units_apart", units=_named(frame.units_apart)))
+    if frame.constant_covariates:
+        found.append(_open("constant_covariates", covariates=list(frame.constant_covariates)))
+    if frame.n_tasks > 1:
+        found.append(_open("tasks", tasks=frame.n_tasks))
     return found
 
 

@@ -142,13 +142,14 @@ def find_structure(frame: Frame) -> Structure:
             relation_is = (*relation_is, "residual")
     if several_items:
         left_out += _one_item(frame, n_items, kept | {"rating": candidates["rating"]})
+    districts, untold = _district_shocks(frame, roles)
     return Structure(
         roles=roles,
         relation=relation,
         respondents=tuple(groupings),
-        districts=_district_shocks(frame, roles),
+        districts=districts,
         reciprocal=reciprocal,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *untold),
         relation_is=relation_is,
     )
 
@@ -207,12 +208,24 @@ def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     return n_a == n_b == len(np.unique(a * (b.max() + 1) + b))
 
 
-def _district_shocks(frame: Frame, roles: tuple[Role, ...]) -> tuple[Grouping, ...]:
-    """District × wave at both ends; needs two waves and at least three districts that differ from units."""
+def _district_shocks(
+    frame: Frame, roles: tuple[Role, ...]
+) -> tuple[tuple[Grouping, ...], tuple[Message, ...]]:
+    """District × wave at both ends, or why there is none where districts are declared.
+
+    It needs two waves and at least three districts that differ from units. One district is none.
+    """
     district, n_waves = frame.district_of_unit, len(frame.waves)
     n_districts = len(np.unique(district[district >= 0]))
-    if n_waves < 2 or n_districts < 3 or n_districts > len(frame.units) / 3:
-        return ()
+    if n_districts < 2:
+        return (), ()
+    if n_waves < 2:
+        return (), (Message("design.left_out.district_one_wave"),)
+    if n_districts < 3:
+        return (), (Message("design.left_out.district_few"),)
+    if n_districts > len(frame.units) / 3:
+        told = Message("design.left_out.district_many", districts=n_districts, units=len(frame.units))
+        return (), (told,)
     wave = frame.wave_of_rating
     strata = np.tile(np.arange(n_waves), district.max() + 1)
 
@@ -223,5 +236,5 @@ def _district_shocks(frame: Frame, roles: tuple[Role, ...]) -> tuple[Grouping, .
     everywhere = np.ones(frame.n_ratings, dtype=bool)
     rater = shocks("district_perceiver", frame.rater_of_rating, everywhere)
     if "target" not in roles:
-        return (rater,)
-    return rater, shocks("district_target", frame.target_of_rating, ~frame.own)
+        return (rater,), ()
+    return (rater, shocks("district_target", frame.target_of_rating, ~frame.own)), ()

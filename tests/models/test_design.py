@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
@@ -147,8 +149,22 @@ def test_parts_are_told_by_all_their_sizes_or_by_the_smallest_and_largest(survey
 def test_a_strong_design_is_not_warned_of(survey_of):
     ratings = everyone(own=True) + [("w2", *rest) for _, *rest in everyone(own=True)]
     text = said(survey_of(ratings, seed=3))
-    for _, sentence in WARNINGS.values():
+    untold = ("neither rate nor are rated", "one value everywhere", "tasks")
+    for sentence in (*untold, *(sentence for _, sentence in WARNINGS.values())):
         assert sentence not in text
+
+
+def test_what_the_tables_hold_and_the_model_does_not_is_told(survey_of):
+    constant = {"layer": dict.fromkeys(UNITS, "employee"), "size": dict.fromkeys(UNITS, 4.0)}
+    survey = survey_of(everyone(), attributes=constant)
+    nowhere = pd.DataFrame([{"unit_id": "z", "name": "z", "layer": "leader", "size": 9.0}])
+    units = pd.concat([survey.units, nowhere], ignore_index=True)
+    tasks = np.where(np.arange(len(survey.responses)) % 2, "school", "home")
+    survey = replace(survey, units=units, responses=survey.responses.assign(task=tasks))
+    text = said(survey, Relation(instrument="scale", covariates=("rater.layer", "target.size")))
+    assert "for they neither rate nor are rated: z." in text
+    assert "Covariates with one value everywhere, which are left out: rater.layer and target.size." in text
+    assert "The answers are about 2 tasks" in text
 
 
 def test_units_with_few_respondents_are_not_named(survey_of):

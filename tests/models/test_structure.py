@@ -136,7 +136,7 @@ def test_a_climate_has_no_respondent_by_target_effects_where_people_move(survey_
     assert model.structure(model.frame(survey_of(moved))).within == ("respondent", "rating")
 
 
-def test_district_shocks_need_three_districts(survey_of):
+def test_district_shocks_need_waves_and_three_districts_of_three_units_or_it_is_told(survey_of):
     units = [f"u{i}" for i in range(9)]
     ratings = [
         (w, f"{u}_{r}", u, units[(i + 1) % 9])
@@ -144,7 +144,17 @@ def test_district_shocks_need_three_districts(survey_of):
         for i, u in enumerate(units)
         for r in "ab"
     ]
+    one_wave = [row for row in ratings if row[0] == "w1"]
     model = Relation(instrument="scale")
-    for districts, n in (("xyz", 2), ("xxy", 0)):
-        survey = survey_of(ratings, districts={u: districts[i // 3] for i, u in enumerate(units)})
-        assert len(model.structure(model.frame(survey)).districts) == n
+    for rows, districts, n, said in (
+        (ratings, "xxxyyyzzz", 2, None),
+        (ratings, "xxxxxxyyy", 0, "two districts do not tell"),
+        (ratings, "xxxxyyyzv", 0, "with 4 districts for 9 units"),
+        (one_wave, "xxxyyyzzz", 0, "there is one wave"),
+        (ratings, "xxxxxxxxx", 0, None),
+    ):
+        structure = model.structure(model.frame(survey_of(rows, districts=dict(zip(units, districts)))))
+        assert len(structure.districts) == n
+        told = [sentence for sentence in structure.left_out if "District × wave effects" in sentence]
+        assert len(told) == (said is not None)
+        assert all(said in sentence for sentence in told)
