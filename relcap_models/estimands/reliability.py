@@ -28,7 +28,8 @@ def reliability_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
     dimension : each, and `overall`, the mean of all items
     scale : `latent`, of the items' latent answers; `response`, of the answers in points
     comparison : `all_relations`; `within_rater_unit`, the relations of one unit, whose leniency is the same
-        for all (on the response scale averaged over units); `units` (climate)
+        for all (on the response scale averaged over units), where a unit rates two others in a wave;
+        `units` (climate)
     quantity : `reliability` at n_respondents; `respondents_for_0.70` and `_0.80`, to be rounded up, with
         n_respondents blank
 

@@ -15,6 +15,7 @@ from relcap_models.estimands.cells import item_weights
 from relcap_models.estimands.components import covariance_of, end_covariance, item_residual_variance
 from relcap_models.inference.fit import Fit
 from relcap_models.models import latent
+from relcap_models.models.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class LatentCovariance:
     """Where scores differ on the latent scale, (S or 1, D, D) each.
 
     true : of η between the relations (units) of a wave · held : comparison → the part of `true` that is the
-    same for all that are compared · noise : of η between respondents of one relation
+    same for all that are compared; `within_rater_unit` only where a unit rates two others in a wave
+    noise : of η between respondents of one relation
     """
 
     true: np.ndarray
@@ -52,10 +54,22 @@ def latent_covariance(fit: Fit) -> LatentCovariance | None:
     nothing = np.zeros((1, n_dimensions, n_dimensions))
     if "target" not in structure.roles:
         return LatentCovariance(rater, {"units": nothing}, noise)
-    if structure.relation in ("none", "residual"):
+    if "residual" in structure.relation_is:
         return None
     true = rater + end_covariance(fit, "target") + covariance_of(fit, "relation")
-    return LatentCovariance(true, {"all_relations": nothing, "within_rater_unit": rater}, noise)
+    held = {"all_relations": nothing}
+    if _rates_several(fit.frame):
+        held["within_rater_unit"] = rater
+    return LatentCovariance(true, held, noise)
+
+
+def _rates_several(frame: Frame) -> bool:
+    """Whether some unit rates two others in a wave."""
+    rating = ~frame.own
+    cells = np.unique(
+        np.column_stack([frame.wave_of_rating, frame.rater_of_rating, frame.target_of_rating])[rating], axis=0
+    )
+    return len(np.unique(cells[:, :2], axis=0)) < len(cells)
 
 
 def latent_scale(fit: Fit, covariance: LatentCovariance) -> ScoreVariance:

@@ -21,7 +21,7 @@ def covariate_columns(
     target: np.ndarray,
     wave: np.ndarray,
     relations: np.ndarray,
-) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, tuple[str, ...]]:
     """Columns of the design matrix for ratings and for relations.
 
     A covariate is `rater.ATTRIBUTE` or `target.ATTRIBUTE` (a column of the units table) or
@@ -31,9 +31,11 @@ def covariate_columns(
     Returns
     -------
     names : (C,) column names · by_rating : (N, C) · by_relation : (R, W, C)
+    constant : covariates without a column, for they have one value everywhere
     """
     problems: list[Problem] = []
     names: list[str] = []
+    constant: list[str] = []
     by_rating, by_relation = [], []
     for covariate in covariates:
         side, _, attribute = covariate.partition(".")
@@ -63,6 +65,8 @@ def covariate_columns(
         if side == "relation":
             cube = _by_relation_and_wave(source, attribute, units, waves)
             columns = _coded(cube.ravel(), covariate, default=True)
+            if not columns:
+                constant.append(covariate)
             for name, values in columns:
                 values = values.reshape(cube.shape)
                 names.append(name)
@@ -81,7 +85,10 @@ def covariate_columns(
                 )
             )
             continue
-        for name, values in _coded(raw.to_numpy(), covariate, default=False):
+        columns = _coded(raw.to_numpy(), covariate, default=False)
+        if not columns:
+            constant.append(covariate)
+        for name, values in columns:
             names.append(name)
             end = 0 if side == "rater" else 1
             by_rating.append(values[rater if side == "rater" else target])
@@ -90,8 +97,8 @@ def covariate_columns(
         raise DataError(problems=problems)
     empty = np.zeros((len(rater), 0)), np.zeros((len(relations), len(waves), 0))
     if not names:
-        return (), *empty
-    return tuple(names), np.stack(by_rating, axis=-1), np.stack(by_relation, axis=-1)
+        return (), *empty, tuple(constant)
+    return tuple(names), np.stack(by_rating, axis=-1), np.stack(by_relation, axis=-1), tuple(constant)
 
 
 def _by_relation_and_wave(

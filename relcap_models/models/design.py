@@ -59,7 +59,7 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
         _precision(frame, counts, precision),
         *structure.left_out,
     ]
-    warnings = find_warnings(model, frame, counts)
+    warnings = find_warnings(model, frame, structure, counts)
     return Design(
         (size, identified, *messages, *(w.text for w in warnings)),
         (uncounted, *messages, *(w.public for w in warnings if w.public)),
@@ -122,6 +122,8 @@ def _identified(frame: Frame, structure: Structure, counts: Counts, *, heads: bo
         "self": len(np.unique(frame.rater_of_rating[frame.own])),
     }
     parts = [Message(f"design.{role}", n=sources[role]) for role in structure.roles]
+    if {"perceiver", "target"} <= set(structure.relation_is):
+        parts[:2] = [Message("design.perceiver_and_target", n=frame.n_relations)]
     if structure.relation in ("full", "stable"):
         parts.append(Message("design.relation", n=frame.n_relations))
     for grouping in structure.respondents:
@@ -134,7 +136,7 @@ def _identified(frame: Frame, structure: Structure, counts: Counts, *, heads: bo
 def _reciprocities(structure: Structure, counts: Counts, precision: tuple[Precision, ...]) -> list[Message]:
     found = []
     worst = min(precision, key=lambda p: p.reliability)
-    if "target" in structure.roles:
+    if "target" in structure.roles and not np.isnan(worst.sd_generalised):
         found.append(
             Message(
                 "design.generalised_reciprocity",

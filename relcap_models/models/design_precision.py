@@ -25,7 +25,8 @@ class Precision:
     sd_points : posterior sd of such a score, in points of the response scale, from its own answers alone
     respondents_for_70 : respondents per cell for a reliability of .70; nan where each unit or relation has
         one, who cannot be told from it
-    sd_dyadic, sd_generalised : posterior sd of the two reciprocities; nan where the design has none
+    sd_dyadic, sd_generalised : posterior sd of the two reciprocities; nan where the design has none or
+        cannot tell
     prior_sd_dyadic, prior_sd_generalised : the same before any data
     """
 
@@ -80,7 +81,8 @@ def expected_precision(
         if structure.reciprocal:
             particular = relation / (relation + noise / n) if relation else 1.0
             dyadic = _posterior_sd(particular, counts.n_pairs, prior_dyadic)
-        if "target" in structure.roles:
+        # An end that is one with its relations holds what is particular to them: no rule of thumb holds.
+        if "target" in structure.roles and not {"perceiver", "target"} & set(structure.relation_is):
             per_unit = max(float(np.median(counts.partners_of_unit)), 1.0)
             error = (relation + noise / n) / per_unit
             shares = [variance(role) / (variance(role) + error) for role in ends]

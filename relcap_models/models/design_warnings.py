@@ -10,6 +10,7 @@ from relcap_models.language import Message
 from relcap_models.models.design_counts import Counts
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
+from relcap_models.models.structure import Structure
 
 _FEW_UNITS, _FEW_PAIRS, _NAMED = 5, 10, 5
 
@@ -25,9 +26,16 @@ class DesignWarning:
     public: Message | None
 
 
-def find_warnings(model: RatingModel, frame: Frame, counts: Counts) -> list[DesignWarning]:
+def find_warnings(
+    model: RatingModel, frame: Frame, structure: Structure, counts: Counts
+) -> list[DesignWarning]:
     """One for each thing that weakens a claim."""
-    return [*_small(frame, counts), *_items(model, frame), *_whole(frame, counts)]
+    return [
+        *_small(frame, counts),
+        *_items(model, frame),
+        *_whole(frame, structure, counts),
+        *_left_aside(frame),
+    ]
 
 
 def _open(key: str, **values: object) -> DesignWarning:
@@ -35,7 +43,7 @@ def _open(key: str, **values: object) -> DesignWarning:
     return DesignWarning(message, message)
 
 
-def _whole(frame: Frame, counts: Counts) -> list[DesignWarning]:
+def _whole(frame: Frame, structure: Structure, counts: Counts) -> list[DesignWarning]:
     """What is said of the whole design."""
     found = []
     if len(frame.waves) == 1:
@@ -43,7 +51,19 @@ def _whole(frame: Frame, counts: Counts) -> list[DesignWarning]:
     elif counts.n_repeating == 0:
         found.append(_open("nobody_repeats"))
     if frame.n_relations:
-        found += _relations(frame, counts)
+        found += _relations(frame, structure, counts)
+    return found
+
+
+def _left_aside(frame: Frame) -> list[DesignWarning]:
+    """What the tables and the study file hold and the model does not."""
+    found = []
+    if frame.units_apart:
+        found.append(_open("units_apart", units=_named(frame.units_apart)))
+    if frame.constant_covariates:
+        found.append(_open("constant_covariates", covariates=list(frame.constant_covariates)))
+    if frame.n_tasks > 1:
+        found.append(_open("tasks", tasks=frame.n_tasks))
     return found
 
 
@@ -114,21 +134,30 @@ def _points(frame: Frame, item: int, categories: np.ndarray) -> str:
     return ", ".join(str(point) for point in sorted(shown))
 
 
-def _relations(frame: Frame, counts: Counts) -> list[DesignWarning]:
+def _relations(frame: Frame, structure: Structure, counts: Counts) -> list[DesignWarning]:
     found = []
     if not frame.own.any():
         found.append(_open("no_own_ratings"))
     if counts.n_both_ways == 0:
         found.append(_open("half_block"))
-    elif 0 < counts.n_pairs < _FEW_PAIRS:
+    elif structure.reciprocal and counts.n_pairs < _FEW_PAIRS:
         found.append(_open("few_pairs", n=_FEW_PAIRS))
     if counts.not_rated and counts.n_both_ways:
         found.append(_open("not_rated", units=_named(counts.not_rated)))
     if counts.not_rating and counts.n_both_ways:
         found.append(_open("not_rating", units=_named(counts.not_rating)))
     if len(counts.parts) > 1:
-        found.append(_open("parts", n=len(counts.parts), sizes=list(counts.parts[:_NAMED])))
+        found.append(_open("parts", n=len(counts.parts), sizes=_sizes(counts.parts)))
     return found
+
+
+def _sizes(parts: tuple[int, ...]) -> Message:
+    """Of parts, largest first: as few numbers as say it all."""
+    if parts[0] == parts[-1]:
+        return Message("design.sizes_alike", n=parts[0])
+    if len(parts) <= _NAMED:
+        return Message("design.sizes", sizes=list(parts))
+    return Message("design.sizes_between", smallest=parts[-1], largest=parts[0])
 
 
 def _named(units: tuple[str, ...]) -> list[str] | Message:

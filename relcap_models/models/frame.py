@@ -23,6 +23,9 @@ class Frame:
     for ratings of the own unit. A relation's `partner_of_relation` is the same pair seen from the other
     side, −1 where nobody looked. `covariates_of_rating` is (N, C), `covariates_of_relation` (R, W, C);
     both on the scale used in the model.
+
+    What the frame does not hold: `constant_covariates` have one value everywhere, `units_apart` neither
+    rate nor are rated, and answers about `n_tasks` tasks (0 where none is named) are one rating of a target.
     """
 
     instrument: Instrument
@@ -44,6 +47,9 @@ class Frame:
     covariates: tuple[str, ...]
     covariates_of_rating: np.ndarray
     covariates_of_relation: np.ndarray
+    constant_covariates: tuple[str, ...] = ()
+    units_apart: tuple[str, ...] = ()
+    n_tasks: int = 0
 
     @property
     def n_ratings(self) -> int:
@@ -165,11 +171,9 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
     keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
     text = {key: table[key].astype("str").to_numpy(dtype=object) for key in keys}
-    units = tuple(
-        u
-        for u in survey.units["unit_id"].astype(str)
-        if u in set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"]))
-    )
+    listed = tuple(survey.units["unit_id"].astype(str))
+    taking_part = set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"]))
+    units = tuple(u for u in listed if u in taking_part)
     respondents = tuple(sorted(pd.unique(text["respondent_id"])))
     codes = pd.DataFrame(
         {
@@ -196,7 +200,7 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     if len(cells):
         partner = np.where(code_of_relation[partner] == mirror, partner, -1)
     wave_of_rating = ratings["wave"].to_numpy()
-    names, by_rating, by_relation = covariate_columns(
+    names, by_rating, by_relation, constant = covariate_columns(
         survey,
         covariates,
         units=units,
@@ -228,6 +232,9 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
         covariates=names,
         covariates_of_rating=by_rating,
         covariates_of_relation=by_relation,
+        constant_covariates=constant,
+        units_apart=tuple(u for u in listed if u not in taking_part),
+        n_tasks=table["task"].nunique() if "task" in table else 0,
     )
 
 

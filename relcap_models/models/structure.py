@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,9 +41,11 @@ class Structure:
     relation : `full` = relation variance apart from the residual; `residual` = relation and residual are one
         (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no
         part that changes between waves; `none`.
+    relation_is : what a relation's effect is one with: `perceiver` where each unit rates one other, `target`
+        where each is rated by one, `residual`; the first two then stand for the relation too.
     respondents : groupings below the unit, outermost first; a score averages over them.
     districts : shocks of district × wave at the rater's and at the target's end.
-    left_out : sentences about effects that the design aliases.
+    left_out : sentences about effects that the design aliases, and about those whose prior tells them apart.
     """
 
     roles: tuple[Role, ...]
@@ -51,6 +54,7 @@ class Structure:
     districts: tuple[Grouping, ...]
     reciprocal: bool
     left_out: tuple[Message, ...]
+    relation_is: tuple[Literal["perceiver", "target", "residual"], ...] = ()
 
     @property
     def nested(self) -> tuple[tuple[Grouping, ...], ...]:
@@ -89,7 +93,8 @@ def find_structure(frame: Frame) -> Structure:
     if "target" in roles:
         candidates["respondent_target"] = _cross(respondent, frame.target_of_rating)
     candidates["rating"] = np.arange(frame.n_ratings)
-    several_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).min() > 1
+    n_items = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions))
+    several_items, one_item = n_items.max() > 1, n_items.max() == 1
     groupings = []
     for name, group in candidates.items():
         if name in ("respondent_wave", "respondent_target") and (
@@ -110,28 +115,88 @@ def find_structure(frame: Frame) -> Structure:
         groupings.append(Grouping(name, np.searchsorted(ids, group), stratum))
 
     relation: Literal["none", "full", "stable", "residual"] = "none"
+    relation_is: tuple[Literal["perceiver", "target", "residual"], ...] = ()
     reciprocal = False
     if "target" in roles:
         reciprocal = bool((frame.partner_of_relation >= 0).any())
         if not reciprocal:
             left_out.append(Message("design.left_out.reciprocity"))
-        single = _same_partition(np.arange(frame.n_ratings), cell_wave)
-        one_item = np.bincount(frame.dimension_of_item, minlength=len(frame.dimensions)).max() == 1
-        relation = "full"
-        if single and one_item and n_waves > 1:
+        single_answer = one_item and _same_partition(np.arange(frame.n_ratings), cell_wave)
+        relation, relation_is = "full", _ends_that_are_relations(frame, cell)
+        if relation_is:
+            relation = "none"
+            left_out += _relation_in_an_end(frame, relation_is, reciprocal=reciprocal)
+            reciprocal = False
+            if single_answer:
+                left_out.append(_rests_on_prior(frame.dimensions, relation_is[0]))
+        elif single_answer and n_waves > 1:
             relation = "stable"
             left_out.append(Message("design.left_out.changes"))
-        elif single and one_item:
+        elif single_answer:
             relation = "residual" if reciprocal else "none"
             left_out.append(Message("design.left_out.relation"))
+        if not relation_is and (alike := _ends_that_are_relations(frame, cell_wave, frame.wave_of_rating)):
+            ends = [Message(f"design.effects.{end}") for end in alike]
+            left_out.append(Message("design.alike_in_a_wave", effects=ends))
+        if single_answer and n_waves == 1:
+            relation_is = (*relation_is, "residual")
+    if several_items:
+        left_out += _one_item(frame, n_items, kept | {"rating": candidates["rating"]})
+    districts, untold = _district_shocks(frame, roles)
     return Structure(
         roles=roles,
         relation=relation,
         respondents=tuple(groupings),
-        districts=_district_shocks(frame, roles),
+        districts=districts,
         reciprocal=reciprocal,
-        left_out=tuple(left_out),
+        left_out=(*left_out, *untold),
+        relation_is=relation_is,
     )
+
+
+def _one_item(frame: Frame, n_items: np.ndarray, effects: dict[str, np.ndarray]) -> list[Message]:
+    """Of dimensions with one item among others: the residual is one with the effect that each rating has."""
+    alone = [dimension for dimension, n in zip(frame.dimensions, n_items) if n == 1]
+    if not alone:
+        return []
+    each = np.arange(frame.n_ratings)
+    name = next(name for name, group in effects.items() if _same_partition(group, each))
+    return [_rests_on_prior(alone, name)]
+
+
+def _rests_on_prior(dimensions: Sequence[str], effect: str) -> Message:
+    """Of dimensions in which an effect and the residual are one."""
+    return Message(
+        "design.one_item",
+        n=len(dimensions),
+        dimensions=list(dimensions),
+        effect=Message(f"design.effects.{effect}"),
+    )
+
+
+def _ends_that_are_relations(
+    frame: Frame, relation: np.ndarray, wave: np.ndarray | None = None
+) -> tuple[Literal["perceiver", "target"], ...]:
+    """Ends whose units have one relation each, in all waves or in each; the own unit is no relation.
+
+    With ratings of the own unit too: self takes up what tells a unit's perceiver from its only relation.
+    """
+    others = np.flatnonzero(~frame.own)
+    wave = np.zeros_like(frame.wave_of_rating) if wave is None else wave
+    ends = (("perceiver", frame.rater_of_rating), ("target", frame.target_of_rating))
+    return tuple(end for end, unit in ends if _same_partition(_cross(unit, wave)[others], relation[others]))
+
+
+def _relation_in_an_end(frame: Frame, ends: tuple[str, ...], *, reciprocal: bool) -> list[Message]:
+    found = [Message("design.left_out.ends")]
+    if len(ends) == 1:
+        effect, end = Message("design.effects.relation"), Message(f"design.effects.{ends[0]}")
+        found = [Message("design.left_out.same", effect=effect, same=end)]
+        if np.isin(frame.rater_of_relation, frame.target_of_relation).any():
+            found.append(Message("design.left_out.generalised", end=end))
+    if reciprocal:
+        found.append(Message("design.left_out.dyadic"))
+    return found
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -143,12 +208,24 @@ def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
     return n_a == n_b == len(np.unique(a * (b.max() + 1) + b))
 
 
-def _district_shocks(frame: Frame, roles: tuple[Role, ...]) -> tuple[Grouping, ...]:
-    """District × wave at both ends; needs two waves and at least three districts that differ from units."""
+def _district_shocks(
+    frame: Frame, roles: tuple[Role, ...]
+) -> tuple[tuple[Grouping, ...], tuple[Message, ...]]:
+    """District × wave at both ends, or why there is none where districts are declared.
+
+    It needs two waves and at least three districts that differ from units. One district is none.
+    """
     district, n_waves = frame.district_of_unit, len(frame.waves)
     n_districts = len(np.unique(district[district >= 0]))
-    if n_waves < 2 or n_districts < 3 or n_districts > len(frame.units) / 3:
-        return ()
+    if n_districts < 2:
+        return (), ()
+    if n_waves < 2:
+        return (), (Message("design.left_out.district_one_wave"),)
+    if n_districts < 3:
+        return (), (Message("design.left_out.district_few"),)
+    if n_districts > len(frame.units) / 3:
+        told = Message("design.left_out.district_many", districts=n_districts, units=len(frame.units))
+        return (), (told,)
     wave = frame.wave_of_rating
     strata = np.tile(np.arange(n_waves), district.max() + 1)
 
@@ -159,5 +236,5 @@ def _district_shocks(frame: Frame, roles: tuple[Role, ...]) -> tuple[Grouping, .
     everywhere = np.ones(frame.n_ratings, dtype=bool)
     rater = shocks("district_perceiver", frame.rater_of_rating, everywhere)
     if "target" not in roles:
-        return (rater,)
-    return rater, shocks("district_target", frame.target_of_rating, ~frame.own)
+        return (rater,), ()
+    return (rater, shocks("district_target", frame.target_of_rating, ~frame.own)), ()

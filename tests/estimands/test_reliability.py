@@ -48,6 +48,13 @@ def known_fit(family):
     return make_fit(model, survey, [world, world])
 
 
+def test_relations_of_one_rater_unit_are_compared_only_where_a_unit_has_several():
+    one = reliability_table(case_fit("each unit rates one other, two waves")[0], ci_prob=0.9)
+    assert set(one["comparison"]) == {"all_relations"}
+    several = reliability_table(case_fit("one wave, own ratings")[0], ci_prob=0.9)
+    assert set(several["comparison"]) == {"all_relations", "within_rater_unit"}
+
+
 def row(table, **labels):
     for name, value in labels.items():
         table = table[table[name] == value]

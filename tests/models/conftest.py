@@ -20,6 +20,7 @@ from relcap_models.schema.instrument import Instrument
 
 TWO_BY_TWO = (("a1", "a", 5), ("a2", "a", 5), ("b1", "b", 5), ("b2", "b", 5))
 """Items as (id, dimension, number of categories)."""
+ONE_AND_THREE = (("a1", "a", 5), ("b1", "b", 5), ("b2", "b", 5), ("b3", "b", 5))
 
 
 def make_instrument(
@@ -155,8 +156,10 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             ratings = who_rates(four, lopsided, waves=2)
             return Relation(instrument="scale", link="logit"), make_survey(ratings)
         case "three waves, no relation from both sides":
-            ratings = who_rates(four, ring(four, steps=(1,)), waves=3, stay=False)
+            ratings = who_rates(nine[:5], ring(nine[:5], steps=(1, 2)), waves=3, stay=False)
             return relation, make_survey(ratings)
+        case "each unit rates one other, two waves":
+            return relation, make_survey(who_rates(four, ring(four, steps=(1,), own=True), waves=2))
         case "half-block":
             model = Relation(instrument="scale", family="partial_credit")
             return model, make_survey(who_rates(list(half_block), half_block))
@@ -179,6 +182,8 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
         case "items with 2, 3 and 7 categories":
             items = (("a1", "a", 2), ("a2", "a", 3), ("a3", "a", 7), ("b1", "b", 3), ("b2", "b", 2))
             return relation, make_survey(who_rates(four, ring(four)), items)
+        case "dimensions of one and three items":
+            return relation, make_survey(who_rates(four, ring(four)), ONE_AND_THREE)
         case "partial credit, items with 2 and 4 categories":
             items = (("a1", "a", 2), ("a2", "a", 4), ("b1", "b", 4))
             model = Relation(instrument="scale", family="partial_credit")
@@ -202,6 +207,7 @@ CASES = (
     "three waves, districts",
     "two waves, some relations from one side",
     "three waves, no relation from both sides",
+    "each unit rates one other, two waves",
     "half-block",
     "persons rate persons",
     "residual",
@@ -210,6 +216,7 @@ CASES = (
     "stable, three waves, some relations from one side",
     "gaussian, two waves",
     "items with 2, 3 and 7 categories",
+    "dimensions of one and three items",
     "partial credit, items with 2 and 4 categories",
     "binary items",
     "climate",

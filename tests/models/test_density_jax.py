@@ -58,7 +58,9 @@ def test_far_out_they_are_equal_too(name, case_named, jax_density):
         "half-block",
         "residual, gaussian, two dimensions, some relations from one side",
         "stable, three waves, some relations from one side",
+        "each unit rates one other, two waves",
         "items with 2, 3 and 7 categories",
+        "dimensions of one and three items",
         "covariates",
     ],
 )

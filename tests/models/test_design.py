@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
@@ -105,7 +107,7 @@ WARNINGS = {
     ),
     "two parts": (
         [row for row in everyone() if (row[2] in "pqr") == (row[3] in "pqr")],
-        "fall into 2 parts",
+        "fall into 2 parts that share neither raters nor targets (each with 3 rater units)",
     ),
     "persons who rate persons": (everyone(respondents=1), "persons rate persons"),
 }
@@ -128,11 +130,53 @@ def test_what_may_stand_in_a_report_is_said_in_its_language(case, language):
         assert "{" not in told
 
 
+def test_a_design_that_cannot_tell_rater_from_target_promises_neither(survey_of):
+    units = [f"u{i}" for i in range(16)]
+    ratings = [("w1", f"{u}{r}", u, units[(i + 1) % 16]) for i, u in enumerate(units) for r in range(3)]
+    design = describe_design(RELATION, survey_of(ratings))
+    text = "\n".join(design.messages)
+    assert "told apart: perceiver and target together (16 relations) and respondent (48)" in text
+    assert "how much is the perceiver's and how much the target's, and generalised reciprocity, rest" in text
+    assert "Generalised reciprocity rests on" not in text
+    assert "relation (16" not in text
+    assert not design.table["quantity"].str.startswith("sd_generalised").any()
+    assert "16 parts that share neither raters nor targets (each with 1 rater unit)" in text
+
+
+def test_parts_are_told_by_all_their_sizes_or_by_the_smallest_and_largest(survey_of):
+    def parts(*sizes):
+        return [
+            ("w1", f"{p}-{u}{r}", f"{p}-{u}", f"{p}-{t}")
+            for p, n in enumerate(sizes)
+            for u in range(n)
+            for t in range(n)
+            for r in range(2)
+            if t != u
+        ]
+
+    assert "(with 4 and 3 rater units)" in said(survey_of(parts(3, 4)))
+    assert "(with 3 to 4 rater units)" in said(survey_of(parts(3, 3, 4, 3, 3, 3)))
+
+
 def test_a_strong_design_is_not_warned_of(survey_of):
     ratings = everyone(own=True) + [("w2", *rest) for _, *rest in everyone(own=True)]
     text = said(survey_of(ratings, seed=3))
-    for _, sentence in WARNINGS.values():
+    untold = ("neither rate nor are rated", "one value everywhere", "tasks")
+    for sentence in (*untold, *(sentence for _, sentence in WARNINGS.values())):
         assert sentence not in text
+
+
+def test_what_the_tables_hold_and_the_model_does_not_is_told(survey_of):
+    constant = {"layer": dict.fromkeys(UNITS, "employee"), "size": dict.fromkeys(UNITS, 4.0)}
+    survey = survey_of(everyone(), attributes=constant)
+    nowhere = pd.DataFrame([{"unit_id": "z", "name": "z", "layer": "leader", "size": 9.0}])
+    units = pd.concat([survey.units, nowhere], ignore_index=True)
+    tasks = np.where(np.arange(len(survey.responses)) % 2, "school", "home")
+    survey = replace(survey, units=units, responses=survey.responses.assign(task=tasks))
+    text = said(survey, Relation(instrument="scale", covariates=("rater.layer", "target.size")))
+    assert "for they neither rate nor are rated: z." in text
+    assert "Covariates with one value everywhere, which are left out: rater.layer and target.size." in text
+    assert "The answers are about 2 tasks" in text
 
 
 def test_units_with_few_respondents_are_not_named(survey_of):

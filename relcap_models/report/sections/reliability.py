@@ -38,7 +38,7 @@ def reliability_section(analysis: Analysis) -> Section:
         sentences = _needed(analysis, table, scale, ids[0], dimensions[0][0])
         blocks += [
             Paragraph(texts("reliability.how")),
-            *([] if climate else [Paragraph(texts("reliability.how_relations"))]),
+            *([Paragraph(texts("reliability.how_relations"))] if "within_rater_unit" in found else []),
             *[Paragraph(sentence) for sentence in sentences],
             Picture(
                 f"d_study_{analysis.slug}",
