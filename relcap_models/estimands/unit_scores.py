@@ -89,9 +89,7 @@ def _among_others(fit: Fit, role: Role) -> UnitScores:
         mine, other, unit = "perceiver", "target", frame.rater_of_rating[between]
     location = draws("mu")[:, None] + draws(f"{mine}_effect")
     location = location + latent.district_shock(draws, frame, fit.structure, f"district_{mine}")
-    # Unit effects have the mean 0 over units, shocks over districts.
-    theirs = latent.district_shock(draws, frame, fit.structure, f"district_{other}")
-    location = location + theirs.mean(axis=1, keepdims=True)
+    location = location + latent.typical_end(draws, frame, fit.structure, other)
     spread = end_covariance(fit, other) + covariance_of(fit, "relation")
     if frame.covariates:
         of_unit, covariance = _covariates_among_others(fit, "target." if mine == "target" else "rater.", unit)

@@ -20,21 +20,31 @@ def relation_location(
     """Latent mean of every relation in every wave: (S, R, W, D).
 
     μ + xβ + perceiver + target + relation (+ district × wave at both ends); `perceiver=False` sets the
-    rater's end to the average of the organisation's units.
+    rater's end to the average of the units that rate others.
     """
     rater, target = frame.rater_of_relation, frame.target_of_relation
     location = draws("mu")[:, None] + draws("target_effect")[:, target]
     location = location + district_shock(draws, frame, structure, "district_target")[:, target]
     if structure.relation != "none":
         location = location + draws("relation_effect")
-    shock = district_shock(draws, frame, structure, "district_perceiver")
     if perceiver:
-        location = location + draws("perceiver_effect")[:, rater] + shock[:, rater]
+        location = location + draws("perceiver_effect")[:, rater]
+        location = location + district_shock(draws, frame, structure, "district_perceiver")[:, rater]
     else:
-        location = location + shock.mean(axis=1, keepdims=True)
+        location = location + typical_end(draws, frame, structure, "perceiver")
     if frame.covariates:
         location = location + np.einsum("rwc,scd->srwd", frame.covariates_of_relation, draws("beta"))
     return location
+
+
+def typical_end(draws: Draws, frame: Frame, structure: Structure, role: str) -> np.ndarray:
+    """What the average unit brings as `perceiver` or `target`, its district's shock included: (S, 1, W, D).
+
+    Of the units that rate others, or are rated: in half-block designs the rest is known from the prior alone.
+    """
+    stands = np.unique(frame.rater_of_relation if role == "perceiver" else frame.target_of_relation)
+    shock = district_shock(draws, frame, structure, f"district_{role}")
+    return (draws(f"{role}_effect") + shock)[:, stands].mean(axis=1, keepdims=True)
 
 
 def own_location(draws: Draws, frame: Frame, structure: Structure) -> np.ndarray:

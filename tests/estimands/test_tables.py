@@ -406,3 +406,21 @@ def test_relabelling_units_changes_no_score_and_turns_gaps_around():
     np.testing.assert_allclose(one["mean"], -two["mean"], atol=1e-9)
     np.testing.assert_allclose(one["naive_gap"], -two["naive_gap"], atol=1e-9)
     assert one["n_respondents_a"].equals(two["n_respondents_b"])
+
+
+def test_the_average_unit_is_one_that_stands_in_the_role():
+    """Three units rate, five are rated: perceiver effects of those that only are rated are the prior's."""
+    fit, _ = case_fit("half-block")
+    frame = fit.frame
+    only_rated = np.setdiff1d(np.arange(len(frame.units)), frame.rater_of_relation)
+    assert len(only_rated) > 0
+    before = [relation_scores(fit).unit_adjusted, *(u.scores.points for u in unit_scores(fit))]
+    # As the sampler would: with the mean over all units kept at 0.
+    moved = fit.tree["posterior"]["perceiver_effect"].to_numpy().copy()
+    moved[:, :, only_rated] += 3.0
+    shift = moved.mean(axis=2, keepdims=True)
+    fit.tree["posterior"]["perceiver_effect"][:] = moved - shift
+    fit.tree["posterior"]["mu"][:] = fit.tree["posterior"]["mu"].to_numpy() + shift[:, :, 0]
+    after = [relation_scores(fit).unit_adjusted, *(u.scores.points for u in unit_scores(fit))]
+    for one, other in zip(before, after):
+        np.testing.assert_allclose(one, other, atol=1e-9)
