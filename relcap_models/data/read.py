@@ -74,7 +74,7 @@ def read_survey(
     }
     _check_self_nominations(loaded.get("nominations"), findings)
     people = loaded.get("respondents")
-    has_people = people is not None and "respondent_id" in people.columns
+    has_people = people is not None and people.complete and "respondent_id" in people.columns
     known = Known(
         waves=wave_numbers,
         units=units,
@@ -161,13 +161,14 @@ def _natural(text: str) -> list[tuple[int, str]]:
 
 def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dict[str, int]:
     table = loaded.get("units")
-    if table is not None and "unit_id" in table.columns:
+    if table is not None and table.complete and "unit_id" in table.columns:
         column = table.columns["unit_id"]
         in_order = pd.unique(column.codes[column.codes >= 0])
         return _numbered([column.texts[code] for code in in_order])
     if "units" not in loaded:
         findings.note("units: there is no such table; the units are those that are named, misspelt ones too")
-    # With an unreadable units table too: that each unit is then unknown would only hide the other problems.
+    # With a units table that can't be read, or not all of it, too: that units are then unknown would only hide
+    # the other problems.
     texts = {
         text
         for table in loaded.values()
