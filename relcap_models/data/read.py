@@ -15,14 +15,12 @@ from relcap_models.data.items import Items, items_of
 from relcap_models.data.responses import Responses, read_responses
 from relcap_models.data.rows import Known
 from relcap_models.data.sources import Tables, find_tables, load_table
-from relcap_models.data.survey import Intake, Survey, Wave
+from relcap_models.data.survey import Intake, Survey, Wave, is_date
 from relcap_models.data.table import Table
 from relcap_models.errors import DataError, InstrumentError
 from relcap_models.schema.instrument import Instrument
 from relcap_models.schema.shipped import load_instrument
 from relcap_models.schema.tables import TABLES, table_contract
-
-_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 
 
 def read_survey(
@@ -141,7 +139,7 @@ def _waves(
     for i, wave in enumerate(declared):
         if wave.id in {earlier.id for earlier in declared[:i]}:
             findings.add("waves", "this wave is declared twice", "Remove one", value=wave.id)
-        if wave.date and _DATE.fullmatch(wave.date) is None:
+        if wave.date and not is_date(wave.date):
             findings.add(
                 "waves",
                 f"the date of wave {wave.id} is no date",
@@ -167,8 +165,8 @@ def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dic
         return _numbered([column.texts[code] for code in in_order])
     if "units" not in loaded:
         findings.note("units: there is no such table; the units are those that are named, misspelt ones too")
-    # With a units table that can't be read, or not all of it, too: that units are then unknown would only hide
-    # the other problems.
+    # With a units table that can't be read, or not all of it, too: units that are then unknown would only
+    # hide the other problems.
     texts = {
         text
         for table in loaded.values()
