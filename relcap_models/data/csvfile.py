@@ -187,6 +187,7 @@ def _read_body(body: _Body, names: list[str], file: str, table_name: str, findin
         n_rows=n_read if kept is None else len(kept),
         line=line,
         separator=body.separator,
+        complete=not any_ragged,
     )
 
 

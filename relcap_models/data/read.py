@@ -15,14 +15,12 @@ from relcap_models.data.items import Items, items_of
 from relcap_models.data.responses import Responses, read_responses
 from relcap_models.data.rows import Known
 from relcap_models.data.sources import Tables, find_tables, load_table
-from relcap_models.data.survey import Intake, Survey, Wave
+from relcap_models.data.survey import Intake, Survey, Wave, is_date
 from relcap_models.data.table import Table
 from relcap_models.errors import DataError, InstrumentError
 from relcap_models.schema.instrument import Instrument
 from relcap_models.schema.shipped import load_instrument
 from relcap_models.schema.tables import TABLES, table_contract
-
-_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 
 
 def read_survey(
@@ -74,7 +72,7 @@ def read_survey(
     }
     _check_self_nominations(loaded.get("nominations"), findings)
     people = loaded.get("respondents")
-    has_people = people is not None and "respondent_id" in people.columns
+    has_people = people is not None and people.complete and "respondent_id" in people.columns
     known = Known(
         waves=wave_numbers,
         units=units,
@@ -143,7 +141,7 @@ def _waves(
     for i, wave in enumerate(declared):
         if wave.id in {earlier.id for earlier in declared[:i]}:
             findings.add("waves", "this wave is declared twice", "Remove one", value=wave.id)
-        if wave.date and _DATE.fullmatch(wave.date) is None:
+        if wave.date and not is_date(wave.date):
             findings.add(
                 "waves",
                 f"the date of wave {wave.id} is no date",
@@ -163,13 +161,14 @@ def _natural(text: str) -> list[tuple[int, str]]:
 
 def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dict[str, int]:
     table = loaded.get("units")
-    if table is not None and "unit_id" in table.columns:
+    if table is not None and table.complete and "unit_id" in table.columns:
         column = table.columns["unit_id"]
         in_order = pd.unique(column.codes[column.codes >= 0])
         return _numbered([column.texts[code] for code in in_order])
     if "units" not in loaded:
         findings.note("units: there is no such table; the units are those that are named, misspelt ones too")
-    # With an unreadable units table too: that each unit is then unknown would only hide the other problems.
+    # With a units table that can't be read, or not all of it, too: units that are then unknown would only
+    # hide the other problems.
     texts = {
         text
         for table in loaded.values()

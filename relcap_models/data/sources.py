@@ -80,7 +80,7 @@ def load_table(
             remedy = "Look whether it may be read, and is not open in another program"
             findings.add(source.name, f"the file can't be read: {error.strerror or error}", remedy)
             return None
-    if table is not None and table.n_rows == 0 and name in ("responses", "units"):
+    if table is not None and table.complete and table.n_rows == 0 and name in ("responses", "units"):
         findings.add(
             table.file, "the table has no rows", "It needs at least one row below the names of its columns"
         )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from relcap_models.schema.instrument import Instrument
+
+_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
+
+
+def is_date(text: str) -> bool:
+    """True for a date as a wave may have it: 2024, 2024-03 or 2024-03-15."""
+    return _DATE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

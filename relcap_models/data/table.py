@@ -37,7 +37,8 @@ class Table:
     """Columns by name. `line` turns row positions into the numbers that problems give.
 
     Those are lines as an editor shows them for CSV (the header is line 1), and positions counted from 1 for
-    Parquet files and tables in memory. `separator` is None for these.
+    Parquet files and tables in memory. `separator` is None for these. A table is not `complete` if rows
+    of its file could not be read: then what is missing from it tells nothing.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Table:
     n_rows: int
     line: Callable[[np.ndarray], np.ndarray]
     separator: str | None = None
+    complete: bool = True
 
 
 def clean_column(codes: np.ndarray, texts: Sequence[str | None]) -> tuple[Column, bool]:

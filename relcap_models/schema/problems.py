@@ -26,7 +26,7 @@ def suggestion(word: object, known: Iterable[str], *, what: str = "known") -> st
     """A remedy sentence: the nearest known word, and the known words if they are few."""
     names = sorted(set(known))
     if not names:
-        return f"Nothing is {what} here"
+        return "There is none to choose from"
     close = nearest(word, names)
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return (f"Did you mean '{close}'? " if close else "") + f"{what.capitalize()}: {shown}"

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from relcap_models.data import Wave
+from relcap_models.data.survey import is_date
 from relcap_models.errors import ConfigError, InstrumentError, Problem
 from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
 from relcap_models.simulate import Simulation, problems_of_simulation
@@ -135,6 +136,7 @@ def _check(
     waves, (tables, tables_hold) = _waves(content), _tables(content)
     found += instrument_problems
     found += _repeated(content)
+    found += _wave_problems(content)
     found += _analysis_problems(content, instruments, complete=not instrument_problems)
     if instruments and waves and not instrument_problems:
         found += _simulation_problems(content, instruments, waves)
@@ -155,10 +157,13 @@ def _no_study(path: Path) -> Problem:
     if path.is_dir():
         remedy = f"A study is a folder with a {STUDY_FILE}; `relcap new NAME` makes one"
         return Problem(file=str(path), message=f"this folder has no {STUDY_FILE}", remedy=remedy)
-    siblings = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-    return Problem(
-        file=str(path), message="there is no such folder", remedy=suggestion(path.name, siblings, what="here")
-    )
+    if path.parent.is_dir():
+        siblings = [p.name for p in path.parent.iterdir() if p.is_dir()]
+        remedy = suggestion(path.name, siblings, what="here") if siblings else "`relcap new NAME` makes one"
+    else:
+        above = next(folder for folder in path.parents if folder.is_dir() or folder == folder.parent)
+        remedy = f"There is no {path.parent} either: of that path only {above} is there"
+    return Problem(file=str(path), message="there is no such folder", remedy=remedy)
 
 
 def _not_built(problem: Problem) -> Problem:
@@ -217,6 +222,19 @@ def _repeated(content: Mapping[str, Any]) -> list[Problem]:
                     Problem(STUDY_FILE, message, "Give it an id of its own: `id: …`", where=where)
                 )
             first.setdefault(name, where)
+    return problems
+
+
+def _wave_problems(content: Mapping[str, Any]) -> list[Problem]:
+    problems = []
+    for i, wave in _mappings(content.get("waves")):
+        name, date = wave.get("id"), wave.get("date", "")
+        if isinstance(name, str) and name != name.strip():
+            message = "an id has no blanks around it"
+            problems.append(Problem(STUDY_FILE, message, "Change it", where=f"waves[{i}].id", value=name))
+        if isinstance(date, str) and date and not is_date(date):
+            message, remedy = "this is no date", "Write 2024-03 or 2024-03-15"
+            problems.append(Problem(STUDY_FILE, message, remedy, where=f"waves[{i}].date", value=date))
     return problems
 
 
@@ -290,12 +308,14 @@ def _wrong_kind(where: str, instrument: str, asks_about: str, right_kind: str) -
 
 
 def _waves(content: Mapping[str, Any]) -> tuple[Wave, ...]:
-    """The declared waves, or none if any of them cannot be read."""
+    """The declared waves, or none if the id of any is in doubt. What is no date is told elsewhere."""
     try:
         declared = TypeAdapter(tuple[WaveDeclaration, ...]).validate_python(content.get("waves"))
     except ValidationError:
         return ()
-    return tuple(Wave(wave.id, wave.date) for wave in declared)
+    if any(wave.id != wave.id.strip() for wave in declared):
+        return ()
+    return tuple(Wave(wave.id, wave.date if is_date(wave.date) else "") for wave in declared)
 
 
 def _tables(content: Mapping[str, Any]) -> tuple[Tables | None, bool]:

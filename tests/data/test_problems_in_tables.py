@@ -177,6 +177,19 @@ def test_an_unreadable_units_table_hides_nothing_else_and_makes_no_noise(study, 
     ]
 
 
+@pytest.mark.parametrize("table", ["units", "respondents"])
+def test_a_ragged_row_does_not_make_its_id_unknown_elsewhere(study, places, table):
+    study.replace(table, "u3,PPR" if table == "units" else "r3,", "u3,,PPR" if table == "units" else "r3,,")
+    found = "5" if table == "units" else "3"
+    assert places(study.problems()) == [(f"{table}.csv", 4, None, found)]
+
+
+@pytest.mark.parametrize("rows", ["u1,A,1,1,1\n", 'u1,"A,1\n'])
+def test_a_table_whose_only_rows_cannot_be_read_is_not_called_empty(study, rows):
+    study.write("units", "unit_id,name,size,n_leaders\n" + rows)
+    assert [p.row for p in study.problems()] == [2]
+
+
 @pytest.mark.parametrize(
     "content", [b"PK\x03\x04\xff\xfe", "unit_id,name\nu1,A\n".encode("utf-16-le"), bytes(range(256))]
 )

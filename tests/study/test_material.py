@@ -109,6 +109,25 @@ def test_problems_of_file_and_tables_are_told_together(study_folder, study_text)
     assert files == {"study.yaml", "responses.csv"}
 
 
+@pytest.mark.parametrize(
+    ("wave", "files"),
+    [
+        ("{id: w1, date: yesterday}", ["study.yaml", "responses.csv"]),
+        # Each row would be of a wave that is not declared.
+        ("{id: 'w1 '}", ["study.yaml"]),
+    ],
+)
+def test_a_wrong_wave_makes_no_noise_in_the_tables(study_folder, study_text, wave, files):
+    write_simulation(read_study(study_folder), study_folder)
+    with (study_folder / "data" / "responses.csv").open("a", encoding="utf-8") as responses:
+        responses.write("w1,r01,nowhere,u01,relational_capacity,RC1,3\n")
+    text = study_text.replace("{id: w1, date: 2025-03}", wave)
+    (study_folder / "study.yaml").write_text(text, encoding="utf-8")
+    found = [problem.file for problem in problems_of_study(draft_study(study_folder))]
+    assert list(dict.fromkeys(found)) == files
+    assert len(found) <= 3
+
+
 def test_wrong_tables_raise_all_their_problems(study_folder):
     write_simulation(read_study(study_folder), study_folder)
     responses = study_folder / "data" / "responses.csv"

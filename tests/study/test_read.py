@@ -170,6 +170,32 @@ def test_a_folder_without_a_study_says_so(tmp_path):
         read_study(tmp_path / "absent")
 
 
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("smal", "Did you mean 'small'? Here: small."),
+        ("small/x", "`relcap new NAME` makes one."),
+        ("a/b/c", "There is no {0}/a/b either: of that path only {0} is there."),
+    ],
+)
+def test_of_a_folder_that_is_not_there_the_nearest_is_told(study_folder, path, remedy):
+    above = study_folder.parent
+    with pytest.raises(ConfigError) as caught:
+        read_study(above / path)
+    assert str(caught.value) == f"{above / path}: there is no such folder. {remedy.format(above)}"
+
+
+def test_wave_ids_with_blanks_around_them_and_wrong_dates_are_told_of_the_study_file(
+    study_folder, study_text
+):
+    waves = "[{id: 'w1 ', date: 2025-13}, {id: w2, date: ''}, {id: w3, date: 2025-03-15}]"
+    found = problems(study_folder, study_text.replace("[{id: w1, date: 2025-03}]", waves))
+    assert {where: (p.file, p.value) for where, p in found.items()} == {
+        "waves[0].id": ("study.yaml", "w1 "),
+        "waves[0].date": ("study.yaml", "2025-13"),
+    }
+
+
 def test_an_own_instrument_file_is_found_in_the_study_folder(study_folder, study_text):
     own = """
     id: my_scale
