@@ -75,14 +75,15 @@ class BetweenWaves:
     """
 
     def __init__(self, name: str, n_waves: int, priors: Priors) -> None:
-        self.name, self.n_waves, self.shape = name, n_waves, priors.stability
+        self.name, self.n_waves = name, n_waves
+        self.shape, self.memory_shape = priors.stability, priors.memory
         self.natural: tuple[Parameter, ...] = ()
         if n_waves > 1:
             self.natural += (
                 Parameter(f"stability_{name}", (1,), "beta", priors.stability, priors.stability),
             )
         if n_waves > 2:
-            self.natural += (Parameter(f"memory_{name}", (1,), "beta", 1.0, 2.0),)
+            self.natural += (Parameter(f"memory_{name}", (1,), "beta", 1.0, priors.memory),)
         self.parameters = self.natural
         if n_waves > 2:
             # With these priors alone s and m would be uniform, each apart.
@@ -116,7 +117,8 @@ class BetweenWaves:
             return 0.0
         left = -self.likeness * self.share
         of_stability = (self.shape - 1.0) * (np.log(self.stability) + left)
-        return float(of_stability - self.likeness * (1.0 - self.share))
+        of_memory = (self.memory_shape - 1.0) * self.likeness * (1.0 - self.share)
+        return float(of_stability - of_memory)
 
     def backward_factor(self, factor: np.ndarray, d_factor: np.ndarray, d_values: Values) -> None:
         """From the derivative with respect to the Cholesky factor; `log_density` included."""
@@ -129,7 +131,7 @@ class BetweenWaves:
             return
         left, right = 1.0 - self.stability, 1.0 - self.memory
         d_stability += (self.shape - 1.0) * (1.0 / self.stability - 1.0 / left)
-        d_memory -= 1.0 / right
+        d_memory -= (self.memory_shape - 1.0) / right
         share = self.share
         d_values[f"likeness_{self.name}"] += d_stability * left * share + d_memory * right * (1.0 - share)
         d_values[f"stable_share_{self.name}"] += self.likeness * (d_stability * left - d_memory * right)

@@ -155,7 +155,8 @@ def _between_waves(waves: BetweenWaves, values: Values) -> tuple[Array, Array]:
         share = values[f"stable_share_{waves.name}"][0]
         stability = -jnp.expm1(-likeness * share)
         memory = -jnp.expm1(-likeness * (1.0 - share))
-        own = (waves.shape - 1.0) * (jnp.log(stability) - likeness * share) - likeness * (1.0 - share)
+        own = (waves.shape - 1.0) * (jnp.log(stability) - likeness * share)
+        own = own - (waves.memory_shape - 1.0) * likeness * (1.0 - share)
     lag = np.abs(np.subtract.outer(np.arange(waves.n_waves), np.arange(waves.n_waves)))
     # Powers one by one: the derivative of 0⁰ is not needed.
     power = sum(np.where(lag == k, 1.0, 0.0) * memory**k for k in range(1, waves.n_waves))

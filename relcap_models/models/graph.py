@@ -102,7 +102,7 @@ def _correlation(name: str, n_dimensions: int, priors: Priors, *, n_roles: int =
 def _between_waves(name: str, n_waves: int, priors: Priors) -> pt.TensorVariable:
     """Cholesky factor of the correlation of an effect between waves."""
     stability = pm.Beta(f"stability_{name}", priors.stability, priors.stability)
-    memory = pm.Beta(f"memory_{name}", 1.0, 2.0) if n_waves > 2 else None
+    memory = pm.Beta(f"memory_{name}", 1.0, priors.memory) if n_waves > 2 else None
     return blocks.wave_correlation_cholesky(stability, memory, n_waves)
 
 

@@ -83,7 +83,7 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
         if n_waves > 1:
             drawn[f"stability_{name}"] = np.asarray(rng.beta(priors.stability, priors.stability))
         if n_waves > 2:
-            drawn[f"memory_{name}"] = np.asarray(rng.beta(1.0, 2.0))
+            drawn[f"memory_{name}"] = np.asarray(rng.beta(1.0, priors.memory))
     log_loading = rng.normal(0.0, priors.log_loading, n_items) * (model.loadings == "free")
     mean = np.bincount(frame.dimension_of_item, log_loading) / np.bincount(frame.dimension_of_item)
     drawn["loading"] = np.exp(log_loading - mean[frame.dimension_of_item])

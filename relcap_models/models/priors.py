@@ -25,7 +25,11 @@ class Priors(Declaration):
     `dimension_correlation`: the correlation of two dimensions of one effect around which those priors lie (0
     for dimensions that are thought to have nothing in common); effects of different roles, such as how a unit
     rates and how it is rated, lie around 0. `stability`: a in Beta(a, a), the prior of the share of a
-    variance that stays over waves.
+    variance that stays over waves. `memory`: b in Beta(1, b), the prior of the correlation of what does not
+    stay with that of the wave before, where there are three waves or more.
+
+    Not scaled by a field: the intercepts of gaussian items are normal around the mean answer with twice the
+    pooled standard deviation, their residual standard deviations half-normal with that standard deviation.
 
     What the defaults imply before any answer, with 15 units of 6 respondents who rate 5 others, 5 categories
     and probit (median and 90 % range of 200 worlds from `prior_predictive`): sd of the units' mean answers
@@ -52,3 +56,4 @@ class Priors(Declaration):
     correlation: Positive = 2.0
     dimension_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stability: Positive = 2.0
+    memory: Positive = 2.0

@@ -21,6 +21,7 @@ _FORMS = {
     "correlation": "lkj",
     "dimension_correlation": "value",
     "stability": "beta",
+    "memory": "beta_memory",
 }
 _UNIT_EFFECTS = ("perceiver", "target", "self")
 _UNIT_KEYS = ("unit_id", "name", "district", "layer", "size")

@@ -14,6 +14,7 @@ from relcap_models.data import Survey, read_survey
 from relcap_models.models import Climate, Relation
 from relcap_models.models.density import Density
 from relcap_models.models.frame import Frame
+from relcap_models.models.priors import Priors
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 from relcap_models.schema.instrument import Instrument
@@ -151,7 +152,8 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             # One unit belongs to no district.
             districts = {u: "xyz"[i // 3] for i, u in enumerate(nine[:8])}
             ratings = who_rates(nine, ring(nine, own=True), respondents=1, waves=3)
-            return relation, make_survey(ratings, districts=districts)
+            priors = Priors(stability=1.5, memory=3.0)
+            return Relation(instrument="scale", priors=priors), make_survey(ratings, districts=districts)
         case "two waves, some relations from one side":
             ratings = who_rates(four, lopsided, waves=2)
             return Relation(instrument="scale", link="logit"), make_survey(ratings)
