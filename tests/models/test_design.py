@@ -168,14 +168,16 @@ def test_a_strong_design_is_not_warned_of(survey_of):
 
 def test_what_the_tables_hold_and_the_model_does_not_is_told(survey_of):
     constant = {"layer": dict.fromkeys(UNITS, "employee"), "size": dict.fromkeys(UNITS, 4.0)}
-    survey = survey_of(everyone(), attributes=constant)
+    nominations = [("w1", "p", "q", 3.0), ("w1", "q", "p", 3.0)]
+    survey = survey_of(everyone(), attributes=constant, nominations=nominations)
     nowhere = pd.DataFrame([{"unit_id": "z", "name": "z", "layer": "leader", "size": 9.0}])
     units = pd.concat([survey.units, nowhere], ignore_index=True)
     tasks = np.where(np.arange(len(survey.responses)) % 2, "school", "home")
     survey = replace(survey, units=units, responses=survey.responses.assign(task=tasks))
-    text = said(survey, Relation(instrument="scale", covariates=("rater.layer", "target.size")))
+    covariates = ("rater.layer", "target.size", "relation.importance")
+    text = said(survey, Relation(instrument="scale", covariates=covariates))
     assert "for they neither rate nor are rated: z." in text
-    assert "Covariates with one value everywhere, which are left out: rater.layer and target.size." in text
+    assert "left out: rater.layer, target.size and relation.importance." in text
     assert "The answers are about 2 tasks" in text
 
 
