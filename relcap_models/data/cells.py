@@ -10,6 +10,7 @@ import numpy as np
 from relcap_models.data.findings import Findings
 from relcap_models.data.items import Items
 from relcap_models.data.table import Column, Table
+from relcap_models.language import Message
 from relcap_models.schema.problems import nearest, suggestion
 from relcap_models.schema.shipped import shipped_instruments
 from relcap_models.schema.tables import table_contract
@@ -184,7 +185,7 @@ def _report_columns(table: Table, items: Items, columns: list[str], findings: Fi
         else:
             kept.append(name)
     if kept:
-        findings.note(f"{table.file}: columns that are no items are kept as attributes ({', '.join(kept)})")
+        findings.note(Message("intake.attributes", file=table.file, columns=kept))
 
 
 def text_columns(table: Table, items: Items) -> dict[str, Column]:

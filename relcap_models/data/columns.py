@@ -13,6 +13,7 @@ import pyarrow.compute as arrow
 
 from relcap_models.data.findings import Findings
 from relcap_models.data.table import Column, Table, clean_column
+from relcap_models.language import Message
 
 
 def column_of_arrow(values: pa.ChunkedArray) -> tuple[Column, bool]:
@@ -73,7 +74,7 @@ def named_columns(
         if stripped:
             spaced.append(name)
     if spaced:
-        findings.note(f"{file}: blanks around values were taken off (columns {', '.join(spaced)})")
+        findings.note(Message("intake.blanks", file=file, columns=spaced))
     return named
 
 

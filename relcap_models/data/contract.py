@@ -10,6 +10,7 @@ import pandas as pd
 from relcap_models.data.findings import MOST_OF_A_KIND, Findings, unknown_id_remedy
 from relcap_models.data.numerals import Numerals, read_numerals
 from relcap_models.data.table import Column, Table
+from relcap_models.language import Message
 from relcap_models.schema.problems import nearest
 from relcap_models.schema.tables import ColumnContract, TableContract, table_contract
 
@@ -140,7 +141,7 @@ def numerals_of(table: Table, column: str, findings: Findings) -> Numerals:
         column=column,
     )
     if numerals.decimal_comma:
-        findings.note(f"{table.file}: decimal commas in column '{column}' are read as decimal points")
+        findings.note(Message("intake.decimal_commas", file=table.file, column=column))
     return numerals
 
 
@@ -184,9 +185,7 @@ def check_table(
 def note_attribute(file: str, column: str, absent: Sequence[str], findings: Findings) -> None:
     """Say so where a column that the contract does not know is close to one that is not there."""
     if close := nearest(column, absent):
-        findings.note(
-            f"{file}: column '{column}' is kept as an attribute; if it is '{close}', rename it to that"
-        )
+        findings.note(Message("intake.attribute", file=file, column=column, close=close))
 
 
 def empty_frame(name: str) -> pd.DataFrame:

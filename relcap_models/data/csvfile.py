@@ -17,6 +17,7 @@ from relcap_models.data.encoding import as_utf8
 from relcap_models.data.findings import Findings
 from relcap_models.data.records import Records, find_records, values_of
 from relcap_models.data.table import Column, Table, drop_empty_rows
+from relcap_models.language import Message
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -54,7 +55,7 @@ def read_csv(path: Path, name: str, expected: Iterable[str], findings: Findings)
         findings.add(path.name, message, remedy, row=header_line)
         return None
     if separator != ",":
-        findings.note(f"{path.name}: values are separated by {_SEPARATORS[separator]}s")
+        findings.note(Message(f"intake.separated_by.{_SEPARATORS[separator]}", file=path.name))
     first_line = header_line + 1 + _line_ends(header.encode())
     body = _Body(data, start, first_line, separator, len(names))
     return _read_body(body, names, path.name, name, findings)
@@ -173,7 +174,7 @@ def _read_body(body: _Body, names: list[str], file: str, table_name: str, findin
     named = named_columns(names, columns, file, findings, row=body.first_line - 1)
     named, kept = drop_empty_rows(named, n_read)
     if kept is not None:
-        findings.note(f"{file}: {n_read - len(kept)} rows without any value are left out")
+        findings.note(Message("intake.empty_rows", file=file, n=n_read - len(kept)))
     one_line_each = not any_ragged and body.n_lines() == n_read
 
     def line(rows: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import codecs
 import re
 
 from relcap_models.data.findings import Findings
+from relcap_models.language import Message
 
 _REMEDY = "Save the file again as UTF-8 (in Excel: 'CSV UTF-8')"
 _CHUNK = 1 << 24
@@ -27,7 +28,7 @@ def as_utf8(data: bytes, file: str, findings: Findings) -> bytes | None:
     What was done to a file that is not plain UTF-8 is noted.
     """
     if data.startswith(codecs.BOM_UTF8):
-        findings.note(f"{file}: begins with a byte-order mark, left out")
+        findings.note(Message("intake.byte_order_mark", file=file))
         data = data[len(codecs.BOM_UTF8) :]
     elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
@@ -35,7 +36,7 @@ def as_utf8(data: bytes, file: str, findings: Findings) -> bytes | None:
         except UnicodeDecodeError:
             findings.add(file, "the file begins as UTF-16 but can't be read as that", _REMEDY)
             return None
-        findings.note(f"{file}: read as UTF-16 (Excel's 'Unicode text')")
+        findings.note(Message("intake.utf_16", file=file))
         return text.encode()
     elif data.startswith(b"PK\x03\x04"):
         findings.add(
@@ -53,7 +54,7 @@ def as_utf8(data: bytes, file: str, findings: Findings) -> bytes | None:
     if text is None:
         findings.add(file, "this line has letters in an unknown encoding", _REMEDY, row=line)
         return None
-    findings.note(f"{file}: read as Windows-1252 (Latin-1), it is not UTF-8 (line {line}); check æ, ø and å")
+    findings.note(Message("intake.windows_1252", file=file, line=line))
     return text.encode()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from relcap_models.data.table import Table
 from relcap_models.errors import Problem
+from relcap_models.language import Message
 from relcap_models.schema.problems import nearest
 
 MOST_OF_A_KIND = 200_000
@@ -23,7 +24,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
+        self.notes: list[Message] = []
 
     def add(
         self,
@@ -70,9 +71,9 @@ class Findings:
         if len(rows) > len(shown):
             self.add(table.file, f"{message}: {len(rows) - len(shown)} more rows like this", column=column)
 
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def note(self, message: Message) -> None:
+        if message not in self.notes:
+            self.notes.append(message)
 
 
 def unknown_id_remedy(known: Iterable[str], *, add_to: str, verb: str = "Add it to") -> Callable[[str], str]:

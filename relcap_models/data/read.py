@@ -18,6 +18,7 @@ from relcap_models.data.sources import Tables, find_tables, load_table
 from relcap_models.data.survey import Intake, Survey, Wave, is_date
 from relcap_models.data.table import Table
 from relcap_models.errors import DataError, InstrumentError
+from relcap_models.language import Message
 from relcap_models.schema.instrument import Instrument
 from relcap_models.schema.shipped import load_instrument
 from relcap_models.schema.tables import TABLES, table_contract
@@ -150,7 +151,7 @@ def _waves(
             )
     dates = [wave.date for wave in declared if wave.date]
     if dates != sorted(dates):
-        findings.note("waves: the dates are not in order of time; the order of declaration is used")
+        findings.note(Message("intake.dates"))
     return declared
 
 
@@ -166,7 +167,7 @@ def _unit_numbers(loaded: Mapping[str, Table | None], findings: Findings) -> dic
         in_order = pd.unique(column.codes[column.codes >= 0])
         return _numbered([column.texts[code] for code in in_order])
     if "units" not in loaded:
-        findings.note("units: there is no such table; the units are those that are named, misspelt ones too")
+        findings.note(Message("intake.no_units"))
     # With a units table that can't be read, or not all of it, too: units that are then unknown would only
     # hide the other problems.
     texts = {
@@ -210,10 +211,10 @@ def _note_absences(items: Items, responses: Responses, waves: Sequence[Wave], fi
     for instrument in items.instruments:
         silent = [item for item in instrument.item_ids if (instrument.id, item) not in answered]
         if len(silent) == len(instrument.items):
-            findings.note(f"{instrument.id}: no item has an answer")
+            findings.note(Message("intake.no_answers", instrument=instrument.id))
         elif silent:
-            findings.note(f"{instrument.id}: no answers to {', '.join(silent)}")
+            findings.note(Message("intake.silent_items", instrument=instrument.id, items=silent))
     present = set(answers["wave"].unique())
     for wave in waves:
         if wave.id not in present:
-            findings.note(f"wave {wave.id} has no answers")
+            findings.note(Message("intake.silent_wave", wave=wave.id))

@@ -22,6 +22,7 @@ from relcap_models.data.items import ANSWER, DONT_KNOW, MISSING, NOT_UNDERSTOOD,
 from relcap_models.data.numerals import read_numerals
 from relcap_models.data.rows import Known, RowIds, check_one_unit_per_respondent, row_ids
 from relcap_models.data.table import Column, Table
+from relcap_models.language import Message
 from relcap_models.schema.tables import table_contract
 
 
@@ -131,7 +132,7 @@ def _check_values(
             "Decide how to round it, and write whole numbers",
         )
     if numerals.decimal_comma:
-        findings.note(f"{table.file}: decimal commas in answers are read as decimal points")
+        findings.note(Message("intake.decimal_commas_in_answers", file=table.file))
     return numerals.values, kinds
 
 

@@ -50,7 +50,7 @@ def report_context(
         "instruments": [_instrument(instrument) for instrument in study.instruments.values()],
         "analyses": list(analyses),
         "not_done": [message.as_json() for message in _not_done(study, survey)],
-        "intake_notes": list(survey.intake.notes),
+        "intake_notes": [note.as_json() for note in survey.intake.notes],
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from relcap_models.data import Wave
 from relcap_models.errors import DataError, InstrumentError
+from relcap_models.language import load_texts
 from relcap_models.schema import load_instrument
 
 IDS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item"]
@@ -216,7 +217,7 @@ def test_excel_in_danish_is_read_and_noted(study):
     assert "responses.csv: values are separated by semicolons" in notes
     assert "responses.csv: decimal commas in answers are read as decimal points" in notes
     assert "outcomes.csv: decimal commas in column 'value'" in notes
-    assert "outcomes.csv: 1 rows without any value are left out" in notes
+    assert "outcomes.csv: 1 row without any value is left out" in notes
     assert "blanks around values were taken off (columns value)" in notes
 
 
@@ -337,7 +338,7 @@ def test_wide_answers_to_items_of_another_instrument_are_told(study, places):
 def test_waves_and_items_without_answers_are_noted(study):
     notes = study.read(waves=("w1", "w2", "w3")).intake.notes
     assert "wave w3 has no answers" in notes
-    assert "relational_capacity: no answers to RC3, RC5, RC6" in notes
+    assert "relational_capacity: no answers to RC3, RC5 and RC6" in notes
 
 
 def test_wrong_dates_of_waves_are_told(study):
@@ -364,3 +365,10 @@ def test_one_instrument_may_be_given_by_its_name_alone(study):
     with pytest.raises(DataError) as caught:
         study.read()
     assert {problem.column for problem in caught.value.problems} == {"instrument"}
+
+
+def test_notes_are_told_in_the_language_of_the_report(study):
+    study.replace("respondents", "role", "rolle")
+    notes = [load_texts("da").say(note.as_json()) for note in study.read().intake.notes]
+    assert "respondents.csv: kolonnen 'rolle' er beholdt som en egenskab" in " ".join(notes)
+    assert "relational_capacity: ingen svar på RC5 og RC6" in notes

@@ -141,7 +141,7 @@ def _written(value: object) -> str:
 def _intake(material: Material) -> list[Block]:
     texts = material.texts
     intake = material.results.tables["intake"]
-    notes = tuple(str(note) for note in material.context.get("intake_notes", ()))
+    notes = tuple(texts.say(note) for note in material.context.get("intake_notes", ()))
     blocks: list[Block] = []
     if not intake.empty or notes:
         blocks.append(Heading(texts("methods.intake")))
