@@ -9,7 +9,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.report.disclosure.decide import Shown, Verdict, decide
-from relcap_models.report.disclosure.headcounts import small_rater_units
+from relcap_models.report.disclosure.headcounts import small_rater_units, step_of_shares
 from relcap_models.report.disclosure.layout import (
     COUNTS,
     DISTRIBUTION,
@@ -26,6 +26,8 @@ from relcap_models.report.disclosure.ranks import ranks_to_hide
 from relcap_models.report.disclosure.rules import Disclosure
 from relcap_models.schema.instrument import Instrument
 
+SHARES = ["observed", "predicted_mean", "predicted_lower", "predicted_upper"]
+
 
 def apply_disclosure(
     tables: Mapping[str, pd.DataFrame], survey: Survey, rules: Disclosure
@@ -38,7 +40,8 @@ def apply_disclosure(
     changed.
 
     Posterior intervals and ranks go with their mean, and so may ranks beside a hidden one (`ranks`). Where a
-    unit is small, numbers of the whole organisation are blank (`headcounts`).
+    unit is small, numbers of the whole organisation are blank, and shares of all respondents are rounded
+    (`headcounts`).
 
     Parameters
     ----------
@@ -63,17 +66,22 @@ def apply_disclosure(
     verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
     answered = survey.responses["respondent_id"].astype(str).unique()
     some_small = bool(small_rater_units(survey.responses, rules))
+    step = step_of_shares(survey.responses) if some_small else 0.0
     by_analysis = {analysis: verdicts[instrument.id] for analysis, instrument in instruments.items()}
     public = {}
     for name, table in tables.items():
         if name in IDS:
             public[name] = _blank(name, table, instruments, by_analysis, rules, some_small)
+            if name == "item_distributions" and step:
+                public[name][SHARES] = (public[name][SHARES].astype(float) / step).round() * step
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
-            public[name] = scrub_checks(table, by_analysis, respondents=set(answered))
+            public[name] = scrub_checks(
+                table, by_analysis, respondents=set(answered), least=rules.min_respondents_mean, step=step
+            )
         elif name == "intake" and some_small:
-            public[name] = table.assign(read=pd.NA, answers=pd.NA)
+            public[name] = table.assign(**dict.fromkeys(table.columns.drop("instrument"), pd.NA))
         else:
             public[name] = table.copy()
     return public

@@ -24,3 +24,18 @@ def small_rater_units(responses: pd.DataFrame, rules: Disclosure) -> set[str]:
         .size()
     )
     return set(heads.index[heads < rules.min_respondents_mean].get_level_values("rater_unit"))
+
+
+_STEPS = (0.01, 0.02, 0.05, 0.1)
+_FRACTIONS = 4
+
+
+def step_of_shares(responses: pd.DataFrame) -> float:
+    """To which step shares of all respondents are rounded, so that their denominator cannot be worked out.
+
+    Shares of n people are fractions with n below. Within a step there are at least four of them, and with
+    some other number of people as well; few people need the largest step.
+    """
+    heads = responses[["wave", "instrument", "respondent_id"]].astype(str).drop_duplicates()
+    fewest = int(heads.groupby(["wave", "instrument"]).size().min())
+    return next((step for step in _STEPS if step * fewest >= _FRACTIONS), _STEPS[-1])

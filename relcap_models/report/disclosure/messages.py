@@ -8,6 +8,11 @@ from typing import Protocol
 
 import pandas as pd
 
+from relcap_models.language import load_texts
+
+
+WITHHELD = "Withheld: about fewer people than the disclosure rules allow."
+
 
 class Small(Protocol):
     """What `scrub_checks` must know of one analysis."""
@@ -17,8 +22,19 @@ class Small(Protocol):
     hidden_pairs: set[tuple[str, str]]
 
 
+_OF_EVERYBODY = ("pareto_k", "fast_extremes")
+"""Checks whose value is a share of all respondents or ratings."""
+
+_STATISTIC = re.compile(r" \([^()]*predicted [^()]*\)")
+
+
 def scrub_checks(
-    checks: pd.DataFrame, small: Mapping[str, Small], *, respondents: Collection[str]
+    checks: pd.DataFrame,
+    small: Mapping[str, Small],
+    *,
+    respondents: Collection[str],
+    least: int,
+    step: float,
 ) -> pd.DataFrame:
     """The table of checks without figures about small units, hidden relations and single respondents.
 
@@ -31,6 +47,7 @@ def scrub_checks(
     ----------
     checks : `analysis, check, subject, value, threshold, passed, message`.
     small : by analysis; rows of other analyses (of the whole study, say) are held against all of them.
+    least : respondents that a mean needs · step : to which shares of everybody are rounded, 0 for not at all
     """
     public = checks.copy()
     everything = list(small.values())
@@ -44,17 +61,30 @@ def scrub_checks(
     for row in public.index:
         subject, message = (_text(public.at[row, column]) for column in ("subject", "message"))
         units, pairs = patterns.get(_text(public.at[row, "analysis"]), anywhere)
-        about_item = public.at[row, "check"] == "posterior_predictive_items" and _found(
+        check = public.at[row, "check"]
+        about_item = check == "posterior_predictive_items" and _found(
             items.get(_text(public.at[row, "analysis"])), subject
         )
         person = _found(of_respondent, subject) or _found(of_respondent, message)
+        if check == "posterior_predictive_units":
+            # Mean and standard deviation together can leave a single set of answers.
+            message = public.at[row, "message"] = _STATISTIC.sub("", message)
+        if check in _OF_EVERYBODY and step:
+            share = round(float(public.at[row, "value"]) / step) * step
+            told = {"value": share, "threshold": float(public.at[row, "threshold"]), "subject": ""}
+            public.at[row, "value"] = share
+            message = load_texts("en").say({"key": f"checks.said.{check}", "values": told})
+            public.at[row, "message"] = message
         # The share of respondents who weigh much is a figure about all of them, and names none.
-        if public.at[row, "check"] == "pareto_k" and not _found(of_respondent, message):
+        if check == "pareto_k" and not _found(of_respondent, message):
             public.at[row, "subject"] = ""
+            continue
+        if check == "fast_respondents" and float(public.at[row, "value"]) < least:
+            public.at[row, "value"], public.at[row, "message"] = None, WITHHELD
             continue
         if person or about_item or _found(units, subject) or _found(units, message) or pairs(subject):
             public.at[row, "value"] = None
-            public.at[row, "message"] = "Withheld: about fewer people than the disclosure rules allow."
+            public.at[row, "message"] = WITHHELD
         if person:
             public.at[row, "subject"] = "a respondent"
     public["value"] = pd.to_numeric(public["value"])

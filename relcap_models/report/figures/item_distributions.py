@@ -52,7 +52,6 @@ def draw_item_distributions(
         ax.set_axisbelow(True)
         ax.tick_params(length=0)
         ax.spines["left"].set_visible(False)
-        ax.set_ylim(bottom=0)
         format_axis(ax.yaxis, texts, share=True)
     for ax in axes[len(items) :]:
         ax.set_axis_off()
