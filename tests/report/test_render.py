@@ -171,6 +171,21 @@ def test_one_wave_and_a_missing_climate_get_a_sentence_each(tmp_path, write_resu
     assert material.texts("absent.climate") in words
 
 
+def test_relations_of_one_rater_unit_are_spoken_of_only_where_they_are_compared(tmp_path, write_results):
+    folder = write_results(tmp_path, n_units=6, climate=False)
+
+    def words():
+        material = _material(folder)
+        section = next(s for s in sections_of(material) if s.id == "reliability-1")
+        return material.texts("reliability.how_relations") in _words(section)
+
+    assert words()
+    path = folder / "public" / "tables" / "reliability.csv"
+    table = pd.read_csv(path)
+    table[table["comparison"] != "within_rater_unit"].to_csv(path, index=False)
+    assert not words()
+
+
 def test_leaders_get_the_results_without_the_detail_of_method(tmp_path, write_results):
     researcher = {s.id for s in sections_of(_material(write_results(tmp_path, n_units=6)))}
     leader = {s.id for s in sections_of(_material(write_results(tmp_path, n_units=6, audience="leader")))}
