@@ -151,7 +151,13 @@ class Analysis:
         return {"overall": texts("words.overall"), **named}
 
     def dimension(self, dimension_id: str) -> str:
-        return self._dimensions.get(dimension_id, dimension_id)
+        """The dimension's title; of two (`a × b`) both, and of all together the word for it."""
+        if dimension_id == "all":
+            return self.material.texts("words.all_dimensions")
+        if dimension_id in self._dimensions:
+            return self._dimensions[dimension_id]
+        parts = dimension_id.split(" × ")
+        return " × ".join(self._dimensions.get(part, part) for part in parts)
 
     def dimension_order(self, found: set[str]) -> list[str]:
         """`overall` first, then as the instrument lists them."""

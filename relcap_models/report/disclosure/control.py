@@ -73,7 +73,8 @@ def apply_disclosure(
         if name in IDS:
             public[name] = _blank(name, table, instruments, by_analysis, rules, some_small)
             if name == "item_distributions" and step:
-                public[name][SHARES] = (public[name][SHARES].astype(float) / step).round() * step
+                shares = [column for column in SHARES if column in table]
+                public[name][shares] = (public[name][shares].astype(float) / step).round() * step
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":

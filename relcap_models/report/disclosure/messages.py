@@ -10,7 +10,6 @@ import pandas as pd
 
 from relcap_models.language import load_texts
 
-
 WITHHELD = "Withheld: about fewer people than the disclosure rules allow."
 
 

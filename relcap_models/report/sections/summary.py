@@ -11,6 +11,7 @@ from relcap_models.report.sections.cells import difference_with_interval, score_
 SURE = 0.8
 """Probability from which a relation is said to be among the lowest or highest."""
 _NAMED = 3
+_WORTH_NAMING = 0.05
 
 
 def summary_section(material: Material) -> Section:
@@ -86,7 +87,11 @@ def extreme_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
         known = scores[scores["mean"].notna() & scores[column].notna()]
         if known.empty:
             continue
+        # Ranks are among all relations: those that are shown may all be in the middle.
         k = texts.whole(float(known["k"].dropna().max()))
+        known = known[known[column] >= _WORTH_NAMING]
+        if known.empty:
+            continue
         sure = known[known[column] >= SURE]
         rows = top_by(known if sure.empty else sure, column, _NAMED)
         named = texts.listing([_named(analysis, row, column) for _, row in rows.iterrows()])

@@ -15,9 +15,11 @@ _ORDER = (
     "relation",
     "self",
     "unit",
-    "district",
-    "unit_wave",
+    "district_perceiver",
+    "district_target",
     "respondent",
+    "respondent_wave",
+    "respondent_target",
     "rating",
     "residual",
 )
@@ -34,7 +36,7 @@ def variance_section(analysis: Analysis) -> Section:
     else:
         found = set(shares["component"])
         ids = [c for c in _ORDER if c in found] + sorted(found - set(_ORDER))
-        components = [(c, texts.known(f"components.{c}", c)) for c in ids]
+        components = [(c, _component(analysis, c)) for c in ids]
         dimensions = [(d, analysis.dimension(d)) for d in analysis.dimension_order(set(shares["dimension"]))]
         blocks += [
             Paragraph(texts("variance.how" if analysis.kind == "relations" else "variance.how_climate")),
@@ -92,6 +94,12 @@ def _finding(analysis: Analysis, shares: pd.DataFrame, dimension: tuple[str, str
     return texts("variance.alt", dimension=dimension[1], named=texts.listing(named))
 
 
+def _component(analysis: Analysis, name: str) -> str:
+    """In a climate analysis the perceiver effect is the unit's."""
+    key = "unit" if name == "perceiver" and analysis.kind != "relations" else name
+    return analysis.material.texts.known(f"components.{key}", name)
+
+
 def _reciprocity(analysis: Analysis, row: pd.Series, key: str) -> str:
     texts = analysis.material.texts
     direction = "positive" if row["lower"] > 0 else "negative" if row["upper"] < 0 else "unclear"
@@ -109,7 +117,7 @@ def _table(analysis: Analysis, table: pd.DataFrame) -> Table:
     rows = [
         (
             text_cell(analysis.dimension(row["dimension"])),
-            text_cell(texts.known(f"components.{row['component']}", row["component"])),
+            text_cell(_component(analysis, row["component"])),
             text_cell(texts.known(f"quantities.{row['quantity']}", row["quantity"])),
             number_cell(texts, row["mean"]),
             interval_cell(texts, row["lower"], row["upper"]),
