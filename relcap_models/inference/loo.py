@@ -121,7 +121,8 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
 def cross_validate(fit: Fit, *, folds: int = 10, progress: bool = True) -> LooResult:
     """Leave-one-respondent-out, and K-fold cross-validation of those for whom its weights cannot be trusted.
 
-    Where the fast engine, which makes the fits of the folds, does not take the design, they stay `bad`.
+    Where the fast engine, which makes the fits of the folds, does not take the design or breaks down, as with
+    a handful of respondents, they stay `bad`.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 10, progress: boo
     Raises
     ------
     FitError
-        If the design is one that the fast engine does not take.
+        If the design is one that the fast engine does not take, or it breaks down without them.
     """
     people = fit.frame.respondents
     bad = np.array([people.index(name) for name in found.bad], dtype=np.int64)
@@ -172,13 +173,22 @@ def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 10, progress: boo
             seed = int(child_seed(int(fit.settings["seed"]), f"fold {fold}").generate_state(1)[0])
             others = fit.frame.without_answers_of(left_out)
             again = fit_frame(fit.model, others, {**fit.settings, **shape, "seed": seed}, progress=False)
-            density = respondent_log_density(
-                replace(again, frame=fit.frame), n_draws=found.n_draws, people=left_out
-            )
-            elpd[left_out] = logsumexp(density, axis=0) - np.log(len(density))
+            elpd[left_out] = _predicted(replace(again, frame=fit.frame), left_out, n_draws=found.n_draws)
             refitted[left_out] = True
             done(fold + 1)
     return replace(found, elpd=elpd, refitted=refitted)
+
+
+def _predicted(fit: Fit, people: np.ndarray, *, n_draws: int) -> np.ndarray:
+    """(P,) log predictive density of these respondents' answers, whom the fit has not seen."""
+    try:
+        density = respondent_log_density(fit, n_draws=n_draws, people=people)
+    except np.linalg.LinAlgError:
+        density = np.full((1, len(people)), np.nan)
+    found = logsumexp(density, axis=0) - np.log(len(density))
+    if not np.isfinite(found).all():
+        raise FitError("The fast engine has no finite prediction for respondents who are left out")
+    return found
 
 
 def respondent_log_density(fit: Fit, *, n_draws: int, people: np.ndarray | None = None) -> np.ndarray:

@@ -371,4 +371,4 @@ def test_notes_are_told_in_the_language_of_the_report(study):
     study.replace("respondents", "role", "rolle")
     notes = [load_texts("da").say(note.as_json()) for note in study.read().intake.notes]
     assert "respondents.csv: kolonnen 'rolle' er beholdt som en egenskab" in " ".join(notes)
-    assert "relational_capacity: ingen svar på RC5 og RC6" in notes
+    assert "relational_capacity: ingen svar på RC3, RC5 og RC6" in notes

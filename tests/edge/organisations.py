@@ -15,7 +15,7 @@ import pandas as pd
 
 from relcap_models.schema import load_instrument
 
-FEW_DRAWS = {"chains": 2, "draws": 25, "tune": 15}
+FEW_DRAWS = {"chains": 2, "draws": 25, "tune": 15, "kfold": 0}
 """Nothing converges in so few: the runs end with failed checks, and with everything else."""
 
 

@@ -62,7 +62,7 @@ def test_it_can_be_saved_and_loaded(fast_fit, survey, tmp_path):
 
 
 def test_its_checks_are_its_own_and_the_predictive_ones(fast_fit):
-    table = checks(fast_fit, estimates={}, progress=False)
+    table = checks(fast_fit, estimates={})
     assert {"fast_settled", "fast_spreads", "fast_respondents", "fast_extremes"} < set(table["check"])
     assert table["check"].str.contains("predictive").sum() == 2
     assert not table["check"].isin(["rhat", "divergences", "pareto_k"]).any()
