@@ -118,7 +118,7 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
     )
 
 
-def cross_validate(fit: Fit, *, folds: int = 10, progress: bool = True) -> LooResult:
+def cross_validate(fit: Fit, *, folds: int = 5, progress: bool = True) -> LooResult:
     """Leave-one-respondent-out, and K-fold cross-validation of those for whom its weights cannot be trusted.
 
     Where the fast engine, which makes the fits of the folds, does not take the design or breaks down, as with
@@ -142,7 +142,7 @@ def cross_validate(fit: Fit, *, folds: int = 10, progress: bool = True) -> LooRe
         return found
 
 
-def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 10, progress: bool = True) -> LooResult:
+def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 5, progress: bool = True) -> LooResult:
     """K-fold cross-validation of the respondents for whom leave-one-out cannot be trusted.
 
     Those with a large Pareto k are shared out over the folds; for each fold the model is fitted again

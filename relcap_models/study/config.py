@@ -70,7 +70,7 @@ class Inference(Declaration):
         400, gt=0, description="a reported figure with less bulk or tail ESS fails the checks"
     )
     kfold: int = Field(
-        10,
+        5,
         ge=0,
         description="respondents for whom leave-one-out fails (large Pareto k) are left out in so many "
         "groups, in fits of the fast engine; 0 leaves them as they are",

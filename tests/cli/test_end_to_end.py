@@ -21,7 +21,7 @@ waves: [{id: w1}]
 analyses:
   - {kind: relations, instrument: relational_capacity}
   - {kind: climate, instrument: psychological_safety}
-inference: {engine: both, chains: 2, draws: 40, tune: 40, kfold: 2}
+inference: {engine: both, chains: 2, draws: 40, tune: 40, kfold: 0}
 simulation:
   organisation: {n_units: 4, n_respondents: 36, n_districts: 1}
   nominations: {partners: 2}

@@ -147,6 +147,7 @@ def doubting(found: LooResult, positions: np.ndarray) -> LooResult:
     return replace(found, pareto_k=found.pareto_k.copy(data=large))
 
 
+@pytest.mark.recovery
 def test_refitting_without_a_respondent_replaces_what_weighting_cannot_give(small_fit):
     """Where weighting can be trusted, a fit without the respondents predicts them as leave-one-out says."""
     found = loo(small_fit)
