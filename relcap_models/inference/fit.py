@@ -22,6 +22,7 @@ from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 
 if TYPE_CHECKING:
+    from relcap_models.models.density import Density
     from relcap_models.models.density_jax import JaxDensity
 
 ENGINES = ("nuts", "fast")
@@ -160,12 +161,14 @@ def fit_frame(
             tree = approximate(model, frame, structure, **shape, progress=report)
         return Fit(model, frame, structure, tree, settings)
 
+    from relcap_models.inference.geometry import observe_ratings
     from relcap_models.inference.nuts import sample
 
     options = {name: settings[name] for name in ("chains", "draws", "tune", "target_accept", "seed")}
     on_jax = settings.get("backend") == "jax"
+    density = partial(model.density, frame, observe_ratings(model, frame))
     tree = sample(
-        _jax_densities(model, frame) if on_jax else partial(model.density, frame),
+        _jax_densities(density) if on_jax else density,
         coordinates(frame, structure),
         **options,
         one_process=on_jax,
@@ -175,7 +178,7 @@ def fit_frame(
     return Fit(model, frame, structure, tree, settings)
 
 
-def _jax_densities(model: RatingModel, frame: Frame) -> Callable[[], JaxDensity]:
+def _jax_densities(density: Callable[[], Density]) -> Callable[[], JaxDensity]:
     """Log densities that share one compiled function."""
     try:
         from relcap_models.models.density_jax import JaxDensity
@@ -184,5 +187,5 @@ def _jax_densities(model: RatingModel, frame: Frame) -> Callable[[], JaxDensity]
             "inference.backend: jax is not installed. Install it with `pip install relcap-models[jax]`, for "
             "an NVIDIA GPU with `pip install jax[cuda]`, or use the backend numba"
         ) from None
-    compiled = JaxDensity(model.density(frame))
-    return lambda: JaxDensity(model.density(frame), compiled)
+    compiled = JaxDensity(density())
+    return lambda: JaxDensity(density(), compiled)

@@ -22,7 +22,7 @@ from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.frame import Frame
-from relcap_models.models.information import Rough, rough_estimates
+from relcap_models.models.information import PseudoObservations, Rough, rough_estimates
 from relcap_models.models.parameters import Layout, Parameter
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping, Structure
@@ -151,15 +151,25 @@ class Density:
     """log p(x, answers) of the unconstrained vector x, up to a constant, with its gradient.
 
     Calling it returns (value, gradient). Each instance owns its buffers: give every chain its own.
+    observed : what each rating's answers say, where it is known better than by their normal scores; effects
+    are sampled around it. It changes the geometry, not the model.
     """
 
     def __init__(
-        self, frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors, scale: float
+        self,
+        frame: Frame,
+        structure: Structure,
+        *,
+        family: str,
+        loadings: str,
+        priors: Priors,
+        scale: float,
+        observed: PseudoObservations | None = None,
     ) -> None:
         self.frame, self.structure = frame, structure
         self.responses = Responses(frame, family, loadings, priors, scale)
         self.location = Location(frame, priors, scale)
-        rough = rough_estimates(frame, structure, scale)
+        rough = rough_estimates(frame, structure, scale, observed)
         # From the top down: what lies further down is sampled around what the effects above it leave.
         districts = [
             DistrictEffects(district, frame, structure, priors, scale, rough)

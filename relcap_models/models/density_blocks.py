@@ -326,14 +326,15 @@ class GroupedEffects:
             *self.covariance.parameters,
             Parameter(f"{name}_z", (grouping.n_groups, self.n_dimensions), "normal"),
         )
-        self.means = Means(rough, grouping.group_of_rating, grouping.n_groups)
-        known = self.means.count / rough.noise[name]
+        self.means = Means(rough, grouping.group_of_rating, grouping.n_groups, rough.noise[name])
+        known = self.means.precision
         self.colleagues = None
         if name in ("respondent", "respondent_wave"):
             outer = np.ones(grouping.n_groups, dtype=bool)
             self.colleagues = Colleagues(frame, rough, grouping.group_of_rating, outer, known)
         shared = self.colleagues.shared if self.colleagues else ()
         self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, shared)
+        self.means.shrink(self.rows)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name

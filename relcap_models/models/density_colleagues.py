@@ -11,7 +11,7 @@ import numpy as np
 from relcap_models.models import kernels
 from relcap_models.models.density_rows import Means, Shared
 from relcap_models.models.frame import Frame
-from relcap_models.models.information import Rough
+from relcap_models.models.information import Rough, with_noise
 
 
 class Colleagues:
@@ -34,17 +34,23 @@ class Colleagues:
         information: np.ndarray,
     ) -> None:
         n_units, D = len(frame.units), information.shape[1]
+        information = np.diagonal(information, axis1=1, axis2=2)
+        of_rating = rough.noise["rating_of_respondent"]
         unit = np.full(len(outer), -1)
         unit[row_of_rating] = frame.rater_of_rating
         self.unit = np.where(outer, unit, -1)
         n_people = np.bincount(self.unit[outer], minlength=n_units)[:, None]
         others = np.where(frame.own, -1, frame.rater_of_rating)
-        self.plain = Means(rough, frame.rater_of_rating, n_units)
-        n_others = Means(rough, others, n_units).count
-        n_own = self.plain.count - n_others
+        self.plain = Means(rough, frame.rater_of_rating, n_units, of_rating)
+        answered = (np.diagonal(rough.precision, axis1=1, axis2=2) > 0).astype(float)
+        n_all, n_others = np.zeros((2, n_units, D))
+        kernels.scatter_add(answered, frame.rater_of_rating, n_all)
+        kernels.scatter_add(answered, others, n_others)
+        n_own = n_all - n_others
+        mean_known = np.diagonal(with_noise(rough.precision, of_rating), axis1=1, axis2=2)
         # How well the mean of a unit's respondents is known from ratings of the own unit and of others.
         n_relations = np.bincount(frame.rater_of_relation, minlength=n_units)[:, None]
-        noise, spread = rough.noise["rating_of_respondent"], rough.sd_respondent**2
+        noise, spread = 1.0 / mean_known[answered > 0].mean(), rough.sd_respondent**2
         by_own = n_own / noise
         seen = n_others > 0
         by_others = np.divide(
@@ -65,7 +71,7 @@ class Colleagues:
             1.0 / noise,
             (by_others / np.maximum(n_others, 1.0)).mean(axis=1)[frame.rater_of_rating],
         )
-        self.informed = Means(rough, frame.rater_of_rating, n_units, weight)
+        self.informed = Means(rough, frame.rater_of_rating, n_units, of_rating, weight)
         # Rows shrink what they are given by what is known of each; together it should shrink by `precision`.
         known = np.maximum(within.total - prior, 1e-12) / np.maximum(within.total, 1e-12)
         self.part = (by_own + by_others) / precision / known

@@ -193,7 +193,7 @@ def _rows(rows: Rows, factors: Array, z: Array, estimate: Array) -> tuple[Array,
 
 
 def _means(means: Means, eta: Array) -> Array:
-    return means.score + _summed(means.weight * eta, means.group, len(means.score))
+    return means.score + _summed(jnp.einsum("nde,ne->nd", means.weight, eta), means.group, len(means.score))
 
 
 def _colleagues(colleagues: Colleagues | None, eta: Array) -> Array:

@@ -80,16 +80,18 @@ class NestedEffects:
         parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
         self.parameters = tuple(parameters)
         self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
-        self.means = Means(rough, self.row_of_rating, inner.n_groups)
+        self.means = Means(rough, self.row_of_rating, inner.n_groups, rough.noise[outer.name])
         first = np.flatnonzero(self.nesting.position == 0)
         size = np.diff(np.append(first, inner.n_groups))
-        whole = np.repeat(np.add.reduceat(self.means.count, first, axis=0), size, axis=0)
-        self.weight = self.means.count / np.maximum(whole, 1.0)
-        is_mean = (self.nesting.position == 0)[:, None]
-        known = np.where(is_mean, whole, whole / np.repeat(size, size)[:, None]) / rough.noise[outer.name]
+        precision = self.means.precision
+        whole = np.repeat(np.add.reduceat(precision, first, axis=0), size, axis=0)
+        mine, all_of_them = (np.diagonal(p, axis1=1, axis2=2) for p in (precision, whole))
+        self.weight = mine / np.maximum(all_of_them, 1e-12)
+        is_mean = (self.nesting.position == 0)[:, None, None]
+        known = np.where(is_mean, whole, whole / np.repeat(size, size)[:, None, None])
         self.colleagues = None
         if outer.name == "respondent":
-            self.colleagues = Colleagues(frame, rough, self.row_of_rating, is_mean[:, 0], known)
+            self.colleagues = Colleagues(frame, rough, self.row_of_rating, is_mean[:, 0, 0], known)
         self.rows = Rows(self.nesting.kind, known, self.colleagues.shared if self.colleagues else ())
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:

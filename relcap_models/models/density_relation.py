@@ -86,13 +86,23 @@ class RelationEffects:
         place = frame.relation_of_rating * self.n_z_waves
         place += frame.wave_of_rating if self.varying else 0
         place = np.where(frame.relation_of_rating >= 0, place, -1)
-        self.means = Means(rough, place, self.n_relations * self.n_z_waves)
-        count = self.means.count.reshape(self.n_relations, -1)
+        self.means = Means(rough, place, self.n_relations * self.n_z_waves, rough.noise["relation"])
+        precision = self.means.precision.reshape(
+            self.n_relations, self.n_z_waves, *self.means.precision.shape[1:]
+        )
+        count = np.diagonal(precision, axis1=2, axis2=3).reshape(self.n_relations, -1)
         forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
         both = count[forth] + count[back]
         # Share of the ratings of a pair that each of its directions has.
-        self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1.0)
-        precise = 0.0 if self.mode == "residual" else 1.0 / rough.noise["relation"]
+        self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1e-12)
+        precise = 0.0 if self.mode == "residual" else 1.0
+        D = self.n_dimensions
+        by_wave = np.zeros((self.n_relations, self.n_z_waves, D, self.n_z_waves, D))
+        for w in range(self.n_z_waves):
+            by_wave[:, w, :, w] = precise * precision[:, w]
+        by_wave = by_wave.reshape(self.n_relations, self.n_z_waves * D, -1)
+        of_pair = by_wave[forth] + by_wave[back]
+        whole = {"pair_sum": of_pair, "pair_difference": of_pair, "one_sided": by_wave[alone]}
         known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
         known = {name: number * precise for name, number in known.items() if len(number)}
         prior = 2.0 / rough.relation_variance
@@ -105,7 +115,7 @@ class RelationEffects:
                 share = len(rows) * (2 if name == "pair_sum" else 1) / self.n_relations
                 seen = (1.0 - 2.0 * share) * rows.sum(axis=0) + share**2 * in_all
                 shared = [Shared(group, prior + rows, len(rows) * prior + seen[None])]
-            self.kinds[name] = Rows(group, rows, shared)
+            self.kinds[name] = Rows(group, whole[name], shared)
 
     def _estimates(self, eta: np.ndarray) -> dict[str, np.ndarray]:
         """(n, W·D) what the answers say of sums, differences and one-sided relations."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
-from relcap_models.models.information import Rough
+from relcap_models.models.information import Rough, with_noise
 
 # Factorising matrices for every shade of information would cost more than it gains.
 _MOST_MATRIX_ENTRIES = 2000
@@ -128,35 +128,49 @@ class Rows:
 class Means:
     """Mean over each group's ratings of what effects further up leave of the ratings' scores.
 
-    count : (G, D) number of ratings with an answer · weight : (N,) of each rating, else all alike
+    precision : (G, D, D) of each mean · noise : (D, D) of one rating's truth around the group
+    weight : (N,) of each rating beside its precision
     """
 
     def __init__(
-        self, rough: Rough, group_of_rating: np.ndarray, n_groups: int, weight: np.ndarray | None = None
+        self,
+        rough: Rough,
+        group_of_rating: np.ndarray,
+        n_groups: int,
+        noise: np.ndarray,
+        weight: np.ndarray | None = None,
     ) -> None:
         self.group = group_of_rating
-        self.count = np.zeros((n_groups, rough.score.shape[1]))
-        answered = rough.answered.astype(float)
-        kernels.scatter_add(answered, self.group, self.count)
+        D = rough.score.shape[1]
+        known = with_noise(rough.precision, noise)
         if weight is not None:
-            answered *= weight[:, None]
-        total = np.zeros_like(self.count)
-        kernels.scatter_add(answered, self.group, total)
-        share = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+            known = known * weight[:, None, None]
+        inside = self.group >= 0
+        self.precision = np.zeros((n_groups, D, D))
+        np.add.at(self.precision, self.group[inside], known[inside])
+        share = np.linalg.pinv(self.precision, rcond=1e-9, hermitian=True)
         # Negative: means are of what is left of a score.
-        self.weight = np.where((self.group >= 0)[:, None], -answered * share[self.group], 0.0)
-        self.score = np.zeros_like(self.count)
-        kernels.scatter_weighted(-rough.score, self.weight, self.group, self.score)
+        self.weight = np.ascontiguousarray(np.where(inside[:, None, None], -share[self.group] @ known, 0.0))
+        self.score = np.zeros((n_groups, D))
+        kernels.scatter_matrix(-rough.score, self.weight, self.group, self.score)
+
+    def shrink(self, rows: Rows) -> None:
+        """Rows of a kind share a precision: give each mean the weight that it has with its own."""
+        if not rows.adapted:
+            return
+        ratio = np.linalg.solve(rows.information[rows.kind], self.precision)
+        self.weight = np.where((self.group >= 0)[:, None, None], ratio[self.group] @ self.weight, 0.0)
+        self.score = np.einsum("gij,gj->gi", ratio, self.score)
 
     def forward(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means."""
         left = self.score.copy()
-        kernels.scatter_weighted(eta, self.weight, self.group, left)
+        kernels.scatter_matrix(eta, self.weight, self.group, left)
         return left
 
     def backward(self, d_mean: np.ndarray, d_eta: np.ndarray) -> None:
         """Derivatives are added to `d_eta`."""
-        kernels.gather_weighted(d_eta, self.weight, d_mean, self.group)
+        kernels.gather_matrix(d_eta, self.weight, d_mean, self.group)
 
 
 def _alike(kind: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

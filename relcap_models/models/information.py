@@ -24,28 +24,42 @@ _SPREAD = 1.4
 
 
 @dataclass(frozen=True)
+class PseudoObservations:
+    """One Gaussian observation of each rating in place of its answers, on the latent scale.
+
+    precision : (N, D, D) · shift : (N, D) precision times what is observed
+    """
+
+    precision: np.ndarray
+    shift: np.ndarray
+
+
+@dataclass(frozen=True)
 class Rough:
     """What the answers roughly say, on the latent scale.
 
-    score, answered : (N, D) mean normal score of each rating's answers, less its level's, or 0
+    score, precision : (N, D) what each rating's answers say of it, less its level's mean, or 0, and (N, D, D)
+    with which precision
     unit : (U, W, roles, D) effects by least squares · unit_information : (U, W·roles·D, W·roles·D)
     unit_variance, relation_variance : of unit and relation effects
-    noise : by effect, variance of a score around that effect when all above it are known
+    noise : by effect, (D, D) covariance of true ratings around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
     """
 
     score: np.ndarray
-    answered: np.ndarray
+    precision: np.ndarray
     unit: np.ndarray
     unit_information: np.ndarray
     unit_variance: float
-    noise: dict[str, float]
+    noise: dict[str, np.ndarray]
     sd_respondent: float
     relation_variance: float
 
 
-def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
-    """Least squares on normal scores."""
+def rough_estimates(
+    frame: Frame, structure: Structure, scale: float, observed: PseudoObservations | None = None
+) -> Rough:
+    """Units by least squares on normal scores; ratings as `observed` has them, or by normal scores too."""
     score = _rating_scores(frame)
     answered = np.isfinite(score)
     score = np.where(answered, score, 0.0)
@@ -53,8 +67,11 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
     kernels.scatter_add(score, frame.level_of_rating, totals[0])
     kernels.scatter_add(answered.astype(float), frame.level_of_rating, totals[1])
     score -= answered * (totals[0] / np.maximum(totals[1], 1.0))[frame.level_of_rating]
-    answers = _ANSWER * len(frame.dimensions) / len(frame.items)
-    rating = answers + _RATING
+    # Answers of one respondent are alike in all dimensions.
+    D = score.shape[1]
+    alike = np.full((D, D), _ALIKE)
+    np.fill_diagonal(alike, 1.0)
+    rating = _RATING * alike
     # Respondents who rate the same units differ by no relation effect.
     n_relations = np.bincount(frame.rater_of_relation, minlength=len(frame.units))
     turns = np.unique(
@@ -62,24 +79,26 @@ def rough_estimates(frame: Frame, structure: Structure, scale: float) -> Rough:
     )
     could = n_relations[turns[:, 2]].sum()
     apart = 1.0 - (~frame.own).sum() / could if could else 0.0
-    respondent = rating + _RELATION * apart
+    respondent = rating + _RELATION * apart * alike
     noise = {
         "rating_of_respondent": rating,
         "relation": rating,
         "respondent": respondent,
         "respondent_wave": respondent,
-        "respondent_target": answers,
-        "rating": answers,
+        "respondent_target": 0.0 * alike,
+        "rating": 0.0 * alike,
     }
     unit = _unit_effects(frame, structure, score, answered)
     known, unit = _unit_information(frame, structure, score, unit)
-    # Answers of one respondent are alike in all dimensions.
-    alike = np.full((score.shape[1], score.shape[1]), _ALIKE)
-    np.fill_diagonal(alike, 1.0)
     information = np.kron(known, np.linalg.inv(alike))
+    if observed is None:
+        precision = answered[:, :, None] * np.eye(D) * len(frame.items) / (_ANSWER * D * scale**2)
+        seen = score * scale
+    else:
+        precision, seen = observed.precision, _less_level_means(frame, observed)
     return Rough(
-        score * scale,
-        answered,
+        seen,
+        precision,
         unit * scale,
         information / scale**2,
         _UNIT * scale**2,
@@ -194,3 +213,20 @@ def _rating_scores(frame: Frame) -> np.ndarray:
     count = np.bincount(slot, minlength=size)
     total = np.bincount(slot, score, minlength=size)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(frame.n_ratings, n_dimensions)
+
+
+def _less_level_means(frame: Frame, observed: PseudoObservations) -> np.ndarray:
+    """(N, D) what is observed of each rating, less the mean of its level."""
+    n_levels, D = len(frame.n_ratings_of_level), observed.shift.shape[1]
+    precision, shift = np.zeros((n_levels, D, D)), np.zeros((n_levels, D))
+    np.add.at(precision, frame.level_of_rating, observed.precision)
+    np.add.at(shift, frame.level_of_rating, observed.shift)
+    means = np.linalg.solve(precision, shift[:, :, None])[:, :, 0]
+    each = np.linalg.solve(observed.precision, observed.shift[:, :, None])[:, :, 0]
+    return each - means[frame.level_of_rating]
+
+
+def with_noise(precision: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """(N, D, D) precision of observations with precision `precision` and further noise of this covariance."""
+    D = precision.shape[1]
+    return precision @ np.linalg.inv(np.eye(D) + noise @ precision)

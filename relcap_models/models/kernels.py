@@ -345,6 +345,28 @@ def scatter_weighted(total, weight, index, effects):
 
 
 @_compiled
+def gather_matrix(total, weight, effects, index):
+    """total[n] += weight[n]ᵀ·effects[index[n]]; negative indices are skipped. Weights (N, D, D)."""
+    for n in range(index.shape[0]):
+        g = index[n]
+        if g >= 0:
+            for d in range(total.shape[1]):
+                for e in range(total.shape[1]):
+                    total[n, e] += weight[n, d, e] * effects[g, d]
+
+
+@_compiled
+def scatter_matrix(total, weight, index, effects):
+    """The reverse of `gather_matrix`: effects[index[n]] += weight[n]·total[n]."""
+    for n in range(index.shape[0]):
+        g = index[n]
+        if g >= 0:
+            for d in range(total.shape[1]):
+                for e in range(total.shape[1]):
+                    effects[g, d] += weight[n, d, e] * total[n, e]
+
+
+@_compiled
 def centre(effects, stratum, count):
     """Subtract the mean of each stratum, in place. Its own adjoint. (G, D), (G,), (S,)"""
     mean = np.zeros((count.shape[0], effects.shape[1]))

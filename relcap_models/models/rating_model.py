@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
     from relcap_models.models.density import Density
+    from relcap_models.models.information import PseudoObservations
     from relcap_models.models.story import Parameters, Told
 
 
@@ -71,8 +72,8 @@ class RatingModel(Declaration, ABC):
             scale=self.latent_scale(frame),
         )
 
-    def density(self, frame: Frame) -> Density:
-        """The same log density as the graph's, ready to be sampled."""
+    def density(self, frame: Frame, observed: PseudoObservations | None = None) -> Density:
+        """The same log density as the graph's, ready to be sampled; `observed` sets the geometry only."""
         from relcap_models.models.density import Density
 
         return Density(
@@ -82,4 +83,5 @@ class RatingModel(Declaration, ABC):
             loadings=self.loadings,
             priors=self.priors,
             scale=self.latent_scale(frame),
+            observed=observed,
         )

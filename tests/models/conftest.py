@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from relcap_models.data import Survey, read_survey
+from relcap_models.inference.geometry import observe_ratings
 from relcap_models.models import Climate, Relation
 from relcap_models.models.density import Density
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import PseudoObservations
 from relcap_models.models.priors import Priors
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
@@ -236,6 +238,7 @@ class Case:
     survey: Survey
     frame: Frame
     structure: Structure
+    observed: PseudoObservations | None
     density: Density
 
     def point(self, seed: int) -> np.ndarray:
@@ -247,7 +250,8 @@ class Case:
 def open_case(name: str) -> Case:
     model, survey = build_case(name)
     frame = model.frame(survey)
-    return Case(name, model, survey, frame, model.structure(frame), model.density(frame))
+    observed = observe_ratings(model, frame)
+    return Case(name, model, survey, frame, model.structure(frame), observed, model.density(frame, observed))
 
 
 @pytest.fixture(scope="session", params=CASES)

@@ -1,5 +1,7 @@
 """The log density that is sampled is the graph's, and its gradient is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 import pytensor
@@ -129,6 +131,17 @@ def test_gradient_equals_central_differences(case):
     np.testing.assert_allclose(gradient @ direction, slope, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "name", ["three waves, districts", "stable, three waves, some relations from one side"]
+)
+def test_both_hold_around_normal_scores_too(name, case_named):
+    case = case_named(name)
+    assert case.observed is not None
+    case = replace(case, observed=None, density=case.model.density(case.frame))
+    test_density_equals_that_of_the_graph_up_to_a_constant(case)
+    test_gradient_equals_central_differences(case)
+
+
 def test_what_is_kept_is_about_respondents_of_the_population(case):
     """With kept locations and effects of respondents as drawn, answers are as probable as when sampling."""
     frame, density, x = case.frame, case.density, case.point(4)
@@ -138,7 +151,7 @@ def test_what_is_kept_is_about_respondents_of_the_population(case):
     loading, location = (part.copy() for part in density.responses.item_parameters(values))
     kept = density.report(x)
 
-    whole = case.model.density(frame)
+    whole = case.model.density(frame, case.observed)
     centre, taken = whole._centre, []
 
     def watched(eta):
@@ -174,7 +187,7 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
     """Moving one unit's target effect moves how others see it, and nothing at home."""
     if "target" not in case.structure.roles:
         pytest.skip("there are no target effects")
-    x, density = case.point(2), case.model.density(case.frame)
+    x, density = case.point(2), case.model.density(case.frame, case.observed)
     for block in density.effects:
         for rows in rows_of(block).values():
             if rows.adapted:

@@ -1,5 +1,7 @@
 """What the sampler's coordinates promise: standard normals whatever the spreads, if the guess is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -164,13 +166,20 @@ def test_means_are_of_what_effects_further_up_leave_of_the_scores(case_named):
     case = case_named("three waves, districts")
     frame = case.frame
     rough = rough_estimates(frame, case.structure, 1.0)
-    means = Means(rough, frame.rater_of_rating, len(frame.units))
-    above = np.random.default_rng(1).normal(size=rough.score.shape)
+    rng = np.random.default_rng(1)
+    roots = rng.normal(size=(frame.n_ratings, 2, 2))
+    precision = roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(2)
+    rough = replace(rough, precision=precision)
+    noise = np.array([[0.4, 0.1], [0.1, 0.3]])
+    means = Means(rough, frame.rater_of_rating, len(frame.units), noise)
+    above = rng.normal(size=rough.score.shape)
     for unit in range(len(frame.units)):
-        left = (rough.score - above)[frame.rater_of_rating == unit]
-        answered = rough.answered[frame.rater_of_rating == unit]
-        expected = (left * answered).sum(axis=0) / answered.sum(axis=0)
-        np.testing.assert_allclose(means.forward(above)[unit], expected, atol=1e-12)
+        here = frame.rater_of_rating == unit
+        weight = np.linalg.inv(np.linalg.inv(precision[here]) + noise)
+        total = weight.sum(axis=0)
+        pull = np.einsum("nij,nj->i", weight, (rough.score - above)[here])
+        np.testing.assert_allclose(means.precision[unit], total, rtol=1e-9)
+        np.testing.assert_allclose(means.forward(above)[unit], np.linalg.solve(total, pull), rtol=1e-8)
 
 
 def test_means_and_contrasts_of_what_is_known_give_it_back():

@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 from scipy.sparse import csr_matrix
 
 from relcap_models.inference.fast.covariances import Matrices
-from relcap_models.inference.fast.pseudo import Pseudo
+from relcap_models.inference.fast.pseudo import PseudoObservations
 from relcap_models.models.frame import Frame
 from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Structure
@@ -180,7 +180,7 @@ class MixedModel:
         dimension = np.arange(self.n_effects) % self.n_dimensions
         return growth[:, dimension]
 
-    def solve(self, matrices: Matrices, pseudo: Pseudo) -> Solution:
+    def solve(self, matrices: Matrices, pseudo: PseudoObservations) -> Solution:
         """Posterior of all effects given covariances and pseudo-observations."""
         noise = np.stack([matrices[g.name] for g in self.groupings]) if self.groupings else None
         if noise is None:
@@ -255,7 +255,9 @@ class MixedModel:
         information = 0.5 * moved @ projected
         return gradient, (information + information.T) / 2, shifted - gain.T, blocks
 
-    def cavities(self, pseudo: Pseudo, found: Solution, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def cavities(
+        self, pseudo: PseudoObservations, found: Solution, blocks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Mean (N, D) and covariance (N, D, D) of every rating given the other ratings."""
         spread = np.linalg.inv(pseudo.precision)
         value = np.einsum("nij,nj->ni", spread, pseudo.shift)

@@ -20,6 +20,7 @@ from numba import njit
 from relcap_models.inference.person_integral import _response
 from relcap_models.models.families import LATENT_SCALE
 from relcap_models.models.frame import Frame
+from relcap_models.models.information import PseudoObservations
 from relcap_models.models.kernels import (
     FAMILY_CODES,
     GAUSSIAN,
@@ -37,14 +38,6 @@ _LOG_2PI = math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True)
-class Pseudo:
-    """One Gaussian observation of η per rating: precision (N, D, D) and shift = precision × value (N, D)."""
-
-    precision: np.ndarray
-    shift: np.ndarray
-
-
-@dataclass(frozen=True)
 class Tilted:
     """Moments of η given its cavity and its answers.
 
@@ -58,7 +51,7 @@ class Tilted:
     score: np.ndarray
 
 
-def pseudo_from(cavity_mean: np.ndarray, cavity_covariance: np.ndarray, tilted: Tilted) -> Pseudo:
+def pseudo_from(cavity_mean: np.ndarray, cavity_covariance: np.ndarray, tilted: Tilted) -> PseudoObservations:
     """What must be added to the cavity to reach the tilted moments; a floor keeps silent ratings harmless."""
     cavity = np.linalg.inv(cavity_covariance)
     whole = np.linalg.inv(tilted.covariance)
@@ -69,7 +62,7 @@ def pseudo_from(cavity_mean: np.ndarray, cavity_covariance: np.ndarray, tilted: 
     shift = np.einsum("nij,nj->ni", whole, tilted.mean) - np.einsum("nij,nj->ni", cavity, cavity_mean)
     # Where the floor adds precision it adds it at the tilted mean.
     shift += np.einsum("nij,nj->ni", floored - precision, tilted.mean)
-    return Pseudo(floored, shift)
+    return PseudoObservations(floored, shift)
 
 
 @_compiled

@@ -9,7 +9,7 @@ from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.draws import kept
 from relcap_models.inference.fast.items import Items
 from relcap_models.inference.fast.mixed import MixedModel
-from relcap_models.inference.fast.pseudo import Pseudo
+from relcap_models.inference.fast.pseudo import PseudoObservations
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.kept import KEPT_DIMS, coordinates
 from relcap_models.inference.locations import rating_location
@@ -33,7 +33,7 @@ class Dense:
         root = rng.normal(size=(n, D, D))
         precision = root @ root.transpose(0, 2, 1) + 0.2 * np.eye(D)
         self.y = rng.normal(size=(n, D))
-        self.pseudo = Pseudo(precision, np.einsum("nij,nj->ni", precision, self.y))
+        self.pseudo = PseudoObservations(precision, np.einsum("nij,nj->ni", precision, self.y))
         self.n, self.D = n, D
 
     def matrices(self, theta):
