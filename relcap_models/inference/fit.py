@@ -168,7 +168,7 @@ def fit_frame(
     on_jax = settings.get("backend") == "jax"
     density = partial(model.density, frame, observe_ratings(model, frame))
     tree = sample(
-        _jax_densities(density) if on_jax else density,
+        _shared_jax_density(density(), settings["chains"]) if on_jax else density,
         coordinates(frame, structure),
         **options,
         one_process=on_jax,
@@ -178,8 +178,8 @@ def fit_frame(
     return Fit(model, frame, structure, tree, settings)
 
 
-def _jax_densities(density: Callable[[], Density]) -> Callable[[], JaxDensity]:
-    """Log densities that share one compiled function."""
+def _shared_jax_density(density: Density, chains: int) -> Callable[[], JaxDensity]:
+    """One log density for all chains, which are threads."""
     try:
         from relcap_models.models.density_jax import JaxDensity
     except ModuleNotFoundError:
@@ -187,5 +187,5 @@ def _jax_densities(density: Callable[[], Density]) -> Callable[[], JaxDensity]:
             "inference.backend: jax is not installed. Install it with `pip install relcap-models[jax]`, for "
             "an NVIDIA GPU with `pip install jax[cuda]`, or use the backend numba"
         ) from None
-    compiled = JaxDensity(density())
-    return lambda: JaxDensity(density(), compiled)
+    shared = JaxDensity(density, chains)
+    return lambda: shared

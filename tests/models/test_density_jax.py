@@ -1,6 +1,7 @@
 """The log density in JAX is the one written by hand, and so is its gradient."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -67,6 +68,27 @@ def test_far_out_they_are_equal_too(name, case_named, jax_density):
 def test_value_and_gradient_are_those_of_the_density_by_hand(name, case_named, jax_density):
     """JAX derives its gradient; the other is written down. Each of these takes a branch of its own."""
     equal_by_hand_and_in_jax(case_named(name).density, jax_density)
+
+
+def test_chains_that_ask_together_each_get_their_own_answer(case_named, jax_density):
+    """Three threads, one of which stops before the others, as chains do."""
+    from relcap_models.models.density_jax import Together
+
+    density = case_named(SMALLEST).density
+    rng, together = np.random.default_rng(5), Together(density, 3)
+    points = rng.normal(0.0, 0.3, (3, 4, density.layout.size)) + density.layout.start(rng)
+
+    def chain(number: int) -> list[tuple[float, np.ndarray]]:
+        return [together(x) for x in points[number][: 4 - number]]
+
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(chain, range(3)))
+    for number, answers in enumerate(found):
+        assert len(answers) == 4 - number
+        for x, (value, gradient) in zip(points[number], answers):
+            by_hand, its_gradient = density(x)
+            assert value == pytest.approx(by_hand, rel=1e-11)
+            np.testing.assert_allclose(gradient, its_gradient, rtol=0, atol=1e-9)
 
 
 @pytest.mark.recovery
