@@ -158,7 +158,8 @@ class Means:
         """Rows of a kind share a precision: give each mean the weight that it has with its own."""
         if not rows.adapted:
             return
-        ratio = np.linalg.solve(rows.information[rows.kind], self.precision)
+        # Of groups without answers nothing is known.
+        ratio = np.linalg.pinv(rows.information, hermitian=True)[rows.kind] @ self.precision
         self.weight = np.where((self.group >= 0)[:, None, None], ratio[self.group] @ self.weight, 0.0)
         self.score = np.einsum("gij,gj->gi", ratio, self.score)
 

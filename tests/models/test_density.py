@@ -9,6 +9,7 @@ import pytest
 from scipy.special import logit
 from scipy.stats import norm
 
+from relcap_models.inference.geometry import observe_ratings
 from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.density_rows import Rows
@@ -140,6 +141,18 @@ def test_both_hold_around_normal_scores_too(name, case_named):
     case = replace(case, observed=None, density=case.model.density(case.frame))
     test_density_equals_that_of_the_graph_up_to_a_constant(case)
     test_gradient_equals_central_differences(case)
+
+
+@pytest.mark.parametrize("observes", [True, False], ids=["pseudo-observations", "normal scores"])
+def test_people_whose_answers_are_left_out_do_no_harm(observes, case_named):
+    """Folds of cross-validation keep them, without answers: nothing is known of their effects."""
+    case = case_named("three waves, districts")
+    frame = case.frame.without_answers_of(np.arange(0, len(case.frame.respondents), 2))
+    observed = observe_ratings(case.model, frame) if observes else None
+    assert (observed is not None) == observes
+    test_gradient_equals_central_differences(
+        replace(case, frame=frame, observed=observed, density=case.model.density(frame, observed))
+    )
 
 
 def test_what_is_kept_is_about_respondents_of_the_population(case):

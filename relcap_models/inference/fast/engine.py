@@ -258,4 +258,4 @@ def draw(
     # Thresholds further apart go with larger effects.
     growth = vector_move @ found.marginal.growth.T
     effects *= np.exp(found.mixed.stretched(growth))
-    return theta + covariances.stretched(growth), found.vector + vector_move, effects
+    return theta + covariances.stretched(growth), found.items.bent(found.vector, vector_move), effects

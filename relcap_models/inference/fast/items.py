@@ -69,6 +69,26 @@ class Items:
             return loading, vector[..., n : 2 * n].copy(), np.exp(vector[..., 2 * n :])
         return loading, vector[..., n:].copy(), np.ones(n)
 
+    def bent(self, vector: np.ndarray, moves: np.ndarray) -> np.ndarray:
+        """(S, size) vectors that have moved from `vector` by about `moves`, their thresholds in order.
+
+        Gaps between thresholds move on the scale of their logarithms, outwards from each item's threshold
+        nearest to 0, which most answers lie around.
+        """
+        result = vector + moves
+        below, above, gap = self._gaps(vector)
+        if not len(gap):
+            return result
+        gaps = gap * np.exp((moves[:, above] - moves[:, below]) / gap)
+        for item in np.unique(self.item_of):
+            places = self.n_items + np.flatnonzero(self.item_of == item)
+            mine = gaps[:, np.isin(below, places)]
+            anchor = int(np.abs(vector[places]).argmin())
+            middle = result[:, places[anchor], None]
+            result[:, places[anchor + 1 :]] = middle + np.cumsum(mine[:, anchor:], axis=1)
+            result[:, places[:anchor]] = middle - np.cumsum(mine[:, :anchor][:, ::-1], axis=1)[:, ::-1]
+        return result
+
     def centred(self, vector: np.ndarray) -> np.ndarray:
         """The vector with log loadings that sum to zero within each dimension."""
         result = vector.copy()

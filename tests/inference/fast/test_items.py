@@ -49,6 +49,19 @@ def test_the_information_of_the_prior_is_the_slope_of_its_slope(name):
         np.testing.assert_allclose(found[k], -slope, atol=1e-4 * np.abs(found).max())
 
 
+@pytest.mark.parametrize("name", ["items with 2, 3 and 7 categories", "one wave, own ratings"])
+def test_drawn_thresholds_keep_their_order_and_small_moves_are_as_they_are(name):
+    case = open_case(name)
+    items = Items(case.frame, case.model.response, case.model.loadings, case.model.priors, 1.0)
+    moves = np.random.default_rng(3).normal(0.0, 0.6, (200, len(items.start)))
+    drawn = items.bent(items.start, moves)[:, items.n_items :]
+    same_item = np.diff(items.item_of) == 0
+    assert (np.diff(items.start + moves)[:, items.n_items :][:, same_item] <= 0).any()
+    assert (np.diff(drawn)[:, same_item] > 0).all()
+    small = 1e-5 * moves
+    np.testing.assert_allclose(items.bent(items.start, small) - items.start, small, atol=1e-8)
+
+
 def test_a_category_that_nobody_chose_keeps_its_place_between_two_thresholds():
     model, survey = build_case("one wave, own ratings")
     responses = survey.responses.assign(value=survey.responses["value"].replace(2, 1))
