@@ -10,7 +10,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Wave
 from relcap_models.seeds import generator
-from relcap_models.simulate.effects import RespondentEffects, rating_noise
+from relcap_models.simulate.effects import PairEffects, RespondentEffects, rating_noise
 from relcap_models.simulate.items import draw_answers
 from relcap_models.simulate.options import Simulation
 from relcap_models.simulate.organisation import Roster
@@ -46,6 +46,7 @@ def answer(
     story: Story,
     design: RatingDesign,
     respondents: RespondentEffects,
+    pairs: PairEffects,
     habits: Habits,
     roster: Roster,
     importance: np.ndarray,
@@ -59,7 +60,7 @@ def answer(
     latent = story.latent(design.wave, design.rater, design.target)
     latent = latent + respondents.stable[design.respondent]
     latent += respondents.by_wave[design.wave, design.respondent]
-    latent += rating_noise(block, instrument, design, roster, seed=seed)
+    latent += pairs.of_rating + rating_noise(block, instrument, design, seed=seed)
     latent += habits.occasion[design.wave, design.respondent][:, None]
     halo = options.departures.halo
     latent = (1 - halo) * latent + halo * latent.mean(axis=1, keepdims=True)

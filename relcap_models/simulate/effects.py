@@ -113,25 +113,49 @@ def general_leniency(n_persons: int, *, seed: int) -> np.ndarray:
 
 
 def rating_noise(
-    options: Relations | Climate, instrument: Instrument, design: RatingDesign, roster: Roster, *, seed: int
+    options: Relations | Climate, instrument: Instrument, design: RatingDesign, *, seed: int
 ) -> np.ndarray:
-    """(rating, dimension) what is particular to a rating: its noise plus a stable respondent × target part.
-
-    Own-unit and climate ratings have no respondent × target part.
-    """
+    """(rating, dimension) what is particular to a single rating."""
     n_dimensions = len(instrument.dimensions)
     where = "climate" if isinstance(options, Climate) else "relations"
     root = square_root(equicorrelation(n_dimensions, options.dimension_correlation))
     sd = per_dimension(options.sd_rating, n_dimensions, f"{where}.sd_rating", instrument.id)
     rng = generator(seed, "simulate", instrument.id, "ratings")
-    noise = rng.standard_normal((len(design.respondent), n_dimensions)) @ root * sd
+    return rng.standard_normal((len(design.respondent), n_dimensions)) @ root * sd
+
+
+@dataclass(frozen=True)
+class PairEffects:
+    """Stable effects of respondent × target.
+
+    respondent, target : (pair,) · effect : (pair, dimension) · of_rating : (rating, dimension) the pair's, 0
+    for ratings of the own unit
+    """
+
+    respondent: np.ndarray
+    target: np.ndarray
+    effect: np.ndarray
+    of_rating: np.ndarray
+
+
+def respondent_target_effects(
+    options: Relations | Climate, instrument: Instrument, design: RatingDesign, roster: Roster, *, seed: int
+) -> PairEffects:
+    """What is particular to how a person sees another unit, in every wave; none in a climate survey."""
+    n_dimensions = len(instrument.dimensions)
     if isinstance(options, Climate):
-        return noise
-    sd_target = per_dimension(
+        nobody = np.zeros(0, dtype=np.int64)
+        shape = (len(design.respondent), n_dimensions)
+        return PairEffects(nobody, nobody, np.zeros((0, n_dimensions)), np.zeros(shape))
+    root = square_root(equicorrelation(n_dimensions, options.dimension_correlation))
+    sd = per_dimension(
         options.sd_respondent_target, n_dimensions, "relations.sd_respondent_target", instrument.id
     )
     pairs = design.respondent.astype(np.int64) * roster.n_units + design.target
-    distinct, which = np.unique(pairs, return_inverse=True)
+    distinct, first, which = np.unique(pairs, return_index=True, return_inverse=True)
     rng = generator(seed, "simulate", instrument.id, "respondent_target")
-    stable = rng.standard_normal((len(distinct), n_dimensions)) @ root * sd_target
-    return noise + np.where((design.target != design.rater)[:, None], stable[which], 0.0)
+    effect = rng.standard_normal((len(distinct), n_dimensions)) @ root * sd
+    other = design.target != design.rater
+    of_rating = np.where(other[:, None], effect[which], 0.0)
+    first = first[other[first]]
+    return PairEffects(design.respondent[first], design.target[first], of_rating[first], of_rating)

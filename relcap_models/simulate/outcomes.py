@@ -25,7 +25,7 @@ def draw_outcomes(
     frames = []
     for option in options:
         rng = generator(seed, "simulate", "outcomes", option.id)
-        stable = option.sd_unit * rng.standard_normal(roster.n_units)
+        stable = _stable(option, roster, rng)
         mean_cases = roster.units["size"].to_numpy() * option.cases_per_respondent
         for index, wave in enumerate(waves):
             cases = np.maximum(1, rng.poisson(mean_cases))
@@ -38,3 +38,17 @@ def draw_outcomes(
         columns = ["wave", "unit_id", "outcome", "value", "n", "se"]
         return pd.DataFrame({name: [] for name in columns}, dtype=object)
     return pd.concat(frames, ignore_index=True)
+
+
+def outcome_effects_table(options: tuple[Outcome, ...], roster: Roster, *, seed: int) -> pd.DataFrame:
+    """outcome_effects: unit, outcome, effect (stable, beside what follows from the unit's capacity)."""
+    frames = []
+    for option in options:
+        effect = _stable(option, roster, generator(seed, "simulate", "outcomes", option.id))
+        frames.append(pd.DataFrame({"unit": roster.unit_ids, "outcome": option.id, "effect": effect}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _stable(option: Outcome, roster: Roster, rng: np.random.Generator) -> np.ndarray:
+    """(unit,) the first draws of an outcome's stream."""
+    return option.sd_unit * rng.standard_normal(roster.n_units)

@@ -13,11 +13,17 @@ from relcap_models.errors import ConfigError
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate.answers import STYLES, Habits, answer, draw_habits
 from relcap_models.simulate.consistency import problems_of_simulation
-from relcap_models.simulate.effects import RespondentEffects, general_leniency, respondent_effects
+from relcap_models.simulate.effects import (
+    PairEffects,
+    RespondentEffects,
+    general_leniency,
+    respondent_effects,
+    respondent_target_effects,
+)
 from relcap_models.simulate.nominations import draw_nominations, nominations_table, partners
 from relcap_models.simulate.options import Simulation
 from relcap_models.simulate.organisation import Roster, draw_roster
-from relcap_models.simulate.outcomes import draw_outcomes
+from relcap_models.simulate.outcomes import draw_outcomes, outcome_effects_table
 from relcap_models.simulate.parameters import item_parameters_table, parameters_table
 from relcap_models.simulate.programmes import (
     draw_programmes,
@@ -25,9 +31,15 @@ from relcap_models.simulate.programmes import (
     programme_parts,
     programmes_table,
 )
-from relcap_models.simulate.sample import draw_answering, draw_design
+from relcap_models.simulate.sample import RatingDesign, draw_answering, draw_design
 from relcap_models.simulate.story import Story, tell
-from relcap_models.simulate.truth import effect_tables, respondent_table, respondent_wave_table, score_tables
+from relcap_models.simulate.truth import (
+    effect_tables,
+    respondent_table,
+    respondent_target_table,
+    respondent_wave_table,
+    score_tables,
+)
 from relcap_models.simulate.units import CLIMATE, Links, UnitEffects, draw_unit_effects
 
 
@@ -40,8 +52,8 @@ class Simulated:
         never answer.
     truth : `relation_scores, unit_scores, within_unit_scores, climate_scores, unit_effects,
         relation_effects, respondent_effects, parameters, item_parameters`, and `respondent_wave_effects,
-        respondent_styles, programme_effects` where there are any; see `truth` and `parameters` for what they
-        mean.
+        respondent_target_effects, respondent_styles, programme_effects, outcome_effects` where there are any;
+        see `truth` and `parameters` for what they mean.
     """
 
     tables: dict[str, pd.DataFrame]
@@ -81,8 +93,30 @@ def simulate(
     }
     respondents = _draw_respondents(options, instruments, roster, waves, seed)
     habits = draw_habits(options.departures, roster, waves=waves, seed=seed)
+    designs = _draw_designs(options, stories, roster, relations, waves, seed)
+    pairs = {
+        name: respondent_target_effects(
+            options.block_of(story.instrument), story.instrument, designs[name], roster, seed=seed
+        )
+        for name, story in stories.items()
+    }
+    answers = [
+        answer(
+            options,
+            story,
+            designs[name],
+            respondents[name],
+            pairs[name],
+            habits,
+            roster,
+            importance,
+            waves=waves,
+            seed=seed,
+        )
+        for name, story in stories.items()
+    ]
     tables = {
-        "responses": _draw_responses(options, stories, respondents, habits, roster, importance, waves, seed),
+        "responses": pd.concat(answers, ignore_index=True),
         "units": roster.units,
         "respondents": _respondents_table(roster, waves),
         "nominations": nominations_table(importance, roster, waves=waves),
@@ -94,11 +128,13 @@ def simulate(
         tables["outcomes"] = draw_outcomes(options.outcomes, capacity, roster, waves=waves, seed=seed)
     truth = score_tables(stories, relations, roster, waves=waves)
     truth |= effect_tables(stories, relations, roster, waves=waves)
-    truth |= _person_truth(options, stories, respondents, habits, roster, waves)
+    truth |= _person_truth(stories, respondents, pairs, habits, roster, waves)
     truth["parameters"] = parameters_table(options, stories, units)
     truth["item_parameters"] = item_parameters_table(stories)
     if options.programmes:
         truth["programme_effects"] = programme_effects_table(programmes, roster)
+    if options.outcomes:
+        truth["outcome_effects"] = outcome_effects_table(options.outcomes, roster, seed=seed)
     return Simulated(tables=tables, truth=truth)
 
 
@@ -123,29 +159,23 @@ def _draw_respondents(
     }
 
 
-def _draw_responses(
+def _draw_designs(
     options: Simulation,
     stories: Mapping[str, Story],
-    respondents: Mapping[str, RespondentEffects],
-    habits: Habits,
     roster: Roster,
-    importance: np.ndarray,
+    relations: np.ndarray,
     waves: Sequence[Wave],
     seed: int,
-) -> pd.DataFrame:
-    """`responses.csv`, one instrument after the other."""
+) -> dict[str, RatingDesign]:
+    """Who rates whom, by instrument."""
     leniency = general_leniency(roster.n_persons, seed=seed)
     answering = draw_answering(options.nonresponse, roster, leniency, waves=waves, seed=seed)
-    relations = partners(importance)
-    tables = []
-    for name, story in stories.items():
-        design = draw_design(
+    return {
+        name: draw_design(
             options.ratings, story.instrument, roster, relations, answering, waves=waves, seed=seed
         )
-        person = respondents[name]
-        table = answer(options, story, design, person, habits, roster, importance, waves=waves, seed=seed)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
+        for name, story in stories.items()
+    }
 
 
 def _level(units: UnitEffects, instruments: Mapping[str, Instrument]) -> np.ndarray:
@@ -180,9 +210,9 @@ def _respondents_table(roster: Roster, waves: Sequence[Wave]) -> pd.DataFrame:
 
 
 def _person_truth(
-    options: Simulation,
     stories: Mapping[str, Story],
     respondents: Mapping[str, RespondentEffects],
+    pairs: Mapping[str, PairEffects],
     habits: Habits,
     roster: Roster,
     waves: Sequence[Wave],
@@ -191,6 +221,8 @@ def _person_truth(
     if habits.occasion.any() or any(r.by_wave.any() for r in respondents.values()):
         table = respondent_wave_table(stories, respondents, habits.occasion, roster, waves=waves)
         truth["respondent_wave_effects"] = table
+    if any(pair.effect.any() for pair in pairs.values()):
+        truth["respondent_target_effects"] = respondent_target_table(stories, pairs, roster)
     if habits.style.any():
         style = np.array(STYLES, dtype=object)[habits.style]
         truth["respondent_styles"] = pd.DataFrame({"respondent_id": roster.person_ids, "style": style})

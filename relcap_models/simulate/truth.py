@@ -17,7 +17,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Wave
 from relcap_models.schema.instrument import Instrument
-from relcap_models.simulate.effects import RespondentEffects
+from relcap_models.simulate.effects import PairEffects, RespondentEffects
 from relcap_models.simulate.items import expected_answers
 from relcap_models.simulate.organisation import Roster
 from relcap_models.simulate.story import Story
@@ -208,4 +208,19 @@ def respondent_wave_table(
         day = np.repeat(occasion[wave, person][:, None], effect.shape[1], axis=1)
         values = {"effect": effect, "occasion": day}
         frames.append(_long(story.instrument, labels, story.instrument.dimension_ids, values))
+    return pd.concat(frames, ignore_index=True)
+
+
+def respondent_target_table(
+    stories: Mapping[str, Story], pairs: Mapping[str, PairEffects], roster: Roster
+) -> pd.DataFrame:
+    """respondent_target_effects: instrument, respondent_id, target_unit, dimension, effect, in every wave."""
+    frames = []
+    for name, pair in pairs.items():
+        labels = {
+            "respondent_id": roster.person_ids[pair.respondent],
+            "target_unit": roster.unit_ids[pair.target],
+        }
+        instrument = stories[name].instrument
+        frames.append(_long(instrument, labels, instrument.dimension_ids, {"effect": pair.effect}))
     return pd.concat(frames, ignore_index=True)

@@ -100,13 +100,16 @@ def test_units_differ_in_their_effect_as_asked_and_the_truth_says_so(run):
 
 
 def test_outcomes_follow_the_true_capacity_with_their_stated_error(run):
-    outcome = {"id": "quality", "intercept": 3.0, "slope": 0.8, "sd_unit": 0.0, "sd_case": 1.0}
+    outcome = {"id": "quality", "intercept": 3.0, "slope": 0.8, "sd_unit": 2.0, "sd_case": 1.0}
     organisation = ORGANISATION | {"n_units": 200, "n_respondents": 2000}
     simulated = run(outcomes=[outcome], organisation=organisation)
     effects = simulated.truth["unit_effects"].query("role == 'target'")
     capacity = effects.groupby(["wave", "unit"])["total"].mean().rename_axis(["wave", "unit_id"])
     table = simulated.tables["outcomes"].set_index(["wave", "unit_id"]).join(capacity)
-    standard = (table["value"] - 3.0 - 0.8 * table["total"]) / table["se"]
+    stable = simulated.truth["outcome_effects"].set_index("unit")["effect"]
+    assert abs(stable.std() - 2.0) < 4.5 * 2.0 / np.sqrt(2 * len(stable))
+    stable = table.index.get_level_values("unit_id").map(stable)
+    standard = (table["value"] - 3.0 - 0.8 * table["total"] - stable) / table["se"]
     n = len(standard)
     assert n == 600
     assert abs(standard.mean()) < 4.5 / np.sqrt(n)

@@ -153,3 +153,22 @@ def test_every_setting_stands_in_the_truth(instruments, waves):
     items = truth["item_parameters"]
     assert len(items) == (6 + 6 + 7) * 5
     assert set(items["parameter"]) == {"loading", *(f"threshold_{k}" for k in range(1, 5))}
+
+
+def test_how_a_person_sees_a_unit_is_in_the_truth_and_in_the_answers_of_every_wave(instruments, waves):
+    """With hardly any other variance a mean answer orders respondent × target as the truth does."""
+    little = dict.fromkeys(("sd_perceiver", "sd_target", "sd_self", "sd_relation", "sd_respondent"), 0.01)
+    relations = {**little, "sd_rating": 0.01, "sd_respondent_target": 2.0}
+    options = Simulation.model_validate({"relations": relations, "organisation": {"turnover": 0, "moves": 0}})
+    simulated = simulate(options, instruments={RC: instruments[RC]}, waves=waves[:2], seed=2)
+    effects = simulated.truth["respondent_target_effects"]
+    keys = ["respondent_id", "target_unit"]
+    assert not effects.duplicated([*keys, "dimension"]).any()
+    assert abs(effects["effect"].std() - 2.0) < 4.5 * 2.0 / np.sqrt(2 * len(effects) / 2)
+    answers = simulated.tables["responses"].query("rater_unit != target_unit and value != ''").copy()
+    answers["value"] = pd.to_numeric(answers["value"], errors="coerce")
+    means = answers.groupby([*keys, "wave"])["value"].mean().unstack()
+    table = means.join(effects.groupby(keys)["effect"].mean())
+    assert table["effect"].notna().all()
+    correlation = table[["effect", "w1", "w2"]].corr(method="spearman")["effect"]
+    assert correlation[["w1", "w2"]].min() > 0.85
