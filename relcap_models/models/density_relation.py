@@ -87,35 +87,34 @@ class RelationEffects:
         place += frame.wave_of_rating if self.varying else 0
         place = np.where(frame.relation_of_rating >= 0, place, -1)
         self.means = Means(rough, place, self.n_relations * self.n_z_waves, rough.noise["relation"])
-        precision = self.means.precision.reshape(
-            self.n_relations, self.n_z_waves, *self.means.precision.shape[1:]
-        )
-        count = np.diagonal(precision, axis1=2, axis2=3).reshape(self.n_relations, -1)
+        # Waves of a relation are seen one by one.
+        W, D = self.n_z_waves, self.n_dimensions
+        known = np.zeros((self.n_relations, W, D, W, D))
+        for w in range(W):
+            known[:, w, :, w] = self.means.precision[w::W]
+        known = known.reshape(self.n_relations, W * D, W * D)
         forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
-        both = count[forth] + count[back]
-        # Share of the ratings of a pair that each of its directions has.
-        self.share_of_pair = np.stack([count[forth], count[back]]) / np.maximum(both, 1e-12)
-        precise = 0.0 if self.mode == "residual" else 1.0
-        D = self.n_dimensions
-        by_wave = np.zeros((self.n_relations, self.n_z_waves, D, self.n_z_waves, D))
-        for w in range(self.n_z_waves):
-            by_wave[:, w, :, w] = precise * precision[:, w]
-        by_wave = by_wave.reshape(self.n_relations, self.n_z_waves * D, -1)
-        of_pair = by_wave[forth] + by_wave[back]
-        whole = {"pair_sum": of_pair, "pair_difference": of_pair, "one_sided": by_wave[alone]}
-        known = {"pair_sum": both, "pair_difference": both, "one_sided": count[alone]}
-        known = {name: number * precise for name, number in known.items() if len(number)}
+        each = np.diagonal(known, axis1=1, axis2=2)
+        # Share of what is known of a pair that each of its directions has.
+        self.share_of_pair = np.stack([each[forth], each[back]])
+        self.share_of_pair = self.share_of_pair / np.maximum(self.share_of_pair.sum(axis=0), 1e-12)
+        if self.mode == "residual":
+            known = np.zeros_like(known)
+        of_pair = known[forth] + known[back]
+        rows = {"pair_sum": of_pair, "pair_difference": of_pair, "one_sided": known[alone]}
+        rows = {name: those for name, those in rows.items() if len(those)}
+        each = {name: np.diagonal(those, axis1=1, axis2=2) for name, those in rows.items()}
         prior = 2.0 / rough.relation_variance
-        in_all = sum(rows.sum(axis=0) for name, rows in known.items() if name != "pair_difference")
+        in_all = sum(those.sum(axis=0) for name, those in each.items() if name != "pair_difference")
         self.kinds = {}
-        for name, rows in known.items():
-            group, shared = np.zeros(len(rows), dtype=np.int64), []
+        for name, those in each.items():
+            group, shared = np.zeros(len(those), dtype=np.int64), []
             if name != "pair_difference":
                 # Effects are centred: what some relations share meets the answers only against the others.
-                share = len(rows) * (2 if name == "pair_sum" else 1) / self.n_relations
-                seen = (1.0 - 2.0 * share) * rows.sum(axis=0) + share**2 * in_all
-                shared = [Shared(group, prior + rows, len(rows) * prior + seen[None])]
-            self.kinds[name] = Rows(group, whole[name], shared)
+                share = len(those) * (2 if name == "pair_sum" else 1) / self.n_relations
+                seen = (1.0 - 2.0 * share) * those.sum(axis=0) + share**2 * in_all
+                shared = [Shared(group, prior + those, len(those) * prior + seen[None])]
+            self.kinds[name] = Rows(group, rows[name], shared)
 
     def _estimates(self, eta: np.ndarray) -> dict[str, np.ndarray]:
         """(n, W·D) what the answers say of sums, differences and one-sided relations."""
