@@ -1,0 +1,150 @@
+"""The sampler beside others', in one run: brms where R has it, NumPyro where it is installed."""
+
+import json
+import shutil
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relcap_models.data import Wave, read_survey
+from relcap_models.inference import fit
+from relcap_models.inference.convergence import convergence
+from relcap_models.models import Relation
+from relcap_models.schema import load_instrument
+from relcap_models.schema.instrument import Instrument
+from relcap_models.simulate import Simulation, simulate
+from tests.benchmarks.test_gradient import survey_of
+from tests.benchmarks.test_sampling import worst
+
+pytestmark = pytest.mark.bench
+
+# Sampling alone is timed, not the minute in which Stan compiles the model.
+BRMS = """
+suppressPackageStartupMessages(library(brms))
+arguments <- commandArgs(trailingOnly = TRUE)
+d <- read.csv(arguments[1])
+d$answer <- ordered(d$answer)
+m <- suppressMessages(brm(
+  answer ~ 1 + (1 | rater) + (1 | target) + (1 | relation) + (1 | respondent), data = d,
+  family = cumulative("probit"), chains = 2, cores = 2, iter = 1000, warmup = 400, seed = 1,
+  refresh = 0, silent = 2))
+s <- posterior::summarise_draws(posterior::as_draws_array(m$fit), "ess_bulk")
+s <- s[grepl("^(b_|sd_|r_)", s$variable), ]
+w <- which.min(s$ess_bulk)
+seconds <- max(rowSums(rstan::get_elapsed_time(m$fit)))
+cat(sprintf('{"ess": %f, "worst": "%s", "seconds": %f, "version": "%s"}',
+  s$ess_bulk[w], s$variable[w], seconds, packageVersion("brms")))
+"""
+
+
+def one_item_survey():
+    """The small organisation, asked one question: a model that both can fit, save for our reciprocities."""
+    whole = load_instrument("relational_capacity")
+    organisation = {"n_respondents": 300, "n_units": 25, "n_districts": 4}
+    options = Simulation.model_validate({"organisation": organisation, "ratings": {"own_unit": False}})
+    waves = [Wave("w1")]
+    tables = simulate(options, instruments={whole.id: whole}, waves=waves, seed=1).tables
+    item = whole.items[0]
+    dimensions = [d for d in whole.model_dump(mode="json")["dimensions"] if d["id"] == item.dimension]
+    declared = whole.model_dump(mode="json") | {"dimensions": dimensions}
+    declared["items"] = [i for i in declared["items"] if i["id"] == item.id]
+    responses = tables["responses"]
+    tables = {**tables, "responses": responses[responses["item"] == item.id]}
+    return read_survey(tables, instruments=[Instrument.model_validate(declared)], waves=waves)
+
+
+def test_against_brms(figures, tmp_path):
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed (Debian: r-cran-brms)")
+    survey = one_item_survey()
+    model = Relation(instrument="relational_capacity")
+    frame = model.frame(survey)
+    rating = frame.rating_of_response
+    columns = {
+        "answer": frame.answer.astype(int),
+        "rater": frame.rater_of_rating[rating],
+        "target": frame.target_of_rating[rating],
+        "relation": frame.relation_of_rating[rating],
+        "respondent": frame.respondent_of_rating[rating],
+    }
+    pd.DataFrame(columns).to_csv(tmp_path / "answers.csv", index=False)
+    (tmp_path / "peer.R").write_text(BRMS, encoding="utf-8")
+    ran = subprocess.run(
+        ["Rscript", tmp_path / "peer.R", tmp_path / "answers.csv"], capture_output=True, text=True
+    )
+    if "no package called" in ran.stderr:
+        pytest.skip("R has no brms (Debian: r-cran-brms)")
+    assert ran.returncode == 0, ran.stderr
+    theirs = json.loads(ran.stdout[ran.stdout.index("{") :])
+    options = {"chains": 2, "tune": 400, "draws": 600, "progress": False}
+    fit(model, survey, seed=0, **{**options, "tune": 10, "draws": 10})
+    began = time.perf_counter()
+    fitted = fit(model, survey, seed=1, **options)
+    seconds = time.perf_counter() - began
+    ess, name = worst(fitted)
+    answers = len(frame.answer)
+    for who, what in (
+        (f"brms {theirs['version']}", theirs),
+        ("relcap_models", {"ess": ess, "worst": name, "seconds": seconds}),
+    ):
+        figures(
+            "peer brms, one ordinal item",
+            who=who,
+            answers=answers,
+            seconds=what["seconds"],
+            worst=what["worst"],
+            ess=what["ess"],
+            ess_per_second=what["ess"] / what["seconds"],
+            ratio=(ess / seconds) / (what["ess"] / what["seconds"]),
+        )
+
+
+def test_against_numpyro(figures):
+    """NumPyro's No-U-Turn sampler, with its own adaptation, on the same log density in JAX: small size."""
+    numpyro = pytest.importorskip("numpyro")
+    jax = pytest.importorskip("jax")
+    from numpyro.infer import MCMC, NUTS
+
+    from relcap_models.models.density_jax import log_density
+
+    model = Relation(instrument="relational_capacity")
+    survey = survey_of("small")
+    density = model.density(model.frame(survey))
+    with jax.enable_x64(True):
+        kernel = NUTS(potential_fn=lambda x: -log_density(density, x), target_accept_prob=0.8)
+        mcmc = MCMC(kernel, num_warmup=300, num_samples=200, progress_bar=False)
+        start = jax.numpy.asarray(density.layout.start(np.random.default_rng(0)))
+        began = time.perf_counter()
+        mcmc.run(jax.random.PRNGKey(0), init_params=start, extra_fields=("num_steps",))
+        points = np.asarray(mcmc.get_samples())
+        seconds = time.perf_counter() - began
+    draws: dict[str, list[np.ndarray]] = {}
+    for x in points:
+        for name, value in density.report(x).items():
+            draws.setdefault(name, []).append(np.array(value))
+    sizes = {
+        name: float(np.nanmin(convergence(np.stack(values).reshape(1, len(values), -1)).ess_bulk))
+        for name, values in draws.items()
+    }
+    name = min(sizes, key=sizes.get)
+    options = {"chains": 1, "tune": 300, "draws": 200, "progress": False}
+    began = time.perf_counter()
+    fitted = fit(model, survey, seed=1, **options)
+    ours = time.perf_counter() - began
+    ess, our_name = worst(fitted)
+    for who, (size, of, taken) in {
+        f"NumPyro {numpyro.__version__}": (sizes[name], name, seconds),
+        "relcap_models": (ess, our_name, ours),
+    }.items():
+        figures(
+            "peer NumPyro, the same density, one chain",
+            who=who,
+            seconds=taken,
+            worst=of,
+            ess=size,
+            ess_per_second=size / taken,
+            ratio=(ess / ours) / (size / taken),
+        )
