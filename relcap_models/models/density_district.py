@@ -46,9 +46,11 @@ class DistrictEffects:
         self.inside = np.flatnonzero(frame.district_of_unit >= 0)
         self.district = frame.district_of_unit[self.inside]
         self.shape = (len(frame.units), len(frame.waves), self.n_dimensions)
+        n_districts = grouping.n_groups // self.shape[1]
+        self.member = (np.arange(n_districts)[:, None] == self.district).astype(float)
         known = np.diagonal(rough.unit_information, axis1=1, axis2=2).reshape(rough.unit.shape)
         known = known[self.inside, :, self.role]
-        precision, pull = np.zeros((2, grouping.n_groups // self.shape[1], *self.shape[1:]))
+        precision, pull = np.zeros((2, n_districts, *self.shape[1:]))
         weight = known / (1.0 + known * rough.unit_variance)
         np.add.at(precision, self.district, np.broadcast_to(weight, (len(weight), *self.shape[1:])))
         np.add.at(pull, self.district, weight * rough.unit[self.inside, :, self.role])
@@ -76,8 +78,7 @@ class DistrictEffects:
 
     def follow(self, d_units: np.ndarray) -> None:
         """Take in derivatives with respect to `of_units`."""
-        total = np.zeros((self.grouping.n_groups // self.shape[1], *self.shape[1:]))
-        np.add.at(total, self.district, d_units[self.inside])
+        total = np.tensordot(self.member, d_units[self.inside], axes=1)
         self.d_followers = self.d_followers + total.reshape(self.effects.shape)
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:

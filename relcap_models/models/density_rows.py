@@ -120,9 +120,8 @@ class Rows:
         for shared in reversed(self.shared):
             d_z = shared.stretched(d_z)
         d_z = d_z + self.free
-        d_factors = np.zeros((n_factors, *self.factors.shape[1:]))
-        np.add.at(d_factors, self.factor_of_kind, d_kinds)
-        return d_z, d_factors, d_estimate
+        kinds_of_factor = (np.arange(n_factors)[:, None] == self.factor_of_kind).astype(float)
+        return d_z, np.tensordot(kinds_of_factor, d_kinds, axes=1), d_estimate
 
 
 class Means:

@@ -350,9 +350,11 @@ def gather_matrix(total, weight, effects, index):
     for n in range(index.shape[0]):
         g = index[n]
         if g >= 0:
-            for d in range(total.shape[1]):
-                for e in range(total.shape[1]):
-                    total[n, e] += weight[n, d, e] * effects[g, d]
+            for e in range(total.shape[1]):
+                value = 0.0
+                for d in range(total.shape[1]):
+                    value += weight[n, d, e] * effects[g, d]
+                total[n, e] += value
 
 
 @_compiled
@@ -362,8 +364,10 @@ def scatter_matrix(total, weight, index, effects):
         g = index[n]
         if g >= 0:
             for d in range(total.shape[1]):
+                value = 0.0
                 for e in range(total.shape[1]):
-                    effects[g, d] += weight[n, d, e] * total[n, e]
+                    value += weight[n, d, e] * total[n, e]
+                effects[g, d] += value
 
 
 @_compiled
