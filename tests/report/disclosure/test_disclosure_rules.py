@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from relcap_models.errors import DataError
+from relcap_models.estimands import item_profiles, reliability, variance_shares
 from relcap_models.report.disclosure import (
     Disclosure,
     apply_disclosure,
@@ -315,17 +316,19 @@ def test_two_analyses_of_one_instrument_hide_the_same_rows(world):
 
 def test_study_of_a_handful_hides_everything(build):
     world = build.random(1, build.instrument(("o", 2), ("b", 2)), sizes=[1, 1, 2], p_target=1.0)
-    summary = {
-        "analysis": ["relations"],
-        "dimension": ["o"],
-        "component": ["target"],
-        "quantity": ["share"],
-        "mean": [0.2],
+    columns = {
+        "variance_shares": variance_shares.COLUMNS,
+        "reliability": reliability.COLUMNS,
+        "item_parameters": item_profiles.PARAMETER_COLUMNS,
     }
-    public = apply_disclosure(
-        world.tables | {"variance_shares": pd.DataFrame(summary)}, world.survey, Disclosure()
-    )
-    assert public.pop("variance_shares")["mean"].isna().all()
+    about = {"analysis": "relations", "dimension": "o", "item": "o1"}
+    whole = {name: pd.DataFrame([{c: about.get(c, 0.2) for c in columns[name]}]) for name in columns}
+    public = apply_disclosure(world.tables | whole, world.survey, Disclosure())
+    for name, names in columns.items():
+        labels, figures = names[: names.index("mean")], names[names.index("mean") :]
+        hidden = public.pop(name)
+        assert hidden[figures].isna().all(axis=None), name
+        pd.testing.assert_frame_equal(hidden[labels], whole[name][labels])
     assert all(table["suppressed"].all() for table in public.values())
 
 
