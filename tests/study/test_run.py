@@ -65,7 +65,9 @@ def sampling(monkeypatch):
     monkeypatch.setattr(
         models,
         "describe_design",
-        lambda m, s: SimpleNamespace(messages=(), public_messages=()),
+        lambda m, s: SimpleNamespace(
+            messages=(), public_messages=(), public_of_few=(), respondents_per_score=9.0
+        ),
         raising=False,
     )
     monkeypatch.setattr(inference, "replicate", lambda fit, *, seed: None, raising=False)
