@@ -21,6 +21,7 @@ from relcap_models.report.disclosure import (
 )
 from relcap_models.report.disclosure.favourable import favourable_range
 from relcap_models.report.disclosure.headcounts import step_of_shares
+from relcap_models.report.disclosure.messages import scrub_checks
 
 COLUMNS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
 IDS = {
@@ -392,6 +393,18 @@ def test_no_check_lets_a_small_number_be_worked_out(world):
     assert np.isnan(public.loc[2, "value"])
     assert "4" not in public.loc[2, "message"]
     assert public.loc[3, "value"] == 9.0
+
+
+def test_a_share_of_everybody_names_nobody_and_stays_whatever_people_are_called():
+    rows = [
+        ("relations", "pareto_k", "respondent 1", 0.04, 0.1, True, "4.0% have a k above 1, worst of all 1."),
+        ("relations", "rhat", "mean of 1", 1.0, 1.01, True, "Of 1, at most 1.01."),
+    ]
+    columns = ["analysis", "check", "subject", "value", "threshold", "passed", "message"]
+    public = scrub_checks(pd.DataFrame(rows, columns=columns), {}, respondents={"1"}, least=5, step=0.0)
+    assert public["value"].isna().tolist() == [False, True]
+    assert public["subject"].tolist() == ["", "a respondent"]
+    assert "worst" not in public.loc[0, "message"]
 
 
 def test_shares_of_everybody_fit_several_numbers_of_people(world):
