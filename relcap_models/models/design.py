@@ -29,11 +29,15 @@ class Design:
         reader should beware of.
     public_messages : those that may stand in a public report: without how many respondents, ratings and
         answers there are in all, and without what is about few people; in every language.
+    public_of_few : the same without the number of respondents behind a score, for where it may not be told.
+    respondents_per_score : that number, a median.
     table : the numbers behind them, with columns `quantity, value, unit, meaning`.
     """
 
     messages: tuple[str, ...]
     public_messages: tuple[Message, ...]
+    public_of_few: tuple[Message, ...]
+    respondents_per_score: float
     table: pd.DataFrame
 
 
@@ -54,16 +58,19 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
     precision = expected_precision(model, frame, structure, counts)
     size = _size(frame, counts)
     identified, uncounted = (_identified(frame, structure, counts, heads=heads) for heads in (True, False))
-    messages = [
-        *_reciprocities(structure, counts, precision),
-        _precision(frame, counts, precision),
-        *structure.left_out,
-    ]
+    reciprocities = _reciprocities(structure, counts, precision)
+    expected, of_few = (_precision(frame, counts, precision, heads=heads) for heads in (True, False))
     warnings = find_warnings(model, frame, structure, counts)
+    public = (*structure.left_out, *(w.public for w in warnings if w.public))
     return Design(
-        (size, identified, *messages, *(w.text for w in warnings)),
-        (uncounted, *messages, *(w.public for w in warnings if w.public)),
-        _table(frame, counts, precision),
+        messages=(
+            *(size, identified, *reciprocities, expected, *structure.left_out),
+            *(w.text for w in warnings),
+        ),
+        public_messages=(uncounted, *reciprocities, expected, *public),
+        public_of_few=(uncounted, *reciprocities, of_few, *public),
+        respondents_per_score=float(np.median(counts.respondents_per_cell)),
+        table=_table(frame, counts, precision),
     )
 
 
@@ -157,7 +164,8 @@ def _reciprocities(structure: Structure, counts: Counts, precision: tuple[Precis
     return found
 
 
-def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -> Message:
+def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...], *, heads: bool) -> Message:
+    """heads : say how many respondents are behind a score, where it is more than one."""
     worst = min(precision, key=lambda p: p.reliability)
     cell = "relation" if frame.n_relations else "unit"
     score = Message(f"design.score_{cell}")
@@ -166,6 +174,8 @@ def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...]) -
     expected = {"score": score, "reliability": worst.reliability, "sd": worst.sd_points}
     if np.isnan(worst.respondents_for_70):
         return Message(f"design.precision_{cell}_by_one", **expected)
+    if not heads:
+        return Message(f"design.precision_{cell}_by_few", **expected)
     return Message(
         f"design.precision_{cell}",
         n=float(np.median(counts.respondents_per_cell)),

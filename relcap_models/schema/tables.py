@@ -1,8 +1,8 @@
 """The table contracts: which columns a table has, of which type, what is a row's key, what refers to what.
 
-They stand in `data_schemas/tables/*.json` as Frictionless Table Schemas, with two properties of our own:
-`optional` on a field (the column may be left out) and `optionalKey` (columns that belong to the key where
-they are given).
+They stand in `data_schemas/tables/*.json` as Table Schemas of the Data Package standard, version 2, with one
+property of our own: `optional` on a field (the column may be left out). A key to which optional columns
+belong where they are given is a unique key: a primary key would demand them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class ColumnContract:
 
 @dataclass(frozen=True)
 class TableContract:
-    """One table. `references` maps a column to the table and column in which its values must stand."""
+    """One table. `optional_key` belongs to the key where it is given; `references` maps a column to the table
+    and column in which its values must stand."""
 
     name: str
     columns: tuple[ColumnContract, ...]
@@ -56,11 +57,14 @@ class TableContract:
 def table_contract(name: str) -> TableContract:
     """The contract of one of `TABLES`."""
     described = json.loads((schema_folder() / "tables" / f"{name}.json").read_text(encoding="utf-8"))
+    columns = tuple(_column(field) for field in described["fields"])
+    optional = {column.name for column in columns if column.optional}
+    key = described["primaryKey"] if "primaryKey" in described else described["uniqueKeys"][0]
     return TableContract(
         name=name,
-        columns=tuple(_column(field) for field in described["fields"]),
-        key=tuple(described["primaryKey"]),
-        optional_key=tuple(described.get("optionalKey", ())),
+        columns=columns,
+        key=tuple(column for column in key if column not in optional),
+        optional_key=tuple(column for column in key if column in optional),
         references={
             link["fields"][0]: (link["reference"]["resource"], link["reference"]["fields"][0])
             for link in described.get("foreignKeys", ())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from relcap_models import report
 from relcap_models.errors import ConfigError, Problem
-from relcap_models.study.folder import MANIFEST, has_results, write_json
-from relcap_models.study.manifest import output_files
+from relcap_models.study.folder import MANIFEST, has_results
+from relcap_models.study.manifest import output_files, write_manifests
 
 _RENDERED = ("public/report.html", "public/figures/")
 
@@ -35,5 +35,5 @@ def report_again(results: Path | str) -> Path:
         for name, digest in output_files(results, parts=["public"]).items()
         if name.startswith(_RENDERED)
     }
-    write_json(results / MANIFEST, manifest | {"outputs": dict(sorted((kept | rendered).items()))})
+    write_manifests(results, manifest | {"outputs": kept | rendered})
     return rendered_to

@@ -75,13 +75,15 @@ def analysis_context(
     ratings = responses[["wave", "respondent_id", "rater_unit", "target_unit"]].drop_duplicates()
     options = analysis.model_dump(mode="json", exclude={"kind", "id", "instrument", "priors"})
     settings = {key: fit.settings[key] for key in ("chains", "draws", "tune", "target_accept")}
+    few = design.respondents_per_score < rules.min_respondents_mean
+    told = design.public_of_few if few else design.public_messages
     return {
         "id": analysis.id,
         "kind": analysis.kind,
         "instrument": analysis.instrument,
         "model": options,
         "priors": _priors(analysis),
-        "design": [_told(m, rules.min_respondents_mean).as_json() for m in design.public_messages],
+        "design": [message.as_json() for message in told],
         "design_for_analysts": list(design.messages),
         "engine": {**settings, "name": fit.settings["engine"], "seconds": round(seconds, 1)},
         "n_responses": len(responses),
@@ -91,14 +93,6 @@ def analysis_context(
         "n_units": n_units,
         "n_relations": n_relations,
     }
-
-
-def _told(message: Message, least: int) -> Message:
-    """In public a median number of respondents below the threshold is not told."""
-    if message.key in ("design.precision_relation", "design.precision_unit") and message.values["n"] < least:
-        few = {name: value for name, value in message.values.items() if name not in ("n", "needed")}
-        return Message(f"{message.key}_by_few", least=least, **few)
-    return message
 
 
 def _n_relations(responses: pd.DataFrame) -> int:

@@ -26,7 +26,9 @@ _RESTRICTED_NOTE = """\
 RESTRICTED. Do not pass this folder on.
 
 It holds posteriors of single respondents and units, tables without disclosure control and, where tables were
-simulated on the way, those tables and their truth. What may be shown to others stands in public/.
+simulated on the way, those tables and their truth. What may be shown to others stands in public/. The
+manifest.json beside this folder goes only to those who may see the data: what stands in a small file can be
+found from its sha256 by trying. public/manifest.json tells the rest.
 """
 
 

@@ -6,16 +6,17 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import relcap_models
 from relcap_models.schema import is_file, schema_folder, shipped_instruments
-from relcap_models.study.folder import sha256
+from relcap_models.study.folder import MANIFEST, sha256, write_json
 from relcap_models.study.material import table_paths
 from relcap_models.study.read import STUDY_FILE, Study
 
+_PUBLIC_MANIFEST = f"public/{MANIFEST}"
 _SHIPPED = "relcap_models:"
 _PACKAGES = (
     "arviz",
@@ -53,6 +54,22 @@ def output_files(results: Path, *, parts: Iterable[str] = ("public", "restricted
     """sha256 of every file below the given parts of a results folder, by its path in it."""
     files = sorted(path for part in parts for path in (results / part).rglob("*") if path.is_file())
     return {path.relative_to(results).as_posix(): sha256(path) for path in files}
+
+
+def write_manifests(results: Path, record: Mapping[str, Any]) -> None:
+    """Write the manifest of everything, and into `public/` the one that may be passed on.
+
+    The public one has no hash of an input or of a restricted file: whoever has the hash of a small file can
+    try what may stand in it until the hash is right.
+
+    record : the manifest, with `outputs` as `output_files` finds them.
+    """
+    outputs = {name: digest for name, digest in record["outputs"].items() if name != _PUBLIC_MANIFEST}
+    public = {name: digest for name, digest in outputs.items() if name.startswith("public/")}
+    told = {key: value for key, value in record.items() if key != "inputs"}
+    write_json(results / _PUBLIC_MANIFEST, told | {"outputs": public})
+    outputs[_PUBLIC_MANIFEST] = sha256(results / _PUBLIC_MANIFEST)
+    write_json(results / MANIFEST, {**record, "outputs": dict(sorted(outputs.items()))})
 
 
 def environment() -> dict[str, Any]:

@@ -131,7 +131,7 @@ def _run(
                     "failed": _failed(public["checks"]),
                 },
             }
-            folder.write_json(work / folder.MANIFEST, record | {"seconds": log.seconds})
+            manifest.write_manifests(work, record | {"seconds": log.seconds})
             folder.finish(out)
     except BaseException as error:
         how = "interrupted" if isinstance(error, KeyboardInterrupt) else "ended by an error"

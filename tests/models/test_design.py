@@ -124,10 +124,22 @@ def test_what_may_stand_in_a_report_is_said_in_its_language(case, language):
     texts = load_texts(language)
     design = describe_design(case.model, case.survey)
     assert {str(message) for message in design.public_messages} & set(design.messages)
-    for message in design.public_messages:
+    for message in (*design.public_messages, *design.public_of_few):
         told = texts.say(json.loads(json.dumps(message.as_json())))
         assert told != str(message)
         assert "{" not in told
+
+
+def test_where_few_people_stand_behind_a_score_their_number_can_be_left_out(survey_of):
+    design = describe_design(RELATION, survey_of(everyone(respondents=3)))
+    with_number, without = "\n".join(design.public_messages), "\n".join(design.public_of_few)
+    assert design.respondents_per_score == 3
+    assert "With 3 respondents per relation and wave (median)" in with_number
+    assert "With few respondents per relation and wave (median)" in without
+    # From the respondents that .70 needs and the reliability their number follows.
+    assert ".70 needs" in with_number
+    assert ".70 needs" not in without
+    assert len(design.public_of_few) == len(design.public_messages)
 
 
 def test_a_design_that_cannot_tell_rater_from_target_promises_neither(survey_of):

@@ -65,7 +65,9 @@ def sampling(monkeypatch):
     monkeypatch.setattr(
         models,
         "describe_design",
-        lambda m, s: SimpleNamespace(messages=(), public_messages=()),
+        lambda m, s: SimpleNamespace(
+            messages=(), public_messages=(), public_of_few=(), respondents_per_score=9.0
+        ),
         raising=False,
     )
     monkeypatch.setattr(inference, "replicate", lambda fit, *, seed: None, raising=False)
@@ -123,12 +125,25 @@ def test_the_manifest_names_every_input_and_output(study_folder, sampling):
         "relcap_models:relational_capacity",
         "relcap_models:psychological_safety",
     }
-    assert set(manifest["outputs"]) == set(tree(study_folder / "results")) - {"manifest.json"}
+    results = tree(study_folder / "results")
+    assert set(manifest["outputs"]) == set(results) - {"manifest.json"}
     assert manifest["status"] == "passed"
     assert manifest["seed"] == 7
     assert set(manifest["seconds"]) == set(STAGES) - {"manifest"}
     assert "pymc" in manifest["environment"]["packages"]
     assert str(study_folder) not in json.dumps(manifest), "a manifest must not name folders of this machine"
+
+
+def test_the_public_manifest_has_no_hash_of_what_is_not_public(study_folder, sampling):
+    """What stands in a small file, `restricted/tables/intake.csv` say, can be found from a hash by trying."""
+    run_study(study_folder, progress=False)
+    results = study_folder / "results"
+    report_again(results)
+    public = json.loads((results / "public" / "manifest.json").read_text(encoding="utf-8"))
+    names = {name for name in tree(results) if name.startswith("public/")}
+    assert set(public["outputs"]) == names - {"public/manifest.json"}
+    assert "inputs" not in public
+    assert verify_results(results).holds
 
 
 def test_each_analysis_has_a_seed_of_its_own_that_the_others_do_not_change(

@@ -13,7 +13,6 @@ from relcap_models.report.disclosure.headcounts import small_rater_units, step_o
 from relcap_models.report.disclosure.layout import (
     COUNTS,
     DISTRIBUTION,
-    ESTIMATE,
     IDS,
     ORGANISATION,
     UNCONTROLLED,
@@ -168,7 +167,6 @@ def _blank_organisation(name: str, table: pd.DataFrame, verdicts: Mapping[str, V
         hidden = [a in verdicts and item in verdicts[a].hidden_items for a, item in items]
         whole = whole | np.array(hidden, dtype=bool)
     public = table.copy()
-    for column in ESTIMATE:
-        if column in public:
-            public[column] = public[column].mask(whole)
+    for column in public.columns.difference(ORGANISATION[name]):
+        public[column] = public[column].mask(whole)
     return public

@@ -43,10 +43,13 @@ COUNTS = (
 
 DISTRIBUTION = ("favourable_mean", "favourable_lower", "favourable_upper", "naive_favourable")
 
-ORGANISATION = ("variance_shares", "reliability", "item_parameters")
-"""Tables about a whole analysis without rows of units."""
-
-ESTIMATE = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "rhat")
+ORGANISATION = {
+    "variance_shares": ("analysis", "dimension", "component", "quantity"),
+    "reliability": ("analysis", "dimension", "comparison", "scale", "quantity", "n_respondents"),
+    "item_parameters": ("analysis", "item", "dimension", "parameter"),
+}
+"""Tables about a whole analysis without rows of units, and the columns that stay in a hidden row: what it is
+about."""
 
 UNCONTROLLED = ("checks", "intake", "agreement", "predictive_fit")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
@@ -21,8 +22,31 @@ class Small(Protocol):
     hidden_pairs: set[tuple[str, str]]
 
 
-_OF_EVERYBODY = ("pareto_k", "fast_extremes")
-"""Checks whose value is a share of all respondents or ratings."""
+@dataclass(frozen=True)
+class _Rule:
+    """What a check is about, beside the units, relations and people that its texts name.
+
+    share : its value is a share of all respondents or ratings, which is rounded and told without names
+    number : its value is a number of respondents, withheld where it is below what a mean needs
+    item : its subject is an item, withheld with the item's distribution
+    statistic : its message tells a unit's mean or standard deviation, which together can leave a single set
+        of answers
+    """
+
+    share: bool = False
+    number: bool = False
+    item: bool = False
+    statistic: bool = False
+
+
+_RULES = {
+    "pareto_k": _Rule(share=True),
+    "fast_extremes": _Rule(share=True),
+    "fast_respondents": _Rule(number=True),
+    "posterior_predictive_items": _Rule(item=True),
+    "posterior_predictive_units": _Rule(statistic=True),
+}
+"""Of the other checks only what they name matters."""
 
 _STATISTIC = re.compile(r" \([^()]*predicted [^()]*\)")
 
@@ -39,8 +63,8 @@ def scrub_checks(
 
     Rows stay, with their verdict. A posterior predictive check of a unit with two respondents is a figure
     about two people, so `value` is blanked and `message` says only that it is withheld; a respondent's id
-    goes too. The share of all respondents with a large Pareto k stays, without the name of the worst. An id
-    that happens to be a common word hides more than it must, never less.
+    goes too. A share of everybody stays, without the name of the one for whom it is worst. An id that happens
+    to be a common word hides more than it must, never less.
 
     Parameters
     ----------
@@ -48,66 +72,69 @@ def scrub_checks(
     small : by analysis; rows of other analyses (of the whole study, say) are held against all of them.
     least : respondents that a mean needs · step : to which shares of everybody are rounded, 0 for not at all
     """
-    public = checks.copy()
-    everything = list(small.values())
-    of_respondent = _mentions(respondents)
-    patterns = {
-        analysis: (_mentions(_units(about)), _both_ends(about)) for analysis, about in _split(small).items()
-    }
-    items = {analysis: _mentions(about.hidden_items) for analysis, about in small.items()}
-    anywhere = (_mentions(_units(everything)), _both_ends(everything))
-    public["value"] = public["value"].astype(object)
-    for row in public.index:
-        subject, message = (_text(public.at[row, column]) for column in ("subject", "message"))
-        units, pairs = patterns.get(_text(public.at[row, "analysis"]), anywhere)
-        check = public.at[row, "check"]
-        about_item = check == "posterior_predictive_items" and _found(
-            items.get(_text(public.at[row, "analysis"])), subject
+    secrets = {analysis: _Secrets.of([about]) for analysis, about in small.items()}
+    everywhere = _Secrets.of(small.values())
+    person, texts = _mentions(respondents), load_texts("en")
+
+    def scrub(row: Mapping[str, object]) -> tuple[str, float | None, str]:
+        rule = _RULES.get(str(row["check"]), _Rule())
+        subject, value, message = _text(row["subject"]), row["value"], _text(row["message"])
+        if rule.share:
+            value = round(float(value) / step) * step if step else value
+            told = {"value": value, "threshold": float(row["threshold"])}
+            return "", value, texts.say({"key": f"checks.said.{row['check']}", "values": told})
+        if rule.statistic:
+            message = _STATISTIC.sub("", message)
+        secret = secrets.get(_text(row["analysis"]), everywhere)
+        names_person = _found(person, subject) or _found(person, message)
+        withheld = (
+            names_person
+            or (rule.number and float(value) < least)
+            or (rule.item and _found(secret.items, subject))
+            or secret.is_named(subject, message)
         )
-        person = _found(of_respondent, subject) or _found(of_respondent, message)
-        if check == "posterior_predictive_units":
-            # Mean and standard deviation together can leave a single set of answers.
-            message = public.at[row, "message"] = _STATISTIC.sub("", message)
-        if check in _OF_EVERYBODY and step:
-            share = round(float(public.at[row, "value"]) / step) * step
-            told = {"value": share, "threshold": float(public.at[row, "threshold"]), "subject": ""}
-            public.at[row, "value"] = share
-            message = load_texts("en").say({"key": f"checks.said.{check}", "values": told})
-            public.at[row, "message"] = message
-        # The share of respondents who weigh much is a figure about all of them, and names none.
-        if check == "pareto_k" and not _found(of_respondent, message):
-            public.at[row, "subject"] = ""
-            continue
-        if check == "fast_respondents" and float(public.at[row, "value"]) < least:
-            public.at[row, "value"], public.at[row, "message"] = None, WITHHELD
-            continue
-        if person or about_item or _found(units, subject) or _found(units, message) or pairs(subject):
-            public.at[row, "value"] = None
-            public.at[row, "message"] = WITHHELD
-        if person:
-            public.at[row, "subject"] = "a respondent"
-    public["value"] = pd.to_numeric(public["value"])
+        return (
+            "a respondent" if names_person else subject,
+            None if withheld else value,
+            WITHHELD if withheld else message,
+        )
+
+    scrubbed = [scrub(row) for row in checks.to_dict("records")]
+    public = checks.copy()
+    for place, (column, kind) in enumerate((("subject", str), ("value", float), ("message", str))):
+        public[column] = pd.Series([row[place] for row in scrubbed], index=checks.index, dtype=kind)
     return public
 
 
-def _split(small: Mapping[str, Small]) -> dict[str, list[Small]]:
-    return {analysis: [about] for analysis, about in small.items()}
+@dataclass(frozen=True)
+class _Secrets:
+    """What must not be told apart: `pairs` of units at the two ends of a hidden relation, and `ends`, all of
+    those units."""
 
+    units: re.Pattern[str] | None
+    items: re.Pattern[str] | None
+    ends: re.Pattern[str] | None
+    pairs: set[tuple[str, str]]
 
-def _units(about: Iterable[Small]) -> set[str]:
-    return {unit for one in about for unit in one.small_units}
+    @classmethod
+    def of(cls, about: Iterable[Small]) -> _Secrets:
+        about = list(about)
+        pairs = set().union(*(one.hidden_pairs for one in about))
+        return cls(
+            units=_mentions(set().union(*(one.small_units for one in about))),
+            items=_mentions(set().union(*(one.hidden_items for one in about))),
+            ends=_mentions({unit for pair in pairs for unit in pair}),
+            pairs=pairs,
+        )
 
-
-def _both_ends(about: Iterable[Small]):
-    pairs = {pair for one in about for pair in one.hidden_pairs}
-    ends = {unit for pair in pairs for unit in pair}
-    pattern = _mentions(ends)
-
-    def names_pair(text: str) -> bool:
-        found = set(pattern.findall(text)) if pattern else set()
-        return any((a, b) in pairs for a in found for b in found if a != b)
-
-    return names_pair
+    def is_named(self, subject: str, message: str) -> bool:
+        """Do the texts name a small unit, or the subject both ends of a hidden relation?"""
+        ends = set(self.ends.findall(subject)) if self.ends else set()
+        return (
+            _found(self.units, subject)
+            or _found(self.units, message)
+            or any((a, b) in self.pairs for a in ends for b in ends if a != b)
+        )
 
 
 def _mentions(names: Collection[str]) -> re.Pattern[str] | None:

@@ -150,6 +150,7 @@ def _summary(part: pd.DataFrame, posterior: float) -> dict[str, float]:
         "median": posterior,
         "mcse": 0.01,
         "ess": 900.0,
+        "ess_tail": 800.0,
         "rhat": 1.0,
     }
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from relcap_models.errors import DataError
+from relcap_models.estimands import item_profiles, reliability, variance_shares
 from relcap_models.report.disclosure import (
     Disclosure,
     apply_disclosure,
@@ -20,6 +21,7 @@ from relcap_models.report.disclosure import (
 )
 from relcap_models.report.disclosure.favourable import favourable_range
 from relcap_models.report.disclosure.headcounts import step_of_shares
+from relcap_models.report.disclosure.messages import scrub_checks
 
 COLUMNS = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
 IDS = {
@@ -315,17 +317,19 @@ def test_two_analyses_of_one_instrument_hide_the_same_rows(world):
 
 def test_study_of_a_handful_hides_everything(build):
     world = build.random(1, build.instrument(("o", 2), ("b", 2)), sizes=[1, 1, 2], p_target=1.0)
-    summary = {
-        "analysis": ["relations"],
-        "dimension": ["o"],
-        "component": ["target"],
-        "quantity": ["share"],
-        "mean": [0.2],
+    columns = {
+        "variance_shares": variance_shares.COLUMNS,
+        "reliability": reliability.COLUMNS,
+        "item_parameters": item_profiles.PARAMETER_COLUMNS,
     }
-    public = apply_disclosure(
-        world.tables | {"variance_shares": pd.DataFrame(summary)}, world.survey, Disclosure()
-    )
-    assert public.pop("variance_shares")["mean"].isna().all()
+    about = {"analysis": "relations", "dimension": "o", "item": "o1"}
+    whole = {name: pd.DataFrame([{c: about.get(c, 0.2) for c in columns[name]}]) for name in columns}
+    public = apply_disclosure(world.tables | whole, world.survey, Disclosure())
+    for name, names in columns.items():
+        labels, figures = names[: names.index("mean")], names[names.index("mean") :]
+        hidden = public.pop(name)
+        assert hidden[figures].isna().all(axis=None), name
+        pd.testing.assert_frame_equal(hidden[labels], whole[name][labels])
     assert all(table["suppressed"].all() for table in public.values())
 
 
@@ -389,6 +393,18 @@ def test_no_check_lets_a_small_number_be_worked_out(world):
     assert np.isnan(public.loc[2, "value"])
     assert "4" not in public.loc[2, "message"]
     assert public.loc[3, "value"] == 9.0
+
+
+def test_a_share_of_everybody_names_nobody_and_stays_whatever_people_are_called():
+    rows = [
+        ("relations", "pareto_k", "respondent 1", 0.04, 0.1, True, "4.0% have a k above 1, worst of all 1."),
+        ("relations", "rhat", "mean of 1", 1.0, 1.01, True, "Of 1, at most 1.01."),
+    ]
+    columns = ["analysis", "check", "subject", "value", "threshold", "passed", "message"]
+    public = scrub_checks(pd.DataFrame(rows, columns=columns), {}, respondents={"1"}, least=5, step=0.0)
+    assert public["value"].isna().tolist() == [False, True]
+    assert public["subject"].tolist() == ["", "a respondent"]
+    assert "worst" not in public.loc[0, "message"]
 
 
 def test_shares_of_everybody_fit_several_numbers_of_people(world):

@@ -1,23 +1,20 @@
-"""The command `relcap`. Thin: every command calls one function of the package and prints what came of it."""
+"""The commands of `relcap`. Thin: each calls one function of the package and prints what came of it."""
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import relcap_models
+from relcap_models.cli.failures import headline, of_the_system
+from relcap_models.cli.instruments import instruments_app
+from relcap_models.cli.printed import display, power_table
 from relcap_models.errors import RelcapError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from relcap_models.schema import Instrument
 
 DONE, CHECKS_FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -40,7 +37,6 @@ app = typer.Typer(
     Exit codes: 0 done, 1 a run failed its checks, 2 the input is wrong, 130 interrupted.
     """,
 )
-instruments_app = typer.Typer()
 app.add_typer(instruments_app, name="instruments")
 
 StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="Study folder, with a study.yaml.")]
@@ -309,36 +305,10 @@ def power(
         typer.echo(line, err=True)
     for key, error in found.failed_fits.items():
         typer.echo(f"NOT FITTED: {key}: {error}", err=True)
-    _print(_power_table(found.table))
+    display(power_table(found.table))
     typer.echo(f"Table and figures: {found.folder.resolve()}")
     if found.failed_fits:
         raise typer.Exit(CHECKS_FAILED)
-
-
-def _power_table(table: pd.DataFrame) -> object:
-    """What is asked first: a row for each analysis and design."""
-    from rich.table import Table
-
-    design = ["units", "respondents", "partners", "waves"]
-    wanted = {
-        ("interval_width", "relation"): "width, relation",
-        ("interval_width", "gap"): "width, gap",
-        ("interval_width", "seen_by_others"): "width, unit",
-        ("interval_width", "own_staff"): "width, unit",
-        ("respondents_for_0.70", "all_relations"): "needed for .70",
-        ("respondents_for_0.70", "units"): "needed for .70",
-    }
-    columns = list(dict.fromkeys(wanted.values()))
-    shown = Table("analysis", *design, box=None, pad_edge=False)
-    for name in columns:
-        shown.add_column(name, justify="right")
-    for key, rows in table.groupby(["analysis", *design], sort=False):
-        cells = dict.fromkeys(columns, "")
-        for row in rows.itertuples():
-            if (row.quantity, row.of) in wanted:
-                cells[wanted[row.quantity, row.of]] = f"{row.value:.2f} ± {2 * row.mc_error:.2f}"
-        shown.add_row(key[0], *(f"{value:g}" for value in key[1:]), *cells.values())
-    return shown
 
 
 @app.command()
@@ -390,87 +360,6 @@ def calibrate(
         raise typer.Exit(CHECKS_FAILED)
 
 
-@instruments_app.callback(invoke_without_command=True)
-def instruments(context: typer.Context) -> None:
-    """The instruments that come with the package.
-
-    \b
-      relcap instruments
-      relcap instruments show relational_capacity --language da
-    """
-    if context.invoked_subcommand is None:
-        list_instruments()
-
-
-@instruments_app.command("list")
-def list_instruments() -> None:
-    """Ids, titles and what they ask about."""
-    from rich.table import Table
-
-    from relcap_models.schema import load_instrument, shipped_instruments
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for column in ("title", "items", "dimensions", "asks about"):
-        table.add_column(column)
-    for name in shipped_instruments():
-        instrument = load_instrument(name)
-        about = instrument.referent.replace("_", " ")
-        title = instrument.title.get("en", name)
-        table.add_row(name, title, str(len(instrument.items)), ", ".join(instrument.dimension_ids), about)
-    _print(table)
-
-
-@instruments_app.command("show")
-def show_instrument(
-    instrument: Annotated[str, typer.Argument(metavar="ID", help="A shipped id, or an instrument file.")],
-    language: Annotated[str | None, typer.Option(metavar="da|nb|en", help="Language of the items.")] = None,
-) -> None:
-    """Items, scale and provenance of an instrument.
-
-    relcap instruments show relational_capacity --language da
-    """
-    from relcap_models.errors import InstrumentError, Problem
-    from relcap_models.schema import load_instrument, suggestion
-
-    shown = load_instrument(instrument)
-    languages = {code for item in shown.items for code in item.text}
-    language = language or shown.original_language
-    if language not in languages:
-        message = f"the instrument '{shown.id}' has no items in '{language}'"
-        remedy = suggestion(language, languages, what="languages")
-        raise InstrumentError(problems=[Problem("--language", message, remedy)])
-    _print(_instrument_table(shown, language))
-
-
-def _instrument_table(shown: Instrument, language: str) -> object:
-    from rich.console import Group
-    from rich.table import Table
-
-    items = Table("item", "dimension", "text", box=None, pad_edge=False)
-    for item in shown.items:
-        items.add_row(
-            item.id, item.dimension, item.text.get(language, "") + (" (reversed)" if item.reversed else "")
-        )
-    scale = shown.scale
-    labels = ", ".join(scale.labels.get(language, ()))
-    return Group(
-        f"{shown.title.get(language, shown.id)} ({shown.id}), asks about {shown.referent.replace('_', ' ')}",
-        f"Scale {scale.minimum} to {scale.maximum}" + (f": {labels}" if labels else ""),
-        items,
-        f"Source: {shown.source}",
-        f"Translation: {shown.translation_status.get(language, 'unknown')}",
-    )
-
-
-def _print(what: object) -> None:
-    from rich.console import Console
-
-    # A pipe has no width; Rich would take 80 columns and fold what a program or a pager could show.
-    width = None if sys.stdout.isatty() else 200
-    Console(highlight=False, markup=False, width=width).print(what)
-
-
 def main() -> None:
     """Run the command line; exits with the package's codes instead of tracebacks."""
     for stream in (sys.stdout, sys.stderr):
@@ -479,40 +368,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except RelcapError as error:
-        typer.echo(f"{_headline(error)}\n{error}", err=True)
+        typer.echo(f"{headline(error)}\n{error}", err=True)
         sys.exit(WRONG_INPUT)
     except OSError as error:
         if error.strerror is None:
             raise
-        typer.echo(_of_the_system(error), err=True)
+        typer.echo(of_the_system(error), err=True)
         sys.exit(WRONG_INPUT)
-
-
-_REMEDIES = {
-    errno.EACCES: "Change its permissions, or give another place",
-    errno.EPERM: "Change its permissions, or give another place",
-    errno.EROFS: "Give a place that can be written to",
-    errno.EEXIST: "A file stands where a folder is needed: give another place, or move it away",
-    errno.ENOTDIR: "A file stands where a folder is needed: give another place, or move it away",
-    errno.EISDIR: "A folder stands where a file is needed: give another place, or move it away",
-    errno.ENAMETOOLONG: "Give a shorter name",
-    errno.ENOENT: "Correct the path",
-    errno.ENOSPC: "Make room, or give a place on another disk",
-}
-
-
-def _of_the_system(error: OSError) -> str:
-    """What the operating system refused, of which file, and what to do."""
-    # Of a move the second name is the place that was asked for, the first a temporary one.
-    path = error.filename2 or error.filename
-    remedy = _REMEDIES.get(error.errno, "Look whether the place can be read and written, or give another")
-    return f"{'' if path is None else f'{path}: '}{error.strerror}. {remedy}."
-
-
-def _headline(error: RelcapError) -> str:
-    count = len(error.problems)
-    return (
-        f"{type(error).__name__}: {count} problem{'s' * (count != 1)}"
-        if count
-        else f"{type(error).__name__}:"
-    )
