@@ -74,10 +74,10 @@ def _organisation(analysis: Analysis, whole: pd.DataFrame) -> Picture:
             panels=[panel],
             axis_label=texts("changes.axis"),
             reference=0.0,
-            label_length=46,
         ),
         alt=" ".join(change_sentences(analysis)),
         caption=texts("changes.caption_organisation", ci=analysis.ci(whole)),
+        narrow=True,
     )
 
 
@@ -94,7 +94,7 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
         rows = units[units["role"] == role].drop_duplicates("unit").set_index("unit").reindex(order)
         frame = rows[["mean", "lower", "upper"]].assign(naive=rows["naive_change"])
         panels.append(Panel(texts(f"roles.{role}"), frame, colour=("accent", "second", "third")[number % 3]))
-    names = [material.unit(u) for u in order]
+    names = [material.label(u) for u in order]
     lead = units[(units["role"] == roles[0]) & units["mean"].notna()]
     return Picture(
         f"change_units_{analysis.slug}",
@@ -105,7 +105,6 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
             panels=panels,
             axis_label=texts("changes.axis"),
             reference=0.0,
-            label_length=30,
         ),
         alt=texts(
             "changes.alt_units",
@@ -114,6 +113,7 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
             total=texts.whole(len(lead)),
         ),
         caption=texts("changes.caption_units", span=_span(analysis, units.iloc[0]), ci=analysis.ci(units)),
+        narrow=True,
     )
 
 

@@ -43,7 +43,7 @@ def profile_section(analysis: Analysis) -> Section:
                 for pair in found
             ]
         )
-        labels = [material.short_relation(*pair) for pair in found]
+        labels = [material.relation_label(*pair) for pair in found]
         limits = colour_limits(analysis, chosen["mean"])
         by_item = grid.mean()
         blocks += [

@@ -50,16 +50,17 @@ def _picture(analysis: Analysis, scores: pd.DataFrame, roles: list[str]) -> Pict
         rows = scores[scores["role"] == role].drop_duplicates("unit").set_index("unit").reindex(order)
         frame = rows[["mean", "lower", "upper"]].assign(naive=rows["naive_mean"])
         panels.append(Panel(texts(f"roles.{role}"), frame, colour=("accent", "second", "third")[number % 3]))
-    names = [material.unit(unit) for unit in order]
+    names = [material.label(unit) for unit in order]
     return Picture(
         f"unit_scores_{analysis.slug}",
         lambda theme: draw_intervals(
-            theme, texts, labels=names, panels=panels, axis_label=texts("units.axis"), label_length=30
+            theme, texts, labels=names, panels=panels, axis_label=texts("units.axis")
         ),
         alt=_finding(analysis, scores[scores["role"] == roles[0]]),
         caption=texts(
             "units.caption", wave=material.wave(str(scores["wave"].iloc[0])), ci=analysis.ci(scores)
         ),
+        narrow=True,
     )
 
 
