@@ -164,6 +164,15 @@ def test_several_analyses_with_odd_ids_get_sections_and_files_of_their_own(tmp_p
     assert {section.subject for section in sections if section.id.startswith("matrix")} == set(ids)
 
 
+def test_what_the_design_allows_is_said_of_every_analysis(tmp_path, write_results):
+    """Both analyses of the invented study have the same messages."""
+    material = _material(write_results(tmp_path, n_units=6))
+    blocks = next(s for s in sections_of(material) if s.id == "methods").blocks
+    leads = [n for n, b in enumerate(blocks) if getattr(b, "text", "") == material.texts("methods.design")]
+    assert len(leads) == 2
+    assert blocks[leads[0] + 1] == blocks[leads[1] + 1]
+
+
 def test_one_wave_and_a_missing_climate_get_a_sentence_each(tmp_path, write_results):
     material = _material(write_results(tmp_path, n_units=6, climate=False))
     words = " ".join(_words(section) for section in sections_of(material))
