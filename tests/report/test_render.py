@@ -138,6 +138,17 @@ def test_the_summary_counts_the_relations_whose_interval_lies_on_one_side(tmp_pa
     assert f"of {below} relations lie wholly below" in _words(summary_section(material))
 
 
+def test_the_summary_gives_a_climate_with_intervals(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=6))
+    scores = pd.read_csv(tmp_path / "public" / "tables" / "unit_scores.csv")
+    shown = scores[(scores["analysis"] == "safety") & (scores["dimension"] == "overall")].dropna(
+        subset="mean"
+    )
+    low = shown.loc[shown["mean"].idxmin()]
+    interval = f"{low['mean']:.2f} ({low['lower']:.2f} to {low['upper']:.2f})"
+    assert f"the units’ scores run from {interval} to" in _words(summary_section(material))
+
+
 @pytest.mark.parametrize(("engine", "warned"), [("nuts", False), ("fast", True)])
 def test_an_approximation_is_called_one_on_top(tmp_path, write_results, engine, warned):
     folder = write_results(tmp_path)
