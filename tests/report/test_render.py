@@ -149,6 +149,53 @@ def test_the_summary_gives_a_climate_with_intervals(tmp_path, write_results):
     assert f"the units’ scores run from {interval} to" in _words(summary_section(material))
 
 
+def test_hidden_items_are_counted_with_the_reason(tmp_path, write_results):
+    folder = write_results(tmp_path, n_units=6, climate=False)
+    path = folder / "public" / "tables" / "item_profiles.csv"
+    table = pd.read_csv(path)
+    table.loc[table["item"] == "RC2", ["mean", "sd", "lower", "upper", "naive_mean"]] = None
+    table.to_csv(path, index=False)
+    material = _material(folder)
+    section = next(s for s in sections_of(material) if s.id == "profiles-1")
+    rows = next(block for block in section.blocks if isinstance(block, Table)).rows
+    hidden = sum(row[3].text == "–" for row in rows)
+    assert hidden >= len(rows) / 6
+    assert f"{hidden} of the {len(rows)} item scores of these relations are hidden" in _words(section)
+    assert "fewer than 5 respondents answered" in _words(section)
+
+
+def test_figures_of_one_unit_and_one_relation_speak_in_the_singular(tmp_path, write_results):
+    folder = write_results(tmp_path, n_units=6, n_waves=2, climate=False)
+    tables = {path.stem: pd.read_csv(path) for path in (folder / "public" / "tables").glob("*.csv")}
+    scores = tables["relation_scores"]
+    first = scores[scores["mean"].notna()].iloc[0]
+    one = {name: first[name] for name in ("rater_unit", "target_unit")}
+    for name in ("relation_scores", "item_profiles"):
+        tables[name] = tables[name][(tables[name][list(one)] == pd.Series(one)).all(axis=1)]
+    tables["relation_scores"] = tables["relation_scores"].assign(
+        prob_lowest_k=None, prob_highest_k=None, k=None
+    )
+    gaps = tables["perception_gaps"]
+    pair = gaps[gaps["mean"].notna()].iloc[0]
+    tables["perception_gaps"] = gaps[(gaps["unit_a"] == pair["unit_a"]) & (gaps["unit_b"] == pair["unit_b"])]
+    units = tables["unit_scores"]
+    unit = units[units["mean"].notna() & (units["role"] == "within_unit")]["unit"].iloc[0]
+    hidden = (units["unit"] == unit) & (units["role"] != "within_unit")
+    units.loc[hidden, ["mean", "lower", "upper", "naive_mean"]] = None
+    tables["unit_scores"] = units[units["unit"] == unit]
+    for name, table in tables.items():
+        table.to_csv(folder / "public" / "tables" / f"{name}.csv", index=False)
+    sections = sections_of(_material(folder))
+    alt = {b.name: b.alt for section in sections for b in section.blocks if isinstance(b, Picture)}
+    assert alt["network_map_1-relations"].startswith(
+        "Network map of 2 units and 1 relation. The one relation"
+    )
+    assert alt["unit_scores_1-relations"].startswith("Within the unit: score of the one unit shown, ")
+    assert alt["perception_gaps_1-relations"].startswith("The one pair of units that is shown, ")
+    assert alt["item_profiles_1-relations"].startswith("Item scores of one relation. ")
+    assert not re.search(r"\b[01] (relations|units|pairs)\b|the other 1", " ".join(alt.values()))
+
+
 @pytest.mark.parametrize(("engine", "warned"), [("nuts", False), ("fast", True)])
 def test_an_approximation_is_called_one_on_top(tmp_path, write_results, engine, warned):
     folder = write_results(tmp_path)

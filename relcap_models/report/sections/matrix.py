@@ -96,11 +96,13 @@ def network_section(analysis: Analysis) -> Section:
         Picture(
             f"network_map_{analysis.slug}",
             lambda theme: draw_network(theme, texts, relations, groups=groups, names=names, limits=limits),
-            alt=texts(
+            alt=texts.count(
                 "network.alt",
+                len(relations),
                 units=texts.whole(len(units)),
-                relations=texts.whole(len(relations)),
-                finding=" ".join(extreme_sentences(analysis, scores)),
+                finding=" ".join(
+                    extreme_sentences(analysis, scores) or level_sentences(analysis, scores)[:1]
+                ),
             ),
             caption=" ".join(
                 [

@@ -65,7 +65,7 @@ def _picture(
     for side, rows, colour in (("lowest", lowest, "low"), ("highest", highest, "high")):
         panels.append(
             Panel(
-                texts(f"relations.{side}", n=texts.whole(len(rows))),
+                texts.count(f"relations.{side}", len(rows)),
                 rows[["mean", "lower", "upper"]].assign(naive=rows["naive_mean"]),
                 colour=colour,
                 notes=[texts.probability(p) for p in rows[f"prob_{side}_k"]],

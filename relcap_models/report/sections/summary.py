@@ -141,8 +141,8 @@ def gap_sentences(analysis: Analysis) -> list[str]:
         "gap": difference_with_interval(texts, first),
         "p": texts.p(first["prob_gap_above_delta"]),
     }
-    if sure.empty:
-        return [texts("summary.gaps.none", **values)]
+    if len(known) == 1 or sure.empty:
+        return [texts(f"summary.gaps.{'only' if len(known) == 1 else 'none'}", **values)]
     return [texts.count("summary.gaps", len(sure), **values)]
 
 
