@@ -120,6 +120,9 @@ def test_the_report_speaks_the_language_of_the_study(tmp_path, write_results, la
     assert not re.search(r"\d\.\d", re.sub(r"Gin|\d{4}", "", _words(summary_section(material))))
     for key in ("matrix.title", "gaps.how", "privacy.complementary", "variance.how", "not_done.validity"):
         assert english(key, delta="0.50") not in words
+    methods = next(section for section in sections_of(material) if section.id == "methods")
+    options = {term: meaning for b in methods.blocks if b.kind == "definitions" for term, meaning in b.pairs}
+    assert options[material.texts("options.family")] == "kumulativ"
     for sentence in ("largest R-hat", "half-normal", "rests on 120 pairs"):
         assert sentence not in words
 

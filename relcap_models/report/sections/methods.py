@@ -81,7 +81,10 @@ def _about(analysis: Analysis) -> list[Block]:
         if declared.get(name) is not None
     ]
     options = [
-        (texts.known(f"options.{name}", name), _written(value))
+        (
+            texts.known(f"options.{name}", name),
+            texts.known(f"options.values.{value}", _written(value)),
+        )
         for name, value in model.items()
         if name != "priors"
     ]
