@@ -21,7 +21,8 @@ _PERCENT = {"en": "%", "da": "\u00a0%", "nb": "\u00a0%"}
 class Message(str):
     """A sentence that can be told in every language: a string in English, with its key in the texts.
 
-    Values are numbers, names, lists of them, or messages. A key with `.one` and `.other` goes by `n`.
+    Values are numbers, names, texts of an instrument (language to text), lists of them, or messages. A key
+    with `.one` and `.other` goes by `n`.
     """
 
     key: str
@@ -82,6 +83,8 @@ class Texts:
         return self.strings[key].format_map({name: self._filled(value) for name, value in values.items()})
 
     def _filled(self, value: Any) -> Any:
+        if isinstance(value, Mapping) and "key" not in value:
+            return self.of(value)
         if isinstance(value, Message | Mapping | str):
             return self.say(value)
         if isinstance(value, list | tuple):

@@ -100,4 +100,12 @@ def test_names_in_a_message_are_neither_read_as_keys_nor_filled():
     assert "{n} og design.one_wave" in load_texts("nb").say(message)
 
 
+def test_what_an_instrument_calls_a_dimension_follows_the_language():
+    title = {"da": "Adfærd", "en": "Behaviour"}
+    message = Message("design.score_on", score=Message("design.score_unit"), dimension=title)
+    assert message.endswith("(Behaviour)")
+    assert load_texts("da").say(message.as_json()).endswith("(Adfærd)")
+    assert load_texts("nb").say(message).endswith("(Behaviour)")
+
+
 _EXPECTED = {"reliability": 0.707, "sd": 0.2, "needed": Message("design.respondents", n=1)}

@@ -170,7 +170,8 @@ def _precision(frame: Frame, counts: Counts, precision: tuple[Precision, ...], *
     cell = "relation" if frame.n_relations else "unit"
     score = Message(f"design.score_{cell}")
     if len(precision) > 1:
-        score = Message("design.score_on", score=score, dimension=worst.dimension)
+        title = frame.dimension_titles[frame.dimensions.index(worst.dimension)]
+        score = Message("design.score_on", score=score, dimension=title)
     expected = {"score": score, "reliability": worst.reliability, "sd": worst.sd_points}
     if np.isnan(worst.respondents_for_70):
         return Message(f"design.precision_{cell}_by_one", **expected)

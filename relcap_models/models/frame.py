@@ -11,7 +11,7 @@ import pandas as pd
 from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
 from relcap_models.models.covariates import covariate_columns
-from relcap_models.schema.instrument import Instrument
+from relcap_models.schema.instrument import Instrument, Text
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,11 @@ class Frame:
     @property
     def dimensions(self) -> tuple[str, ...]:
         return self.instrument.dimension_ids
+
+    @property
+    def dimension_titles(self) -> tuple[Text, ...]:
+        """What a reader calls each dimension, by language."""
+        return tuple(d.title or {"en": d.id} for d in self.instrument.dimensions)
 
     @cached_property
     def own(self) -> np.ndarray:

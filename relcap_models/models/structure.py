@@ -10,6 +10,7 @@ import numpy as np
 
 from relcap_models.language import Message
 from relcap_models.models.frame import Frame
+from relcap_models.schema.instrument import Text
 
 Role = Literal["perceiver", "target", "self"]
 
@@ -128,7 +129,7 @@ def find_structure(frame: Frame) -> Structure:
             left_out += _relation_in_an_end(frame, relation_is, reciprocal=reciprocal)
             reciprocal = False
             if single_answer:
-                left_out.append(_rests_on_prior(frame.dimensions, relation_is[0]))
+                left_out.append(_rests_on_prior(frame.dimension_titles, relation_is[0]))
         elif single_answer and n_waves > 1:
             relation = "stable"
             left_out.append(Message("design.left_out.changes"))
@@ -156,7 +157,7 @@ def find_structure(frame: Frame) -> Structure:
 
 def _one_item(frame: Frame, n_items: np.ndarray, effects: dict[str, np.ndarray]) -> list[Message]:
     """Of dimensions with one item among others: the residual is one with the effect that each rating has."""
-    alone = [dimension for dimension, n in zip(frame.dimensions, n_items) if n == 1]
+    alone = [title for title, n in zip(frame.dimension_titles, n_items) if n == 1]
     if not alone:
         return []
     each = np.arange(frame.n_ratings)
@@ -164,7 +165,7 @@ def _one_item(frame: Frame, n_items: np.ndarray, effects: dict[str, np.ndarray])
     return [_rests_on_prior(alone, name)]
 
 
-def _rests_on_prior(dimensions: Sequence[str], effect: str) -> Message:
+def _rests_on_prior(dimensions: Sequence[Text], effect: str) -> Message:
     """Of dimensions in which an effect and the residual are one."""
     return Message(
         "design.one_item",

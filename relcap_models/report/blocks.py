@@ -33,7 +33,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: drawn once for light and once for dark paper.
+    """A figure: drawn once for light and once for dark paper; a `narrow` one both times for a phone, too.
 
     `name` is the file name of the PNG without ending; `alt` states the finding, `caption` how to read it.
     """
@@ -42,6 +42,7 @@ class Picture:
     draw: Callable[[Theme], Figure]
     alt: str
     caption: str
+    narrow: bool = False
     kind: Literal["picture"] = "picture"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,11 @@ from typing import Any
 import pandas as pd
 
 from relcap_models.language import Texts
+from relcap_models.report.figures.names import drawable, unit_labels
 from relcap_models.report.results import Results
+
+_LABEL = 26
+"""Letters of a unit's name in a figure: two of them, and the figure, fit the width of the text."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,17 @@ class Material:
     def relation(self, rater_unit: str, target_unit: str) -> str:
         return f"{self.unit(rater_unit)} → {self.unit(target_unit)}"
 
-    def short_relation(self, rater_unit: str, target_unit: str, *, sign: str = "→") -> str:
-        """A pair for a figure: both names cut, so that a long first one does not hide the second."""
-        return f"{short(self.unit(rater_unit), 25)} {sign} {short(self.unit(target_unit), 25)}"
+    @cached_property
+    def _labels(self) -> Mapping[str, str]:
+        return unit_labels(self._unit_names, _LABEL)
+
+    def label(self, unit_id: str) -> str:
+        """The unit's name for a figure."""
+        return self._labels.get(unit_id) or drawable(unit_id, _LABEL)
+
+    def relation_label(self, rater_unit: str, target_unit: str, *, sign: str = "→") -> str:
+        """A pair for a figure; a narrow one breaks the line."""
+        return f"{self.label(rater_unit)} {sign}\n{self.label(target_unit)}"
 
     def district(self, unit_id: str) -> str:
         return str(self.units.get(unit_id, {}).get("district") or "")
@@ -193,10 +204,3 @@ class Analysis:
         probs = frame["ci_prob"].dropna()
         fallback = self.material.context.get("report", {}).get("ci_prob", 0.9)
         return self.material.texts.percent(float(probs.iloc[0]) if len(probs) else float(fallback))
-
-
-def short(name: str, length: int) -> str:
-    """A name that fits a figure: on one line, cut with an ellipsis. The tables hold it in full."""
-    kept = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in name)
-    name = " ".join(kept.split())
-    return name if len(name) <= length else name[: length - 1].rstrip() + "…"

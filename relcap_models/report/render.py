@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,12 +24,13 @@ _GROUPS = ("results", "climate", "quality", "method")
 
 @dataclass(frozen=True)
 class Images:
-    """A figure on light and on dark paper, as data URIs, with its size in screen pixels."""
+    """A figure on light and on dark paper, as data URIs, with its size in screen pixels; and for a phone."""
 
     light: str
     dark: str
     width: int
     height: int
+    narrow: Images | None = None
 
 
 def render_report(results: Path) -> Path:
@@ -69,16 +70,23 @@ def render_report(results: Path) -> Path:
 
 
 def _draw(sections: tuple[Section, ...]) -> tuple[dict[str, Images], dict[str, bytes]]:
-    from relcap_models.report.figures.theme import DARK, LIGHT, png, screen_size
-
     images, content = {}, {}
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Picture):
-                light, dark = png(block.draw, LIGHT), png(block.draw, DARK)
-                images[block.name] = Images(_data_uri(light), _data_uri(dark), *screen_size(light))
+                light, images[block.name] = _drawn(block, narrow=False)
+                if block.narrow:
+                    _, narrow = _drawn(block, narrow=True)
+                    images[block.name] = replace(images[block.name], narrow=narrow)
                 content[f"{block.name}.png"] = light
     return images, content
+
+
+def _drawn(picture: Picture, *, narrow: bool) -> tuple[bytes, Images]:
+    from relcap_models.report.figures.theme import DARK, LIGHT, png, screen_size
+
+    light, dark = (png(picture.draw, replace(theme, narrow=narrow)) for theme in (LIGHT, DARK))
+    return light, Images(_data_uri(light), _data_uri(dark), *screen_size(light))
 
 
 def _data_uri(image: bytes) -> str:

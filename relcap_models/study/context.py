@@ -136,6 +136,6 @@ def _not_done(study: Study, survey: Survey) -> list[Message]:
         if len(table):
             found.append(Message(f"not_done.{what}"))
     used = {analysis.instrument for analysis in study.config.analyses}
-    if unused := [name for name in study.instruments if name not in used]:
+    if unused := [i.title or i.id for name, i in study.instruments.items() if name not in used]:
         found.append(Message("not_done.unused", instruments=unused))
     return found

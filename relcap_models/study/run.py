@@ -23,7 +23,7 @@ from relcap_models.study.config import Analysis
 from relcap_models.study.context import analysis_context, report_context
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
 from relcap_models.study.read import Study, read_study
-from relcap_models.study.tables import stack_tables, write_tables
+from relcap_models.study.tables import named_units, stack_tables, write_tables
 
 STAGES = ("study", "tables", "design", "fit", "disclosure", "report", "manifest")
 
@@ -115,7 +115,8 @@ def _run(
             write_tables(uncontrolled, work / "restricted" / "tables")
         with log.stage("disclosure"):
             public = apply_disclosure(uncontrolled, material.survey, study.config.disclosure)
-            write_tables(public, work / "public" / "tables")
+            named = named_units(public, material.survey.units)
+            write_tables({**public, "units": named}, work / "public" / "tables")
         result = RunResult(out, uncontrolled["checks"])
         with log.stage("report"):
             simulated = is_simulated(study, material)

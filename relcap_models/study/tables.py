@@ -10,6 +10,7 @@ import pandas as pd
 
 from relcap_models.report.disclosure import safe_csv
 
+_UNITS = ("unit", "unit_a", "unit_b", "rater_unit", "target_unit")
 _DIGITS = 7
 """Significant digits: well below Monte Carlo error, and figures stay readable."""
 
@@ -28,6 +29,13 @@ def stack_tables(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.Da
         for name, table in tables.items():
             collected.setdefault(name, []).append(table)
     return {name: pd.concat(frames, ignore_index=True) for name, frames in collected.items()}
+
+
+def named_units(public: Mapping[str, pd.DataFrame], units: pd.DataFrame) -> pd.DataFrame:
+    """`unit_id, name` of the units in public tables: these have ids, the report has names."""
+    columns = [table[name] for table in public.values() for name in _UNITS if name in table]
+    found = set().union(*(column.dropna().astype(str) for column in columns))
+    return units.loc[units["unit_id"].astype(str).isin(found), ["unit_id", "name"]].reset_index(drop=True)
 
 
 def _as_written(values: pd.Series) -> pd.Series:

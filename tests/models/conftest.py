@@ -36,7 +36,9 @@ def make_instrument(
             "id": "scale",
             "title": english,
             "referent": "target_unit",
-            "dimensions": [{"id": d, "title": english} for d in dict.fromkeys(d for _, d, _ in items)],
+            "dimensions": [
+                {"id": d, "title": {"en": d.upper()}} for d in dict.fromkeys(d for _, d, _ in items)
+            ],
             "items": [
                 {
                     "id": name,

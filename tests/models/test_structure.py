@@ -61,7 +61,7 @@ def test_relation_and_residual_are_one_where_a_relation_has_one_answer(case_name
 
 def test_a_dimension_of_one_item_leaves_the_others_their_rating_effects_and_is_told(case_named):
     left_out = case_named("dimensions of one and three items").structure.left_out
-    assert any("Dimension a has one item: its rating variance" in sentence for sentence in left_out)
+    assert any("Dimension A has one item: its rating variance" in sentence for sentence in left_out)
     told = [m.key for name in ("binary items", "residual") for m in case_named(name).structure.left_out]
     assert "design.one_item" not in told
 
@@ -78,7 +78,7 @@ def test_where_a_rating_is_its_relation_a_dimension_of_one_item_is_told_of_the_r
     ratings = [("w1", u, u, t) for u in "pqrs" for t in "pqrs" if t != u]
     model = Relation(instrument="scale")
     left_out = model.structure(model.frame(survey_of(ratings, ONE_AND_THREE))).left_out
-    assert any("Dimension a has one item: its relation variance" in sentence for sentence in left_out)
+    assert any("Dimension A has one item: its relation variance" in sentence for sentence in left_out)
 
 
 ONE_PARTNER = {

@@ -84,6 +84,15 @@ def test_a_phone_scrolls_no_page_sideways(visit, javascript):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_phone_shows_interval_figures_whole(visit):
+    page = visit(width=390)
+    figures = page.locator("figure.phone img")
+    assert figures.count() > 4
+    assert all(box["x"] + box["width"] <= 390 for box in (image.bounding_box() for image in figures.all()))
+    # Not shrunk until nothing can be read: narrower than the wide figure from the start.
+    assert page.eval_on_selector_all("figure.phone img", "images => images.every(i => i.naturalWidth < 600)")
+
+
 def test_dark_paper_is_dark(visit):
     colours = [
         visit(scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from relcap_models.language import load_texts
 from relcap_models.report.assembly import sections_of
 from relcap_models.report.blocks import Picture
+from relcap_models.report.figures.names import drawable, unit_labels
 from relcap_models.report.figures.network_map import circle_positions
-from relcap_models.report.figures.theme import DARK, LIGHT, dark_text_on, drawable, png, screen_size
-from relcap_models.report.material import Material, short
+from relcap_models.report.figures.theme import DARK, LIGHT, dark_text_on, png, screen_size
+from relcap_models.report.material import Material
 from relcap_models.report.results import read_results
 
 
@@ -27,9 +29,23 @@ def test_names_lose_only_what_the_font_cannot_draw():
     assert drawable("line\nbreak\tand\u200bzero", 40) == "line break and zero"
 
 
-def test_long_names_are_cut_with_an_ellipsis():
-    assert short("abcdefghij", 10) == "abcdefghij"
-    assert short("abcdefghijk", 10) == "abcdefghi…"
+def test_long_names_are_cut_in_the_middle():
+    assert drawable("abcdefghij", 10) == "abcdefghij"
+    assert drawable("abcdefghijk", 10) == "abcde…hijk"
+
+
+def test_units_whose_cut_names_look_alike_have_their_id_behind():
+    long = "Socialrådgiverne i {}, Børn og Unge"
+    names = {
+        "u1": long.format("Nord"),
+        "u2": long.format("Vest"),
+        "u3": long.format("midten og syd, Familie"),
+    }
+    labels = unit_labels(names, 20)
+    assert len(set(labels.values())) == 3
+    assert labels["u1"] == "Socialr…og Unge (u1)"
+    assert all(len(label) <= 20 for label in labels.values())
+    assert unit_labels({"a": "Team 👩", "b": "Team 👨"}, 20) == {"a": "Team (a)", "b": "Team (b)"}
 
 
 def test_districts_stand_apart_on_the_circle():
@@ -56,6 +72,16 @@ def test_sixty_units_fit_the_text_column(large_pictures, name):
     width, height = screen_size(png(large_pictures[name].draw, LIGHT))
     assert 700 < width < 1000
     assert height < 1400
+
+
+def test_interval_figures_fit_a_phone_with_every_row_as_tall_as_its_label(large_pictures):
+    phone = replace(LIGHT, narrow=True)
+    pictures = {name: picture for name, picture in large_pictures.items() if picture.narrow}
+    kinds = {name.partition("_1-")[0] for name in pictures}
+    assert kinds == {"unit_scores", "relation_scores", "perception_gaps", "variance_shares"}
+    width, height = screen_size(png(pictures["unit_scores_1-relations"].draw, phone))
+    assert width <= 325
+    assert height > 3 * 60 * 30
 
 
 def test_light_and_dark_paper_differ_and_keep_their_exact_colour(large_pictures):

@@ -120,6 +120,9 @@ def test_the_report_speaks_the_language_of_the_study(tmp_path, write_results, la
     assert not re.search(r"\d\.\d", re.sub(r"Gin|\d{4}", "", _words(summary_section(material))))
     for key in ("matrix.title", "gaps.how", "privacy.complementary", "variance.how", "not_done.validity"):
         assert english(key, delta="0.50") not in words
+    methods = next(section for section in sections_of(material) if section.id == "methods")
+    options = {term: meaning for b in methods.blocks if b.kind == "definitions" for term, meaning in b.pairs}
+    assert options[material.texts("options.family")] == "kumulativ"
     for sentence in ("largest R-hat", "half-normal", "rests on 120 pairs"):
         assert sentence not in words
 
@@ -136,6 +139,64 @@ def test_the_summary_counts_the_relations_whose_interval_lies_on_one_side(tmp_pa
     shown = scores[(scores["dimension"] == "overall") & scores["mean"].notna()]
     below = int((shown["upper"] < shown["mean"].median()).sum())
     assert f"of {below} relations lie wholly below" in _words(summary_section(material))
+
+
+def test_the_summary_gives_a_climate_with_intervals(tmp_path, write_results):
+    material = _material(write_results(tmp_path, n_units=6))
+    scores = pd.read_csv(tmp_path / "public" / "tables" / "unit_scores.csv")
+    shown = scores[(scores["analysis"] == "safety") & (scores["dimension"] == "overall")].dropna(
+        subset="mean"
+    )
+    low = shown.loc[shown["mean"].idxmin()]
+    interval = f"{low['mean']:.2f} ({low['lower']:.2f} to {low['upper']:.2f})"
+    assert f"the units’ scores run from {interval} to" in _words(summary_section(material))
+
+
+def test_hidden_items_are_counted_with_the_reason(tmp_path, write_results):
+    folder = write_results(tmp_path, n_units=6, climate=False)
+    path = folder / "public" / "tables" / "item_profiles.csv"
+    table = pd.read_csv(path)
+    table.loc[table["item"] == "RC2", ["mean", "sd", "lower", "upper", "naive_mean"]] = None
+    table.to_csv(path, index=False)
+    material = _material(folder)
+    section = next(s for s in sections_of(material) if s.id == "profiles-1")
+    rows = next(block for block in section.blocks if isinstance(block, Table)).rows
+    hidden = sum(row[3].text == "–" for row in rows)
+    assert hidden >= len(rows) / 6
+    assert f"{hidden} of the {len(rows)} item scores of these relations are hidden" in _words(section)
+    assert "fewer than 5 respondents answered" in _words(section)
+
+
+def test_figures_of_one_unit_and_one_relation_speak_in_the_singular(tmp_path, write_results):
+    folder = write_results(tmp_path, n_units=6, n_waves=2, climate=False)
+    tables = {path.stem: pd.read_csv(path) for path in (folder / "public" / "tables").glob("*.csv")}
+    scores = tables["relation_scores"]
+    first = scores[scores["mean"].notna()].iloc[0]
+    one = {name: first[name] for name in ("rater_unit", "target_unit")}
+    for name in ("relation_scores", "item_profiles"):
+        tables[name] = tables[name][(tables[name][list(one)] == pd.Series(one)).all(axis=1)]
+    tables["relation_scores"] = tables["relation_scores"].assign(
+        prob_lowest_k=None, prob_highest_k=None, k=None
+    )
+    gaps = tables["perception_gaps"]
+    pair = gaps[gaps["mean"].notna()].iloc[0]
+    tables["perception_gaps"] = gaps[(gaps["unit_a"] == pair["unit_a"]) & (gaps["unit_b"] == pair["unit_b"])]
+    units = tables["unit_scores"]
+    unit = units[units["mean"].notna() & (units["role"] == "within_unit")]["unit"].iloc[0]
+    hidden = (units["unit"] == unit) & (units["role"] != "within_unit")
+    units.loc[hidden, ["mean", "lower", "upper", "naive_mean"]] = None
+    tables["unit_scores"] = units[units["unit"] == unit]
+    for name, table in tables.items():
+        table.to_csv(folder / "public" / "tables" / f"{name}.csv", index=False)
+    sections = sections_of(_material(folder))
+    alt = {b.name: b.alt for section in sections for b in section.blocks if isinstance(b, Picture)}
+    assert alt["network_map_1-relations"].startswith(
+        "Network map of 2 units and 1 relation. The one relation"
+    )
+    assert alt["unit_scores_1-relations"].startswith("Within the unit: score of the one unit shown, ")
+    assert alt["perception_gaps_1-relations"].startswith("The one pair of units that is shown, ")
+    assert alt["item_profiles_1-relations"].startswith("Item scores of one relation. ")
+    assert not re.search(r"\b[01] (relations|units|pairs)\b|the other 1", " ".join(alt.values()))
 
 
 @pytest.mark.parametrize(("engine", "warned"), [("nuts", False), ("fast", True)])
@@ -162,6 +223,15 @@ def test_several_analyses_with_odd_ids_get_sections_and_files_of_their_own(tmp_p
     assert all(re.fullmatch(r"[a-z0-9_-]+", name) for name in names)
     assert len({section.id for section in sections}) == len(sections)
     assert {section.subject for section in sections if section.id.startswith("matrix")} == set(ids)
+
+
+def test_what_the_design_allows_is_said_of_every_analysis(tmp_path, write_results):
+    """Both analyses of the invented study have the same messages."""
+    material = _material(write_results(tmp_path, n_units=6))
+    blocks = next(s for s in sections_of(material) if s.id == "methods").blocks
+    leads = [n for n, b in enumerate(blocks) if getattr(b, "text", "") == material.texts("methods.design")]
+    assert len(leads) == 2
+    assert blocks[leads[0] + 1] == blocks[leads[1] + 1]
 
 
 def test_one_wave_and_a_missing_climate_get_a_sentence_each(tmp_path, write_results):

@@ -99,6 +99,7 @@ def test_a_results_folder_holds_what_the_contract_says(study_folder, sampling):
         "manifest.json",
         "public/report.html",
         "public/tables/checks.csv",
+        "public/tables/units.csv",
         "public/tables/variance_shares.csv",
         "restricted/README.txt",
         "restricted/context.json",

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from relcap_models.study.tables import stack_tables, write_tables
+from relcap_models.study.tables import named_units, stack_tables, write_tables
 
 
 def test_tables_are_utf8_without_mark_with_comma_point_and_words_for_flags(tmp_path):
@@ -23,3 +23,13 @@ def test_tables_of_several_analyses_stand_below_one_another():
     stacked = stack_tables(parts)
     assert list(stacked["a"]["x"]) == [1, 2]
     assert list(stacked["b"]["y"]) == [3]
+
+
+def test_only_units_of_public_tables_are_named():
+    units = pd.DataFrame({"unit_id": list("abcd"), "name": ["Ann", "Bo", "Cy", "Di"], "size": 9})
+    public = {
+        "changes": pd.DataFrame({"rater_unit": ["", None], "target_unit": ["", "c"]}),
+        "unit_scores": pd.DataFrame({"unit": pd.Categorical(["b"], ["a", "b"]), "mean": [None]}),
+        "checks": pd.DataFrame({"subject": ["d"]}),
+    }
+    assert named_units(public, units).to_dict("list") == {"unit_id": ["b", "c"], "name": ["Bo", "Cy"]}

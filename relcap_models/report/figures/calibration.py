@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from relcap_models.inference.calibration import Curve
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable
+from relcap_models.report.figures.names import drawable
+from relcap_models.report.figures.theme import FULL_WIDTH, Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

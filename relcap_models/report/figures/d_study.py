@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from relcap_models.language import Texts
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable, format_axis
+from relcap_models.report.figures.names import drawable
+from relcap_models.report.figures.theme import FULL_WIDTH, Theme, format_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

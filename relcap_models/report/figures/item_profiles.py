@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.language import Texts
+from relcap_models.report.figures.names import drawable
 from relcap_models.report.figures.theme import (
     FULL_WIDTH,
     Theme,
     dark_text_on,
-    drawable,
     format_axis,
     score_colours,
 )
@@ -51,7 +51,7 @@ def draw_item_profiles(
             text = "×" if hidden[row, column] else texts.number(value, 1)
             ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color=colour)
     ax.set_xticks(range(n_items), [drawable(str(item), 10) for item in scores.columns])
-    ax.set_yticks(range(n_rows), [drawable(label, 54) for label in labels])
+    ax.set_yticks(range(n_rows), [drawable(label, 60) for label in labels])
     ax.set_xticks(np.arange(n_items + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(n_rows + 1) - 0.5, minor=True)
     ax.grid(which="minor", color=theme.paper, linewidth=1.5)

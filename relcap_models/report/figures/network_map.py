@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.language import Texts
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable, format_axis, score_colours
+from relcap_models.report.figures.names import drawable
+from relcap_models.report.figures.theme import FULL_WIDTH, Theme, format_axis, score_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def draw_network(
     relations : `rater_unit, target_unit, mean, asynchronous, chosen, stands_out`; in large maps only those
         chosen are coloured; those that stand out are wide
     groups : district to its units, in the order of the circle
-    names : unit id to what is written
+    names : unit id to its label
     small_multiples : one small circle per district with the relations inside it
     """
     from matplotlib.cm import ScalarMappable
@@ -122,7 +123,7 @@ def _draw_circle(
     level = len(places) <= _ALL_UP_TO
     for unit, place in places.items():
         ax.plot(*place, "o", markersize=4 * thin + 1, color=theme.ink, zorder=5)
-        _name_unit(ax, drawable(names[unit], 24), place, size=size, level=level)
+        _name_unit(ax, names[unit], place, size=size, level=level)
     if len(groups) > 1:
         _name_districts(ax, theme, groups, places)
     ax.set_xlim(*((-1.75, 1.75) if level else (-1.55, 1.55)))

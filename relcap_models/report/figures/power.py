@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from relcap_models.report.figures.theme import FULL_WIDTH, Theme, drawable
+from relcap_models.report.figures.names import drawable
+from relcap_models.report.figures.theme import FULL_WIDTH, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,6 @@ from relcap_models.report.figures.theme import (
     FULL_WIDTH,
     Theme,
     dark_text_on,
-    drawable,
     format_axis,
     score_colours,
 )
@@ -43,7 +42,7 @@ def draw_relation_matrix(
     Parameters
     ----------
     cells : `rater_unit, target_unit, mean, lower, upper, suppressed`; rows with equal units are the diagonal
-    units, names : ids in the order of rows and columns, and what to write
+    units, names : ids in the order of rows and columns, and their labels
     breaks : positions where a new district begins
     limits : ends of the colour bar, in points of the response scale
     """
@@ -60,9 +59,8 @@ def draw_relation_matrix(
     widths = shown["upper"] - shown["lower"]
     _draw_cells(ax, theme, texts, frame, shown, _sides(widths, widths), limits, write=small)
     size = 8 if small else max(4.6, min(7.5, 390 / n))
-    drawn = [drawable(name, 26 if small else 22) for name in names]
-    ax.set_xticks(range(n), drawn, rotation=90, fontsize=size, color=theme.ink)
-    ax.set_yticks(range(n), drawn, fontsize=size)
+    ax.set_xticks(range(n), names, rotation=90, fontsize=size, color=theme.ink)
+    ax.set_yticks(range(n), names, fontsize=size)
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
     ax.set_xlabel(texts("matrix.targets"), labelpad=8)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from relcap_models.language import Texts
-from relcap_models.report.material import short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +22,8 @@ _MARGIN = 6
 _SCORE_COLOURS = 80
 FULL_WIDTH = 9.4
 """Inches: the width of the text column (about 100 screen pixels an inch)."""
+NARROW_WIDTH = 3.2
+"""The same on a phone of 390 pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Theme:
     low: str
     high: str
     ramp: tuple[float, float]
+    narrow: bool = False
+    """For a phone. Only figures that have such a form look at it."""
 
 
 LIGHT = Theme(
@@ -86,19 +88,6 @@ def score_colours(theme: Theme) -> Colormap:
     first, last = theme.ramp
     viridis = matplotlib.colormaps["viridis"]
     return ListedColormap([viridis(first + (last - first) * i / (n - 1)) for i in range(n)])
-
-
-def drawable(name: str, length: int) -> str:
-    """`name` shortened, without what the figures' font cannot draw (emoji, some scripts)."""
-    kept = "".join(character if _in_font(character) or character.isspace() else " " for character in name)
-    return short(kept, length) or "□"
-
-
-@cache
-def _in_font(character: str) -> bool:
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    return get_font(findfont(FontProperties(family="DejaVu Sans"))).get_char_index(ord(character)) != 0
 
 
 def format_axis(axis: Axis, texts: Texts, *, share: bool = False) -> None:

@@ -7,9 +7,15 @@ import pandas as pd
 from relcap_models.report.blocks import Block, Column, Paragraph, Picture, Section, Table
 from relcap_models.report.figures.intervals import Panel, draw_intervals
 from relcap_models.report.material import Analysis
-from relcap_models.report.sections.cells import interval_cell, number_cell, probability_cell, text_cell
+from relcap_models.report.sections.cells import (
+    difference_with_interval,
+    interval_cell,
+    number_cell,
+    probability_cell,
+    text_cell,
+)
 from relcap_models.report.sections.summary import change_sentences
-from relcap_models.report.sections.unit_scores import ROLES
+from relcap_models.report.sections.unit_scores import ROLES, first_role
 
 _CERTAIN = 0.95
 
@@ -74,10 +80,10 @@ def _organisation(analysis: Analysis, whole: pd.DataFrame) -> Picture:
             panels=[panel],
             axis_label=texts("changes.axis"),
             reference=0.0,
-            label_length=46,
         ),
         alt=" ".join(change_sentences(analysis)),
         caption=texts("changes.caption_organisation", ci=analysis.ci(whole)),
+        narrow=True,
     )
 
 
@@ -94,8 +100,8 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
         rows = units[units["role"] == role].drop_duplicates("unit").set_index("unit").reindex(order)
         frame = rows[["mean", "lower", "upper"]].assign(naive=rows["naive_change"])
         panels.append(Panel(texts(f"roles.{role}"), frame, colour=("accent", "second", "third")[number % 3]))
-    names = [material.unit(u) for u in order]
-    lead = units[(units["role"] == roles[0]) & units["mean"].notna()]
+    names = [material.label(u) for u in order]
+    role, lead = first_role(units)
     return Picture(
         f"change_units_{analysis.slug}",
         lambda theme: draw_intervals(
@@ -105,15 +111,18 @@ def _units(analysis: Analysis, units: pd.DataFrame) -> Picture:
             panels=panels,
             axis_label=texts("changes.axis"),
             reference=0.0,
-            label_length=30,
         ),
-        alt=texts(
+        alt=texts.count(
             "changes.alt_units",
+            len(lead),
+            role=texts(f"roles.{role}"),
+            unit=material.unit(lead["unit"].iloc[0]),
+            change=difference_with_interval(texts, lead.iloc[0]),
             up=texts.whole(int((lead["lower"] > 0).sum())),
             down=texts.whole(int((lead["upper"] < 0).sum())),
-            total=texts.whole(len(lead)),
         ),
         caption=texts("changes.caption_units", span=_span(analysis, units.iloc[0]), ci=analysis.ci(units)),
+        narrow=True,
     )
 
 

@@ -29,7 +29,7 @@ def gap_section(analysis: Analysis) -> Section:
         delta = float(known["delta"].max())
         top = top_by(known, "prob_gap_above_delta", _SHOWN)
         labels = [
-            material.short_relation(a, b, sign="↔") for a, b in zip(top["unit_a"], top["unit_b"], strict=True)
+            material.relation_label(a, b, sign="↔") for a, b in zip(top["unit_a"], top["unit_b"], strict=True)
         ]
         panel = Panel(
             texts("gaps.panel"),
@@ -47,7 +47,6 @@ def gap_section(analysis: Analysis) -> Section:
                     labels=labels,
                     panels=[panel],
                     axis_label=texts("gaps.axis"),
-                    label_length=54,
                     reference=0.0,
                     band=(-delta, delta),
                 ),
@@ -60,6 +59,7 @@ def gap_section(analysis: Analysis) -> Section:
                     ci=analysis.ci(gaps),
                     delta=texts.number(delta),
                 ),
+                narrow=True,
             ),
             _table(analysis, gaps),
         ]

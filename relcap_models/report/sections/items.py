@@ -24,14 +24,25 @@ def profile_section(analysis: Analysis) -> Section:
     """What exactly is low in the relations that most probably are among the lowest."""
     material, texts = analysis.material, analysis.material.texts
     profiles = analysis.latest(analysis.table("item_profiles"))
+    profiles = profiles[profiles["rater_unit"] != profiles["target_unit"]]
     scores = analysis.latest(analysis.headline("relation_scores"))
     lowest, _ = lowest_and_highest(scores, _SHOWN)
+    if lowest.empty:
+        # One relation alone has no rank.
+        lowest = scores[scores["mean"].notna()].head(_SHOWN)
     pairs = list(zip(lowest["rater_unit"], lowest["target_unit"], strict=True))
     rows = profiles.set_index(["rater_unit", "target_unit"])
     found = [pair for pair in pairs if pair in rows.index]
+    chosen = pd.concat([profiles[_is_pair(profiles, pair)] for pair in found]) if found else profiles
+    hidden = int(chosen["mean"].isna().sum())
+    threshold = str(material.study.get("disclosure", {}).get("min_respondents_mean", 5))
     blocks: list[Block] = []
-    if found and profiles["mean"].notna().any():
-        chosen = pd.concat([profiles[_is_pair(profiles, pair)] for pair in found])
+    if profiles.empty:
+        blocks.append(Paragraph(texts("profiles.nothing"), "note"))
+    elif not found or hidden == len(chosen):
+        all_hidden = texts("profiles.all_hidden", n=texts.whole(hidden), threshold=threshold)
+        blocks.append(Paragraph(all_hidden, "note"))
+    else:
         items = [item for item in analysis.items if item in set(chosen["item"])]
         items += sorted(set(chosen["item"]) - set(items))
         grid = pd.DataFrame(
@@ -43,16 +54,17 @@ def profile_section(analysis: Analysis) -> Section:
                 for pair in found
             ]
         )
-        labels = [material.short_relation(*pair) for pair in found]
+        labels = [material.relation_label(*pair) for pair in found]
         limits = colour_limits(analysis, chosen["mean"])
         by_item = grid.mean()
         blocks += [
-            Paragraph(texts("profiles.how", n=texts.whole(len(found)))),
+            Paragraph(texts.count("profiles.how", len(found))),
             Picture(
                 f"item_profiles_{analysis.slug}",
                 lambda theme: draw_item_profiles(theme, texts, grid, labels=labels, limits=limits),
-                alt=texts(
+                alt=texts.count(
                     "profiles.alt",
+                    len(found),
                     low=str(by_item.idxmin()),
                     low_score=texts.number(float(by_item.min())),
                     high=str(by_item.idxmax()),
@@ -62,8 +74,10 @@ def profile_section(analysis: Analysis) -> Section:
             ),
             _profile_table(analysis, chosen),
         ]
-    else:
-        blocks.append(Paragraph(texts("profiles.nothing"), "note"))
+        if hidden:
+            total = texts.whole(len(chosen))
+            why = texts.count("profiles.hidden", hidden, total=total, threshold=threshold)
+            blocks.insert(2, Paragraph(why))
     return Section(
         f"profiles-{analysis.number}", texts("profiles.title"), tuple(blocks), "results", analysis.subject
     )

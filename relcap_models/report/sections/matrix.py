@@ -32,7 +32,7 @@ def matrix_section(analysis: Analysis) -> Section:
         districts = [material.district(unit) for unit in units]
         breaks = [n for n in range(1, len(units)) if districts[n] != districts[n - 1]]
         limits = colour_limits(analysis, cells["mean"])
-        names = [material.unit(unit) for unit in units]
+        names = [material.label(unit) for unit in units]
         blocks += [
             Paragraph(texts("matrix.how", ci=analysis.ci(scores))),
             Picture(
@@ -84,7 +84,7 @@ def network_section(analysis: Analysis) -> Section:
     )
     units = material.ordered_units(set(scores["rater_unit"]) | set(scores["target_unit"]))
     groups = {d: list(members) for d, members in groupby(units, key=material.district)}
-    names = {unit: material.unit(unit) for unit in units}
+    names = {unit: material.label(unit) for unit in units}
     limits = colour_limits(analysis, shown["mean"])
     dashed = int(relations["asynchronous"].sum())
     large = len(units) >= _SMALL_MULTIPLES_FROM
@@ -96,11 +96,13 @@ def network_section(analysis: Analysis) -> Section:
         Picture(
             f"network_map_{analysis.slug}",
             lambda theme: draw_network(theme, texts, relations, groups=groups, names=names, limits=limits),
-            alt=texts(
+            alt=texts.count(
                 "network.alt",
+                len(relations),
                 units=texts.whole(len(units)),
-                relations=texts.whole(len(relations)),
-                finding=" ".join(extreme_sentences(analysis, scores)),
+                finding=" ".join(
+                    extreme_sentences(analysis, scores) or level_sentences(analysis, scores)[:1]
+                ),
             ),
             caption=" ".join(
                 [

@@ -54,14 +54,16 @@ def method_section(material: Material) -> Section:
     for analysis in material.analyses:
         if len(material.analyses) > 1:
             blocks.append(Heading(texts("summary.about", title=analysis.title, id=analysis.id)))
-        # What holds for several analyses is said once.
-        blocks += [block for block in _analysis(analysis) if block not in blocks]
+        # What holds for several analyses is said once; what the design allows is said of each.
+        blocks += [block for block in _about(analysis) if block not in blocks]
+        blocks += _design(analysis)
+        blocks += [block for block in _priors(analysis) if block not in blocks]
     blocks += _intake(material)
     blocks += [Heading(texts("methods.sources")), Bullets(_SOURCES)]
     return Section("methods", texts("methods.title"), tuple(blocks), "method")
 
 
-def _analysis(analysis: Analysis) -> list[Block]:
+def _about(analysis: Analysis) -> list[Block]:
     texts, declared = analysis.material.texts, analysis.declared
     model: Mapping = declared.get("model", {})
     kind = "climate" if analysis.kind == "climate" else "relations"
@@ -79,7 +81,10 @@ def _analysis(analysis: Analysis) -> list[Block]:
         if declared.get(name) is not None
     ]
     options = [
-        (texts.known(f"options.{name}", name), _written(value))
+        (
+            texts.known(f"options.{name}", name),
+            texts.known(f"options.values.{value}", _written(value)),
+        )
         for name, value in model.items()
         if name != "priors"
     ]
@@ -87,27 +92,28 @@ def _analysis(analysis: Analysis) -> list[Block]:
     if declared.get("small_units_not_counted"):
         least = str(analysis.material.study.get("disclosure", {}).get("min_respondents_mean", 5))
         blocks.append(Paragraph(texts("methods.small_units", threshold=least)))
-    design = tuple(texts.say(message) for message in declared.get("design", ()))
-    if design:
-        blocks += [Paragraph(texts("methods.design"), "lead"), Bullets(design)]
-    priors = declared.get("priors", ())
-    if priors:
-        blocks.append(
-            Table(
-                texts("methods.priors"),
-                (
-                    Column(texts("columns.parameter"), figures=False),
-                    Column(texts("columns.prior"), figures=False),
-                    Column(texts("columns.meaning"), figures=False),
-                ),
-                tuple(
-                    tuple(text_cell(texts.say(prior[key])) for key in ("parameter", "prior", "meaning"))
-                    for prior in priors
-                ),
-                folded=texts.count("table.unfold", len(priors)),
-            )
-        )
     return blocks
+
+
+def _design(analysis: Analysis) -> list[Block]:
+    texts = analysis.material.texts
+    design = tuple(texts.say(message) for message in analysis.declared.get("design", ()))
+    return [Paragraph(texts("methods.design"), "lead"), Bullets(design)] if design else []
+
+
+def _priors(analysis: Analysis) -> list[Block]:
+    texts, priors = analysis.material.texts, analysis.declared.get("priors", ())
+    if not priors:
+        return []
+    columns = ("parameter", "prior", "meaning")
+    return [
+        Table(
+            texts("methods.priors"),
+            tuple(Column(texts(f"columns.{name}"), figures=False) for name in columns),
+            tuple(tuple(text_cell(texts.say(prior[name])) for name in columns) for prior in priors),
+            folded=texts.count("table.unfold", len(priors)),
+        )
+    ]
 
 
 def _engine(analysis: Analysis, engine: Mapping) -> str:

@@ -65,7 +65,7 @@ def _picture(
     for side, rows, colour in (("lowest", lowest, "low"), ("highest", highest, "high")):
         panels.append(
             Panel(
-                texts(f"relations.{side}", n=texts.whole(len(rows))),
+                texts.count(f"relations.{side}", len(rows)),
                 rows[["mean", "lower", "upper"]].assign(naive=rows["naive_mean"]),
                 colour=colour,
                 notes=[texts.probability(p) for p in rows[f"prob_{side}_k"]],
@@ -74,7 +74,7 @@ def _picture(
         )
         labels.append(
             [
-                material.short_relation(rater, target)
+                material.relation_label(rater, target)
                 for rater, target in zip(rows["rater_unit"], rows["target_unit"], strict=True)
             ]
         )
@@ -88,8 +88,6 @@ def _picture(
             panels=panels,
             panel_labels=labels,
             axis_label=texts("units.axis"),
-            stacked=True,
-            label_length=54,
             reference=middle,
         ),
         alt=" ".join(extreme_sentences(analysis, scores)),
@@ -99,6 +97,7 @@ def _picture(
             ci=analysis.ci(scores),
             middle=texts.number(middle),
         ),
+        narrow=True,
     )
 
 

@@ -52,12 +52,15 @@ def level_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
             len(shown),
             wave=analysis.material.wave(str(shown["wave"].iloc[0])),
             middle=texts.number(middle),
+            score=score_with_interval(texts, shown.iloc[0]),
             low=texts.number(float(shown["mean"].quantile(0.25))),
             high=texts.number(float(shown["mean"].quantile(0.75))),
             minimum=texts.whole(analysis.minimum),
             maximum=texts.whole(analysis.maximum),
         )
     ]
+    if len(shown) == 1:
+        return sentences
     below, above = int((shown["upper"] < middle).sum()), int((shown["lower"] > middle).sum())
     sentences.append(
         texts(
@@ -68,14 +71,12 @@ def level_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
             rest=texts.whole(len(shown) - below - above),
         )
     )
-    sentences.append(
-        texts(
-            "summary.precision",
-            ci=analysis.ci(shown),
-            half=texts.number(float((shown["upper"] - shown["lower"]).median() / 2)),
-        )
-    )
-    return sentences
+    return [*sentences, _precision(analysis, shown, "summary.precision")]
+
+
+def _precision(analysis: Analysis, shown: pd.DataFrame, key: str) -> str:
+    half = float((shown["upper"] - shown["lower"]).median() / 2)
+    return analysis.material.texts(key, ci=analysis.ci(shown), half=analysis.material.texts.number(half))
 
 
 def extreme_sentences(analysis: Analysis, scores: pd.DataFrame) -> list[str]:
@@ -140,8 +141,8 @@ def gap_sentences(analysis: Analysis) -> list[str]:
         "gap": difference_with_interval(texts, first),
         "p": texts.p(first["prob_gap_above_delta"]),
     }
-    if sure.empty:
-        return [texts("summary.gaps.none", **values)]
+    if len(known) == 1 or sure.empty:
+        return [texts(f"summary.gaps.{'only' if len(known) == 1 else 'none'}", **values)]
     return [texts.count("summary.gaps", len(sure), **values)]
 
 
@@ -150,16 +151,21 @@ def unit_level_sentences(analysis: Analysis, units: pd.DataFrame) -> list[str]:
     shown = units[units["mean"].notna()]
     if shown.empty:
         return [texts("summary.units_all_hidden", n=texts.whole(len(units)))]
+    sentences = [
+        texts.count(
+            "summary.unit_level",
+            len(shown),
+            wave=analysis.material.wave(str(shown["wave"].iloc[0])),
+            middle=texts.number(float(shown["mean"].median())),
+            score=score_with_interval(texts, shown.iloc[0]),
+            low=score_with_interval(texts, shown.loc[shown["mean"].idxmin()]),
+            high=score_with_interval(texts, shown.loc[shown["mean"].idxmax()]),
+        )
+    ]
+    if len(shown) > 1:
+        sentences.append(_precision(analysis, shown, "summary.unit_precision"))
     hidden = len(units) - len(shown)
-    sentence = texts.count(
-        "summary.unit_level",
-        len(shown),
-        wave=analysis.material.wave(str(shown["wave"].iloc[0])),
-        middle=texts.number(float(shown["mean"].median())),
-        low=texts.number(float(shown["mean"].min())),
-        high=texts.number(float(shown["mean"].max())),
-    )
-    return [sentence, texts.count("summary.units_hidden", hidden)] if hidden else [sentence]
+    return [*sentences, texts.count("summary.units_hidden", hidden)] if hidden else sentences
 
 
 def change_sentences(analysis: Analysis) -> list[str]:

@@ -50,27 +50,28 @@ def _picture(analysis: Analysis, scores: pd.DataFrame, roles: list[str]) -> Pict
         rows = scores[scores["role"] == role].drop_duplicates("unit").set_index("unit").reindex(order)
         frame = rows[["mean", "lower", "upper"]].assign(naive=rows["naive_mean"])
         panels.append(Panel(texts(f"roles.{role}"), frame, colour=("accent", "second", "third")[number % 3]))
-    names = [material.unit(unit) for unit in order]
+    names = [material.label(unit) for unit in order]
     return Picture(
         f"unit_scores_{analysis.slug}",
         lambda theme: draw_intervals(
-            theme, texts, labels=names, panels=panels, axis_label=texts("units.axis"), label_length=30
+            theme, texts, labels=names, panels=panels, axis_label=texts("units.axis")
         ),
-        alt=_finding(analysis, scores[scores["role"] == roles[0]]),
+        alt=_finding(analysis, scores),
         caption=texts(
             "units.caption", wave=material.wave(str(scores["wave"].iloc[0])), ci=analysis.ci(scores)
         ),
+        narrow=True,
     )
 
 
 def _finding(analysis: Analysis, scores: pd.DataFrame) -> str:
     texts = analysis.material.texts
-    shown = scores[scores["mean"].notna()]
-    if shown.empty:
-        return texts("units.alt_nothing")
+    role, shown = first_role(scores)
     low, high = shown.loc[shown["mean"].idxmin()], shown.loc[shown["mean"].idxmax()]
+    form = "one" if len(shown) == 1 else "separate" if low["upper"] < high["lower"] else "overlap"
     return texts(
-        "units.alt_separate" if low["upper"] < high["lower"] else "units.alt_overlap",
+        f"units.alt_{form}",
+        role=texts(f"roles.{role}"),
         low_unit=analysis.material.unit(low["unit"]),
         low=score_with_interval(texts, low),
         high_unit=analysis.material.unit(high["unit"]),
@@ -122,6 +123,13 @@ def _table(analysis: Analysis, scores: pd.DataFrame) -> Table:
         folded=texts.count("table.unfold", len(rows)),
         source="tables/unit_scores.csv",
     )
+
+
+def first_role(scores: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The first role in which a unit is shown, with its shown rows: of one unit alone, others see nothing."""
+    shown = scores[scores["mean"].notna()]
+    role = next(role for role in ROLES if role in set(shown["role"]))
+    return role, shown[shown["role"] == role]
 
 
 def hidden_cell(analysis: Analysis) -> Cell:

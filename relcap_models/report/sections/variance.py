@@ -47,6 +47,7 @@ def variance_section(analysis: Analysis) -> Section:
                 ),
                 alt=_finding(analysis, shares, dimensions[0]),
                 caption=texts("variance.caption", ci=analysis.ci(shares)),
+                narrow=True,
             ),
         ]
     reciprocities = tuple(
