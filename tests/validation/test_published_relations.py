@@ -94,7 +94,7 @@ def test_consulting_network_gives_amens_relative_variances(question, reference, 
     """
     survey = surveys.consulting(reference, question)
     model = Relation(instrument="consulting", priors=WIDE)
-    fitted = fit(model, survey, seed=2, chains=2, draws=2500, tune=600, progress=False)
+    fitted = fit(model, survey, seed=2, chains=2, draws=6000, tune=600, progress=False)
     assert fitted.structure.relation == "residual"
     dyadic = variance_components(fitted)["relation_and_residual"][:, 0]
     reciprocity = fitted.draws("dyadic_reciprocity")[:, 0]
