@@ -143,10 +143,11 @@ def test_both_hold_around_normal_scores_too(name, case_named):
     test_gradient_equals_central_differences(case)
 
 
+@pytest.mark.parametrize("name", ["one wave, own ratings", "three waves, districts"])
 @pytest.mark.parametrize("observes", [True, False], ids=["pseudo-observations", "normal scores"])
-def test_people_whose_answers_are_left_out_do_no_harm(observes, case_named):
+def test_people_whose_answers_are_left_out_do_no_harm(observes, name, case_named):
     """Folds of cross-validation keep them, without answers: nothing is known of their effects."""
-    case = case_named("three waves, districts")
+    case = case_named(name)
     frame = case.frame.without_answers_of(np.arange(0, len(case.frame.respondents), 2))
     observed = observe_ratings(case.model, frame) if observes else None
     assert (observed is not None) == observes
