@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from relcap_models.inference import fit
 from relcap_models.inference.geometry import observe_ratings
+from relcap_models.models.rating_model import RatingModel
 from tests.models.conftest import open_case
 
 
@@ -46,3 +48,19 @@ def test_gaussian_answers_are_observed_as_they_are():
 def test_where_relations_and_answers_are_one_there_is_nothing_to_observe():
     case = open_case("residual")
     assert observe_ratings(case.model, case.frame) is None
+
+
+def test_the_sampler_is_given_what_is_observed(monkeypatch):
+    """Without it draws would be as right, and several times dearer: nothing else would tell."""
+    case = open_case("climate")
+    given = []
+
+    def density(model, frame, observed=None):
+        given.append(observed)
+        raise InterruptedError
+
+    monkeypatch.setattr(RatingModel, "density", density)
+    with pytest.raises(InterruptedError):
+        fit(case.model, case.survey, seed=1, chains=1, draws=1, tune=1, progress=False)
+    np.testing.assert_allclose(given[0].precision, case.observed.precision)
+    np.testing.assert_allclose(given[0].shift, case.observed.shift)
