@@ -22,8 +22,8 @@ from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
 
 if TYPE_CHECKING:
+    from relcap_models.inference.jax_chains import JaxDensity
     from relcap_models.models.density import Density
-    from relcap_models.models.density_jax import JaxDensity
 
 ENGINES = ("nuts", "fast")
 BACKENDS = ("numba", "jax")
@@ -181,7 +181,7 @@ def fit_frame(
 def _shared_jax_density(density: Density, chains: int) -> Callable[[], JaxDensity]:
     """One log density for all chains, which are threads."""
     try:
-        from relcap_models.models.density_jax import JaxDensity
+        from relcap_models.inference.jax_chains import JaxDensity
     except ModuleNotFoundError:
         raise FitError(
             "inference.backend: jax is not installed. Install it with `pip install relcap-models[jax]`, for "

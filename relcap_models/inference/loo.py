@@ -40,6 +40,7 @@ class LooResult:
     pareto_k, refitted : (respondent) of the weights, and whether the elpd comes from a fit without them
     (`refit_left_out`) in place of weights
     good_k : a larger Pareto k means that weights are unreliable (0.7, less with few draws)
+    not_refitted : why there is no fit without the respondents who need one, in words; empty otherwise
     """
 
     in_sample: xr.DataArray
@@ -48,6 +49,7 @@ class LooResult:
     refitted: xr.DataArray
     good_k: float
     n_draws: int
+    not_refitted: str = ""
 
     @property
     def total(self) -> float:
@@ -122,7 +124,7 @@ def cross_validate(fit: Fit, *, folds: int = 5, progress: bool = True) -> LooRes
     """Leave-one-respondent-out, and K-fold cross-validation of those for whom its weights cannot be trusted.
 
     Where the fast engine, which makes the fits of the folds, does not take the design or breaks down, as with
-    a handful of respondents, they stay `bad`.
+    a handful of respondents, they stay `bad`, and `not_refitted` says why.
 
     Parameters
     ----------
@@ -138,8 +140,8 @@ def cross_validate(fit: Fit, *, folds: int = 5, progress: bool = True) -> LooRes
         return found
     try:
         return refit_left_out(fit, found, folds=folds, progress=progress)
-    except FitError:
-        return found
+    except FitError as error:
+        return replace(found, not_refitted=str(error))
 
 
 def refit_left_out(fit: Fit, found: LooResult, *, folds: int = 5, progress: bool = True) -> LooResult:

@@ -161,8 +161,11 @@ def _analyse(
         fit.save(place)
         if fit.settings["engine"] != "fast":
             folds = study.config.inference.kfold
-            left_out[analysis.id] = inference.cross_validate(fit, folds=folds, progress=progress)
-            left_out[analysis.id].save(place)
+            found = inference.cross_validate(fit, folds=folds, progress=progress)
+            found.save(place)
+            left_out[analysis.id] = found
+            if found.not_refitted:
+                log.say(f"Leave-one-out stays unreliable (respondents: {found.n_bad}). {found.not_refitted}")
         tables.append(_tables(study, material, fit, left_out.get(analysis.id)))
         if study.config.inference.engine == "both":
             tables[-1] |= _agreement(study, material, fit, tables[-1], log=log)

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from relcap_models.inference import fit
+from relcap_models.inference.fast import marginal
 from relcap_models.inference.geometry import observe_ratings
 from relcap_models.models.rating_model import RatingModel
 from tests.models.conftest import open_case
@@ -48,6 +49,19 @@ def test_gaussian_answers_are_observed_as_they_are():
 def test_where_relations_and_answers_are_one_there_is_nothing_to_observe():
     case = open_case("residual")
     assert observe_ratings(case.model, case.frame) is None
+
+
+def test_where_marginal_likelihood_breaks_down_normal_scores_do(monkeypatch):
+    """The sampler then starts as it would without: a singular matrix is no reason to refuse a survey."""
+    case = open_case("climate")
+
+    def breaks_down(*_):
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr(marginal, "fit_marginal", breaks_down)
+    assert observe_ratings(case.model, case.frame) is None
+    fitted = fit(case.model, case.survey, seed=1, chains=1, draws=5, tune=20, progress=False)
+    assert np.isfinite(fitted.draws("threshold")).all()
 
 
 def test_the_sampler_is_given_what_is_observed(monkeypatch):

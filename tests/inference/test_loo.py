@@ -197,6 +197,7 @@ def test_a_design_that_the_fast_engine_does_not_take_keeps_unreliable_weights():
     found = cross_validate(fit, progress=False)
     assert found.n_bad > 0
     assert not found.refitted.any()
+    assert "fast engine" in found.not_refitted
 
 
 def test_analyses_of_the_same_answers_are_compared_respondent_by_respondent(small_fit, tmp_path):

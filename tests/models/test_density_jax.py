@@ -15,7 +15,7 @@ def jax_density():
     """`JaxDensity`; the lock file has JAX on Linux alone."""
     if not sys.platform.startswith("linux"):
         pytest.importorskip("jax")
-    from relcap_models.models.density_jax import JaxDensity
+    from relcap_models.inference.jax_chains import JaxDensity
 
     return JaxDensity
 
@@ -72,7 +72,7 @@ def test_value_and_gradient_are_those_of_the_density_by_hand(name, case_named, j
 
 def test_chains_that_ask_together_each_get_their_own_answer(case_named, jax_density):
     """Three threads, one of which stops before the others, as chains do."""
-    from relcap_models.models.density_jax import Together
+    from relcap_models.inference.jax_chains import Together
 
     density = case_named(SMALLEST).density
     rng, together = np.random.default_rng(5), Together(density, 3)
@@ -89,6 +89,25 @@ def test_chains_that_ask_together_each_get_their_own_answer(case_named, jax_dens
             by_hand, its_gradient = density(x)
             assert value == pytest.approx(by_hand, rel=1e-11)
             np.testing.assert_allclose(gradient, its_gradient, rtol=0, atol=1e-9)
+
+
+def test_when_an_evaluation_fails_every_chain_hears_of_it(case_named, jax_density):
+    """A device that is out of memory must end the run: a chain that got no answer would wait for ever."""
+    from relcap_models.inference.jax_chains import Together
+
+    density = case_named(SMALLEST).density
+    together = Together(density, 2)
+
+    def out_of_memory(points):
+        raise RuntimeError("RESOURCE_EXHAUSTED")
+
+    together._compiled = out_of_memory
+    x = density.layout.start(np.random.default_rng(0))
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(together, x) for _ in range(2)]
+    for answer in asked:
+        with pytest.raises(RuntimeError, match="RESOURCE_EXHAUSTED"):
+            answer.result(timeout=60)
 
 
 @pytest.mark.recovery

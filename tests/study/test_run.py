@@ -76,7 +76,9 @@ def sampling(monkeypatch):
     )
     monkeypatch.setattr(inference, "fit", fit, raising=False)
     monkeypatch.setattr(
-        inference, "cross_validate", lambda *_, **__: SimpleNamespace(save=lambda folder: None)
+        inference,
+        "cross_validate",
+        lambda *_, **__: SimpleNamespace(save=lambda folder: None, not_refitted=""),
     )
     monkeypatch.setattr(inference, "predictive_fit", lambda *_: pd.DataFrame(columns=list(PREDICTIVE_FIT)))
     monkeypatch.setattr(inference, "checks", checks, raising=False)
