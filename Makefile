@@ -18,8 +18,9 @@ demo: $(VENV)/.ready
 demo-full: $(VENV)/.ready
 	$(BIN)/relcap run studies/municipality
 
+# Two processes of tests with several threads of linear algebra each would wait for each other.
 test: $(VENV)/.ready
-	$(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "not recovery and not validation and not notebook and not bench"
+	OPENBLAS_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "not recovery and not validation and not notebook and not bench"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -28,7 +28,6 @@ MIN_DRAWS = 25
 """Fewer leave no tail that a Pareto distribution could be fitted to."""
 _GRID = {1: 5, 2: 3, 3: 3}
 _LOG2_POINTS = 6
-_DRAWS_OF_A_PART = 20
 
 
 @dataclass(frozen=True)
@@ -262,10 +261,14 @@ def respondent_log_density(fit: Fit, *, n_draws: int, people: np.ndarray | None 
                 )
         return result
 
-    # Processes, because the small linear algebra inside holds the interpreter's lock.
-    n_parts = min(joblib.cpu_count(), -(-len(location) // _DRAWS_OF_A_PART))
-    parts = np.array_split(np.arange(len(location)), n_parts)
-    return np.concatenate(joblib.Parallel(n_jobs=n_parts)(joblib.delayed(of_draws)(part) for part in parts))
+    # The first draw compiles it, once; threads then share it, since it does not hold the interpreter's lock.
+    first, rest = np.split(np.arange(len(location)), [1])
+    found = [of_draws(first)]
+    parts = np.array_split(rest, joblib.cpu_count())
+    found += joblib.Parallel(n_jobs=len(parts), backend="threading")(
+        joblib.delayed(of_draws)(p) for p in parts
+    )
+    return np.concatenate(found)
 
 
 def _slots(frame: Frame, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -75,6 +75,9 @@ def sample(
             )
             for those in together
         ]
+        if not one_process:
+            # Compiled once, here: the chains' processes then find it on disk.
+            _evaluated(make_density())
         shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
         with shown as report, _watched(state, report):
             try:
@@ -88,6 +91,13 @@ def sample(
     return xr.DataTree.from_dict(
         {name: xr.concat([part[name] for part in parts], dim="chain") for name in _GROUPS}
     )
+
+
+def _evaluated(density: Density) -> dict[str, np.ndarray]:
+    """What a density keeps of a draw, after one evaluation with its gradient."""
+    start = density.layout.start(np.random.default_rng(0))
+    density(start)
+    return density.report(start)
 
 
 def _sample_chains(
@@ -107,11 +117,9 @@ def _sample_chains(
     from nutpie.compiled_pyfunc import from_pyfunc
 
     first = make_density()
-    start = first.layout.start(np.random.default_rng(0))
     # One evaluation before the limit on threads, which holds only for libraries that are loaded: sums over
     # other numbers of threads round differently, and the same seed would give other draws.
-    first(start)
-    example = first.report(start)
+    example = _evaluated(first)
 
     def make_expand(_seed1: int, _seed2: int, _chain: int) -> Callable[..., dict[str, np.ndarray]]:
         density = make_density()

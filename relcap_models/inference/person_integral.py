@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 
 from relcap_models.models.kernels import GAUSSIAN, PARTIAL_CREDIT, PROBIT, logit_cell, probit_cell
+from relcap_models.models.small_matrices import factorise, solve_lower, solve_upper
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _N_GRID = 25
@@ -96,6 +97,161 @@ def _interpolate(table, k, start, width, eta):
 
 
 @_compiled
+def _shared(effects, factors, at, result):
+    """What a rating gets of its respondent's whitened effects: `at` (G,) is where those that act begin."""
+    for d in range(len(result)):
+        result[d] = 0.0
+        for g in range(len(factors)):
+            for j in range(len(result)):
+                result[d] += factors[g, d, j] * effects[at[g] + j]
+
+
+@_compiled
+def _taken_up(gain, h, W, shared, result):
+    """ξ = gain·(h − W·shared): what a rating's own whitened effect takes up, given the shared ones."""
+    for d in range(len(h)):
+        result[d] = 0.0
+        for e in range(len(h)):
+            result[d] += gain[d, e] * (h[e] - W[e] * shared[e])
+
+
+@_compiled
+def _add_product(matrix, vector, result):
+    for d in range(len(result)):
+        for e in range(len(vector)):
+            result[d] += matrix[d, e] * vector[e]
+
+
+@_compiled
+def _own_precision(inner, W, root, gain):
+    """Root of the precision of a rating's own whitened effect, and gain, the inverse of that times innerᵀ."""
+    size = len(inner)
+    for i in range(size):
+        for j in range(size):
+            root[i, j] = 1.0 if i == j else 0.0
+            for d in range(size):
+                root[i, j] += inner[d, i] * W[d] * inner[d, j]
+    factorise(root)
+    column = np.empty(size)
+    for j in range(size):
+        for i in range(size):
+            column[i] = inner[j, i]
+        solve_lower(root, column)
+        solve_upper(root, column)
+        for i in range(size):
+            gain[i, j] = column[i]
+
+
+@_compiled
+def _add_rating(factors, at, inner, W, h, gain, precision, pull):
+    """Add one rating to the precision and pull of the shared effects, its own effect integrated out."""
+    size = len(inner)
+    rest, pulled = np.empty((size, size)), np.empty(size)
+    for d in range(size):
+        pulled[d] = h[d]
+        for e in range(size):
+            through = 0.0
+            for k in range(size):
+                through += inner[d, k] * gain[k, e]
+            rest[d, e] = (W[d] if d == e else 0.0) - W[d] * through * W[e]
+            pulled[d] -= W[d] * through * h[e]
+    for g in range(len(factors)):
+        for i in range(size):
+            for d in range(size):
+                pull[at[g] + i] += factors[g, d, i] * pulled[d]
+            for e in range(size):
+                across = 0.0
+                for d in range(size):
+                    across += factors[g, d, i] * rest[d, e]
+                for f in range(len(factors)):
+                    for j in range(size):
+                        precision[at[g] + i, at[f] + j] += across * factors[f, e, j]
+
+
+@_compiled
+def _mode(ratings, base, at, factors, inner, responses, parameters, v, W, h, root, gain, precision, mode):
+    """Newton steps to the most likely effects. Filled for each rating: its effects v, minus the second
+    derivative W of its answers, h = slope + W·v, and of its own effect the precision's root and the gain."""
+    n, size = v.shape
+    shared, step, taken = np.empty(size), np.empty((n, size)), np.empty(size)
+    for _ in range(25):
+        for i in range(len(mode)):
+            mode[i] = 0.0
+            for j in range(len(mode)):
+                precision[i, j] = 1.0 if i == j else 0.0
+        for r in range(n):
+            for d in range(size):
+                _, slope, W[r, d] = _rating(
+                    ratings[r], d, base[ratings[r], d] + v[r, d], responses, parameters
+                )
+                h[r, d] = slope + W[r, d] * v[r, d]
+            _own_precision(inner, W[r], root[r], gain[r])
+            _add_rating(factors, at[r], inner, W[r], h[r], gain[r], precision, mode)
+        factorise(precision)
+        solve_lower(precision, mode)
+        solve_upper(precision, mode)
+        change = 0.0
+        for r in range(n):
+            _shared(mode, factors, at[r], shared)
+            _taken_up(gain[r], h[r], W[r], shared, taken)
+            _add_product(inner, taken, shared)
+            for d in range(size):
+                step[r, d] = shared[d] - v[r, d]
+                change = max(change, abs(step[r, d]))
+        length = min(1.0, 2.0 / max(change, 1e-300))
+        for r in range(n):
+            for d in range(size):
+                v[r, d] += length * step[r, d]
+        # Steps converge quadratically, and nodes need not lie exactly at the mode.
+        if change < 0.01:
+            break
+
+
+@_compiled
+def _own_integral(
+    rating, centre, middle, offsets, moves, nodes, weights, table, start, width, responses, parameters
+):
+    """Log of the integral over a rating's own effect, at nodes around `centre`, where it gives η = `middle`.
+
+    table, start, width : (D, …) of the rating's log likelihoods on a grid
+    """
+    top, mass = -math.inf, 0.0
+    for j in range(len(nodes)):
+        value = weights[j]
+        for d in range(len(centre)):
+            xi = centre[d] + offsets[j, d]
+            eta = middle[d] + moves[j, d]
+            value += 0.5 * (nodes[j, d] * nodes[j, d] - xi * xi)
+            if start[d] <= eta <= start[d] + width[d] * (_N_GRID - 1):
+                value += _interpolate(table, d, start[d], width[d], eta)
+            else:
+                value += _rating(rating, d, eta, responses, parameters)[0]
+        if value > top:
+            mass = mass * math.exp(top - value) + 1.0
+            top = value
+        else:
+            mass += math.exp(value - top)
+    return top + math.log(mass)
+
+
+@_compiled
+def _fill_table(rating, base, v, W, factors, inner, responses, parameters, table, start, width):
+    """Log likelihoods on a grid around the mode: an evaluation at a node costs an interpolation."""
+    for d in range(len(v)):
+        prior = 0.0
+        for k in range(len(v)):
+            prior += inner[d, k] * inner[d, k]
+            for g in range(len(factors)):
+                prior += factors[g, d, k] * factors[g, d, k]
+        reach = 4.5 / math.sqrt(W[d] + 1.0 / max(prior, 1e-12))
+        start[d], width[d] = base[rating, d] + v[d] - reach, 2.0 * reach / (_N_GRID - 1)
+        for j in range(_N_GRID):
+            table[d, 0, j], table[d, 1, j], _ = _rating(
+                rating, d, start[d] + j * width[d], responses, parameters
+            )
+
+
+@_compiled
 def _marginal(
     ratings, base, slots, factors, inner, outer_nodes, outer_weights, nodes, weights, responses, parameters
 ):
@@ -106,97 +262,66 @@ def _marginal(
     factors : (G, D, D), inner : (D, D) factors of covariances
     outer_nodes : (K, U), nodes : (J, D) standard normal positions, with log weights
     """
-    n, n_dimensions = len(ratings), base.shape[1]
-    size = outer_nodes.shape[1]
-    v = np.zeros((n, n_dimensions))
-    W, h = np.empty((n, n_dimensions)), np.empty((n, n_dimensions))
-    load = np.zeros((n, n_dimensions, size))
+    n, size, n_shared = len(ratings), base.shape[1], outer_nodes.shape[1]
+    at = np.empty((n, len(factors)), dtype=np.int64)
     for r in range(n):
         for g in range(len(factors)):
-            at = slots[g, ratings[r]] * n_dimensions
-            load[r, :, at : at + n_dimensions] = factors[g]
-    own, gain = np.empty((n, n_dimensions, n_dimensions)), np.empty((n, n_dimensions, n_dimensions))
-    precision, mode = np.eye(size), np.zeros(size)
-    for _ in range(25):
-        precision[:] = np.eye(size)
-        pull = np.zeros(size)
-        for r in range(n):
-            for d in range(n_dimensions):
-                _, slope, W[r, d] = _rating(
-                    ratings[r], d, base[ratings[r], d] + v[r, d], responses, parameters
-                )
-                h[r, d] = slope + W[r, d] * v[r, d]
-            weighted = W[r].reshape(-1, 1) * inner
-            own[r] = np.eye(n_dimensions) + inner.T @ weighted
-            # ξ given u is gain·(h − W u_n): what the rating's own effect takes up.
-            gain[r] = np.linalg.solve(own[r], inner.T)
-            rest = np.diag(W[r]) - weighted @ gain[r] * W[r]
-            precision += load[r].T @ rest @ load[r]
-            pull += load[r].T @ (h[r] - weighted @ (gain[r] @ h[r]))
-        mode = np.linalg.solve(precision, pull)
-        change, step = 0.0, np.empty((n, n_dimensions))
-        for r in range(n):
-            shared = load[r] @ mode
-            step[r] = shared + inner @ (gain[r] @ (h[r] - W[r] * shared)) - v[r]
-            change = max(change, np.abs(step[r]).max())
-        v += step * min(1.0, 2.0 / max(change, 1e-300))
-        # Steps converge quadratically, and nodes need not lie exactly at the mode.
-        if change < 0.01:
-            break
-    # Log likelihoods on a grid around the mode: an evaluation at a node costs an interpolation.
-    table = np.empty((n * n_dimensions, 2, _N_GRID))
-    start, width = np.empty(n * n_dimensions), np.empty(n * n_dimensions)
+            at[r, g] = slots[g, ratings[r]] * size
+    v, W, h = np.zeros((n, size)), np.empty((n, size)), np.empty((n, size))
+    root, gain = np.empty((n, size, size)), np.empty((n, size, size))
+    precision, mode = np.empty((n_shared, n_shared)), np.empty(n_shared)
+    _mode(ratings, base, at, factors, inner, responses, parameters, v, W, h, root, gain, precision, mode)
+
+    # Nodes of the shared effects, around the mode.
+    zeta, terms = np.empty(outer_nodes.shape), outer_weights.copy()
+    for q in range(len(terms)):
+        for u in range(n_shared):
+            zeta[q, u] = outer_nodes[q, u]
+        solve_upper(precision, zeta[q])
+        for u in range(n_shared):
+            zeta[q, u] += mode[u]
+            terms[q] += 0.5 * (outer_nodes[q, u] ** 2 - zeta[q, u] ** 2) - math.log(precision[u, u])
+
+    table, start, width = np.empty((size, 2, _N_GRID)), np.empty(size), np.empty(size)
+    offsets, moves = np.empty(nodes.shape), np.empty(nodes.shape)
+    shared, centre, middle = np.empty(size), np.empty(size), np.empty(size)
     for r in range(n):
-        prior = load[r] @ load[r].T + inner @ inner.T
-        for d in range(n_dimensions):
-            k = r * n_dimensions + d
-            reach = 4.5 / math.sqrt(W[r, d] + 1.0 / max(prior[d, d], 1e-12))
-            start[k], width[k] = base[ratings[r], d] + v[r, d] - reach, 2.0 * reach / (_N_GRID - 1)
-            for j in range(_N_GRID):
-                table[k, 0, j], table[k, 1, j], _ = _rating(
-                    ratings[r], d, start[k] + j * width[k], responses, parameters
-                )
-    # Nodes of each rating's own effect, around a mean that is linear in u.
-    offsets = np.empty((n, len(nodes), n_dimensions))
-    moves = np.empty((n, len(nodes), n_dimensions))
-    constant = np.empty(n)
-    for r in range(n):
-        root = np.linalg.cholesky(own[r])
-        constant[r] = -np.log(np.diag(root)).sum()
-        offsets[r] = np.linalg.solve(root.T, np.ascontiguousarray(nodes.T)).T
-        moves[r] = offsets[r] @ inner.T
-    node_square = 0.5 * (nodes**2).sum(axis=1)
-    root = np.linalg.cholesky(precision)
-    shifts = np.linalg.solve(root.T, np.ascontiguousarray(outer_nodes.T)).T
-    base_constant = -np.log(np.diag(root)).sum()
-    zeta = mode + shifts
-    terms = outer_weights + base_constant + 0.5 * ((outer_nodes**2).sum(axis=1) - (zeta**2).sum(axis=1))
-    zeta = np.ascontiguousarray(zeta.T)
-    for r in range(n):
-        shared = load[r] @ zeta
-        centre = gain[r] @ (h[r].reshape(-1, 1) - W[r].reshape(-1, 1) * shared)
-        middle = base[ratings[r]].reshape(-1, 1) + shared + inner @ centre
+        _fill_table(ratings[r], base, v[r], W[r], factors, inner, responses, parameters, table, start, width)
+        constant = 0.0
+        for d in range(size):
+            constant -= math.log(root[r, d, d])
+        # Nodes of the rating's own effect, around a mean that is linear in the shared ones.
+        for j in range(len(nodes)):
+            for d in range(size):
+                offsets[j, d], moves[j, d] = nodes[j, d], 0.0
+            solve_upper(root[r], offsets[j])
+            _add_product(inner, offsets[j], moves[j])
         for q in range(len(terms)):
-            top, mass = -math.inf, 0.0
-            for j in range(len(nodes)):
-                value = weights[j] + node_square[j]
-                for d in range(n_dimensions):
-                    xi = centre[d, q] + offsets[r, j, d]
-                    eta = middle[d, q] + moves[r, j, d]
-                    k = r * n_dimensions + d
-                    value -= 0.5 * xi * xi
-                    if start[k] <= eta <= start[k] + width[k] * (_N_GRID - 1):
-                        value += _interpolate(table, k, start[k], width[k], eta)
-                    else:
-                        value += _rating(ratings[r], d, eta, responses, parameters)[0]
-                if value > top:
-                    mass = mass * math.exp(top - value) + 1.0
-                    top = value
-                else:
-                    mass += math.exp(value - top)
-            terms[q] += constant[r] + top + math.log(mass)
-    top = terms.max()
-    return top + math.log(np.exp(terms - top).sum())
+            _shared(zeta[q], factors, at[r], shared)
+            _taken_up(gain[r], h[r], W[r], shared, centre)
+            for d in range(size):
+                middle[d] = base[ratings[r], d] + shared[d]
+            _add_product(inner, centre, middle)
+            terms[q] += constant + _own_integral(
+                ratings[r],
+                centre,
+                middle,
+                offsets,
+                moves,
+                nodes,
+                weights,
+                table,
+                start,
+                width,
+                responses,
+                parameters,
+            )
+    top, mass = -math.inf, 0.0
+    for term in terms:
+        top = max(top, term)
+    for term in terms:
+        mass += math.exp(term - top)
+    return top + math.log(mass)
 
 
 @_compiled

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from relcap_models.models.small_matrices import cholesky, lower_inverse, put, times, transposed
+
 _compiled = njit(cache=True, error_model="numpy")
 
 
@@ -70,12 +72,15 @@ def centred_correlation(root, lkj):
     -------
     Row lengths of root·lkj, its rows at length one, the Cholesky factor of R
     """
-    rows = root @ lkj
-    length = np.empty(rows.shape[0])
+    rows = times(root, lkj)
+    length = np.zeros(rows.shape[0])
     for i in range(rows.shape[0]):
-        length[i] = np.sqrt((rows[i] * rows[i]).sum())
-        rows[i] /= length[i]
-    return length, rows, np.linalg.cholesky(rows @ np.ascontiguousarray(rows.T))
+        for j in range(rows.shape[1]):
+            length[i] += rows[i, j] * rows[i, j]
+        length[i] = np.sqrt(length[i])
+        for j in range(rows.shape[1]):
+            rows[i, j] /= length[i]
+    return length, rows, cholesky(times(rows, transposed(rows)))
 
 
 @_compiled
@@ -88,25 +93,14 @@ def scaled_factor_adjoint(sd, partial, root, lkj, length, rows, factor, d_scaled
             d_factor[i, j] = d_scaled[i, j] * sd[i]
     if sd.shape[0] == 1:
         return d_sd, np.zeros(0)
-    d_rows = 2.0 * cholesky_adjoint(factor, d_factor) @ rows
+    d_rows = times(cholesky_adjoint(factor, d_factor), rows)
     for i in range(rows.shape[0]):
-        d_rows[i] = (d_rows[i] - (d_rows[i] * rows[i]).sum() * rows[i]) / length[i]
-    return d_sd, correlation_factor_adjoint(partial, lkj, root @ d_rows)
-
-
-@_compiled
-def lower_inverse(factor):
-    """Inverse of a lower triangular matrix: for a few rows far cheaper than LAPACK's of any matrix."""
-    size = factor.shape[0]
-    inverse = np.zeros((size, size))
-    for i in range(size):
-        inverse[i, i] = 1.0 / factor[i, i]
-        for j in range(i):
-            total = 0.0
-            for k in range(j, i):
-                total += factor[i, k] * inverse[k, j]
-            inverse[i, j] = -total * inverse[i, i]
-    return inverse
+        along = 0.0
+        for j in range(rows.shape[1]):
+            along += d_rows[i, j] * rows[i, j]
+        for j in range(rows.shape[1]):
+            d_rows[i, j] = 2.0 * (d_rows[i, j] - along * rows[i, j]) / length[i]
+    return d_sd, correlation_factor_adjoint(partial, lkj, times(root, d_rows))
 
 
 @_compiled
@@ -116,17 +110,14 @@ def cholesky_adjoint(factor, d_factor):
     Returned as the symmetric matrix S with dL = Σ S∘dA over all entries. Murray (2016), arXiv:1602.07527.
     """
     size = factor.shape[0]
-    lower = np.zeros((size, size))
+    symmetric = np.zeros((size, size))
     for i in range(size):
-        lower[i, : i + 1] = d_factor[i, : i + 1]
-    inner = np.ascontiguousarray(factor.T) @ lower
-    symmetric = np.empty((size, size))
-    for i in range(size):
-        symmetric[i, i] = inner[i, i]
-        for j in range(i):
-            symmetric[i, j] = symmetric[j, i] = inner[i, j]
+        for j in range(i + 1):
+            for k in range(i, size):
+                symmetric[i, j] += 0.5 * factor[k, i] * d_factor[k, j]
+            symmetric[j, i] = symmetric[i, j]
     inverse = lower_inverse(factor)
-    return 0.5 * np.ascontiguousarray(inverse.T) @ symmetric @ inverse
+    return times(times(transposed(inverse), symmetric), inverse)
 
 
 @_compiled
@@ -161,7 +152,9 @@ def kron_factor(wave_factor, factor):
     whole = np.zeros((n_waves * size, n_waves * size))
     for v in range(n_waves):
         for w in range(v + 1):
-            whole[v * size : (v + 1) * size, w * size : (w + 1) * size] = wave_factor[v, w] * factor
+            for i in range(size):
+                for j in range(size):
+                    whole[v * size + i, w * size + j] = wave_factor[v, w] * factor[i, j]
     return whole
 
 
@@ -172,9 +165,11 @@ def kron_factor_adjoint(wave_factor, factor, d_whole):
     d_wave_factor, d_factor = np.zeros_like(wave_factor), np.zeros_like(factor)
     for v in range(n_waves):
         for w in range(v + 1):
-            block = d_whole[v * size : (v + 1) * size, w * size : (w + 1) * size]
-            d_wave_factor[v, w] = (block * factor).sum()
-            d_factor += wave_factor[v, w] * block
+            for i in range(size):
+                for j in range(size):
+                    d = d_whole[v * size + i, w * size + j]
+                    d_wave_factor[v, w] += d * factor[i, j]
+                    d_factor[i, j] += wave_factor[v, w] * d
     return d_wave_factor, d_factor
 
 
@@ -222,13 +217,13 @@ def adapted_factors(factors, information):
     size = factors.shape[1]
     inner, adapted, towards = np.empty_like(factors), np.empty_like(factors), np.empty_like(factors)
     for k in range(factors.shape[0]):
-        gram = np.ascontiguousarray(factors[k].T) @ information[k] @ factors[k]
+        gram = times(times(transposed(factors[k]), information[k]), factors[k])
         for i in range(size):
             gram[i, i] += 1.0
-        inner[k] = np.linalg.cholesky(gram)
-        root = factors[k] @ np.ascontiguousarray(lower_inverse(inner[k]).T)
-        adapted[k] = np.linalg.cholesky(root @ np.ascontiguousarray(root.T))
-        towards[k] = np.ascontiguousarray(adapted[k].T) @ information[k]
+        put(cholesky(gram), inner[k])
+        root = times(factors[k], transposed(lower_inverse(inner[k])))
+        put(cholesky(times(root, transposed(root))), adapted[k])
+        put(times(transposed(adapted[k]), information[k]), towards[k])
     return inner, adapted, towards
 
 
@@ -238,14 +233,20 @@ def adapted_factors_adjoint(factors, information, count, inner, adapted, d_adapt
     size = factors.shape[1]
     d_factors = np.empty_like(factors)
     for k in range(factors.shape[0]):
-        inverse = np.ascontiguousarray(lower_inverse(inner[k]).T)
-        root = factors[k] @ inverse
-        d_root = 2.0 * cholesky_adjoint(adapted[k], d_adapted[k]) @ root
-        d_inner = -(inverse @ (np.ascontiguousarray(d_root.T) @ factors[k]) @ inverse)
+        inverse = lower_inverse(inner[k])
+        upper = transposed(inverse)
+        # Halves of derivatives: those of A·Aᵀ come twice.
+        d_root = times(cholesky_adjoint(adapted[k], d_adapted[k]), times(factors[k], upper))
+        d_inner = times(times(upper, times(transposed(d_root), factors[k])), upper)
         for i in range(size):
+            for j in range(size):
+                d_inner[i, j] *= -2.0
             d_inner[i, i] -= count[k] / inner[k, i, i]
-        d_factor = 2.0 * information[k] @ (factors[k] @ cholesky_adjoint(inner[k], d_inner))
-        d_factors[k] = d_factor + d_root @ np.ascontiguousarray(inverse.T)
+        d_factor = times(information[k], times(factors[k], cholesky_adjoint(inner[k], d_inner)))
+        through = times(d_root, inverse)
+        for i in range(size):
+            for j in range(size):
+                d_factors[k, i, j] = 2.0 * (d_factor[i, j] + through[i, j])
     return d_factors
 
 

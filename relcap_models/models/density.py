@@ -198,10 +198,13 @@ class Density:
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         try:
-            return self._evaluate(x)
+            value, gradient = self._evaluate(x)
         except np.linalg.LinAlgError:
-            # So far out that a covariance is singular to rounding: the sampler counts it as a divergence.
-            return -np.inf, np.zeros_like(x)
+            value = np.nan
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return value, gradient
+        # So far out that a covariance is singular to rounding: the sampler counts it as a divergence.
+        return -np.inf, np.zeros_like(x)
 
     def _evaluate(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         total = self.layout.constrain(x, self._values, self._gradient, self._slope)

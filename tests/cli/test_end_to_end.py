@@ -95,17 +95,20 @@ def test_a_rerun_gives_the_same_tables_figure_by_figure(result):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
-def _heed_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_ctrl_c_while_sampling_exits_130_and_marks_the_run(tiny, tmp_path):
     out = tmp_path / "results"
-    command = [sys.executable, "-c", "from relcap_models.cli import main; main()", "run", str(tiny)]
+    # A shell's background jobs ignore Ctrl-C, and so would what they start.
+    heedful = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [
+        sys.executable,
+        "-c",
+        f"{heedful}\nfrom relcap_models.cli import main; main()",
+        "run",
+        str(tiny),
+    ]
     command += ["--out", str(out), "--set", "inference.draws=200000"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # A shell's background jobs ignore Ctrl-C, and so would what they start.
-    with subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **quiet) as run:
+    with subprocess.Popen(command, **quiet) as run:
         stream = out / "incomplete" / "restricted" / "posteriors" / "relations" / "stream.zarr"
         # Sampling has begun once there are draws on disk.
         while run.poll() is None and not any(stream.glob("chain_*/posterior/*/c")):

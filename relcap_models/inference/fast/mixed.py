@@ -19,6 +19,7 @@ from relcap_models.inference.fast.covariances import Matrices
 from relcap_models.inference.fast.pseudo import PseudoObservations
 from relcap_models.models.frame import Frame
 from relcap_models.models.priors import Priors
+from relcap_models.models.small_matrices import factorise, solve_lower, times, transposed
 from relcap_models.models.structure import Structure
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
@@ -297,25 +298,34 @@ def _persons(order, begin, block, groups, noise, roots, shift):
         ratings = order[begin[person] : begin[person + 1]]
         n = len(ratings)
         size = n * D
-        root = np.zeros((size, size))
-        inner = np.zeros((size, size))
-        target = np.zeros(size)
+        inner, half = np.eye(size), np.zeros((size, size))
+        target, own = np.empty(size), np.empty(D)
         for a in range(n):
-            r = ratings[a]
-            root[a * D : (a + 1) * D, a * D : (a + 1) * D] = roots[r]
-            target[a * D : (a + 1) * D] = np.linalg.solve(roots[r], shift[r])
+            root = roots[ratings[a]]
+            for i in range(D):
+                own[i] = shift[ratings[a], i]
+            solve_lower(root, own)
+            for i in range(D):
+                target[a * D + i] = own[i]
+                for j in range(D):
+                    half[a * D + j, a * D + i] = root[j, i]
             for b in range(n):
                 for g in range(len(groups)):
-                    if groups[g, r] == groups[g, ratings[b]]:
-                        inner[a * D : (a + 1) * D, b * D : (b + 1) * D] += noise[g]
-        inner = np.eye(size) + root.T @ inner @ root
-        factor = np.linalg.cholesky(inner)
-        half = np.linalg.solve(factor, root.T)
-        q = half.T @ half
-        weights[block[person] : block[person + 1]] = q.ravel()
-        v = half.T @ np.linalg.solve(factor, target)
-        for a in range(n):
-            value[ratings[a]] = v[a * D : (a + 1) * D]
+                    if groups[g, ratings[a]] == groups[g, ratings[b]]:
+                        added = times(times(transposed(root), noise[g]), roots[ratings[b]])
+                        for i in range(D):
+                            for j in range(D):
+                                inner[a * D + i, b * D + j] += added[i, j]
+        factorise(inner)
+        solve_lower(inner, target)
+        # Rows of `half` are columns of L⁻¹·rootᵀ.
+        for c in range(size):
+            solve_lower(inner, half[c])
+        q = times(half, transposed(half))
+        for c in range(size):
+            for k in range(size):
+                weights[block[person] + c * size + k] = q[c, k]
+                value[ratings[c // D], c % D] += half[c, k] * target[k]
     return weights, value
 
 
@@ -341,15 +351,18 @@ def _person_moments(order, begin, block, groups, weights, cells, cell, rest):
                 for i in range(D):
                     for j in range(D):
                         inner[a * D + i, b * D + j] = cells[ca + i, cb + j]
-        projected = q - q @ inner @ q
+        across = times(times(q, inner), q)
         for a in range(n):
             r = ratings[a]
-            blocks[r] = projected[a * D : (a + 1) * D, a * D : (a + 1) * D]
+            for i in range(D):
+                for j in range(D):
+                    blocks[r, i, j] = q[a * D + i, a * D + j] - across[a * D + i, a * D + j]
             for b in range(n):
                 other = ratings[b]
                 for g in range(len(groups)):
                     if groups[g, r] == groups[g, other]:
                         for i in range(D):
                             for j in range(D):
-                                sums[g, i, j] += rest[r, i] * rest[other, j] - projected[a * D + i, b * D + j]
+                                projected = q[a * D + i, b * D + j] - across[a * D + i, b * D + j]
+                                sums[g, i, j] += rest[r, i] * rest[other, j] - projected
     return blocks, sums

@@ -29,6 +29,7 @@ from relcap_models.models.kernels import (
     logit_cell,
     probit_cell,
 )
+from relcap_models.models.small_matrices import cholesky, lower_inverse, times, transposed
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _MIN_PRECISION = 1e-4
@@ -169,10 +170,11 @@ def _tilt(
     at = np.empty(size, dtype=np.int64)
     step = grid[1] - grid[0]
     for r in range(n):
-        inverse = np.linalg.inv(covariance[r])
-        constant = -0.5 * np.log(np.linalg.det(covariance[r]))
+        half = lower_inverse(cholesky(covariance[r]))
+        inverse = times(transposed(half), half)
+        constant = 0.0
         for d in range(size):
-            constant += np.log(root[r, d, d])
+            constant += math.log(root[r, d, d]) + math.log(half[d, d])
         # Dimension d of a node depends on its first d + 1 positions only: the root is a lower triangle.
         for d in range(size):
             for j in range(n_nodes ** (d + 1)):
