@@ -181,7 +181,7 @@ def test_gaussian_family_gives_the_published_variances(reference, published):
     """TripleR's variances lie in the gaussian model's 90 % intervals, relation and residual together."""
     survey = surveys.liking(reference)
     model = Relation(instrument="liking", family="gaussian")
-    fitted = fit(model, survey, seed=3, chains=2, draws=1000, tune=700, progress=False)
+    fitted = fit(model, survey, seed=3, chains=2, draws=2500, tune=700, progress=False)
     assert fitted.structure.relation == "residual"
     together = fitted.draws("sd_relation")[:, 0] ** 2 + residual_variance(fitted)[:, 0]
     spread = fitted.draws("sd_unit")

@@ -44,8 +44,8 @@ def test_what_a_design_of_persons_cannot_tell_apart_is_left_out(survey):
     assert structure.within == ()
     assert (structure.relation, structure.reciprocal) == ("full", True)
     said = " ".join(describe_design(model, survey).messages)
-    assert "Respondent effects are left out: here they are the unit effects" in said
-    assert "Rating effects are left out: here they are the relation effects" in said
+    assert "respondent effects are the unit effects, and are left out" in said
+    assert "rating effects are the relation effects, and are left out" in said
     assert "persons rate persons" in said
 
 
