@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ALL_UP_TO = 14
 """Units up to which every relation is coloured and names stand level."""
+_LEVEL_HEIGHT = 1.2
+"""Half the height of a circle of level names, in radii."""
 
 
 def draw_network(
@@ -48,13 +50,23 @@ def draw_network(
 
     norm = Normalize(*limits)
     if small_multiples:
-        columns = 2 if len(groups) <= 4 else 3
+        columns, reach = (2, 1.75) if len(groups) <= 6 else (3, 2.2)
         rows = -(-len(groups) // columns)
-        figure = Figure(figsize=(FULL_WIDTH, rows * 6.9 / columns + 0.9), layout="constrained")
+        height = FULL_WIDTH / columns * _LEVEL_HEIGHT / reach + 0.3
+        figure = Figure(figsize=(FULL_WIDTH, rows * height + 0.9), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for ax, (district, units) in zip(axes, groups.items(), strict=False):
             _draw_circle(
-                ax, theme, relations, {district: units}, names, norm, colour_all=True, size=6, thin=0.65
+                ax,
+                theme,
+                relations,
+                {district: units},
+                names,
+                norm,
+                colour_all=True,
+                size=6.5 if columns == 2 else 6,
+                thin=0.65,
+                reach=reach,
             )
             ax.set_title(drawable(district, 34), loc="center")
         for ax in axes:
@@ -107,7 +119,9 @@ def _draw_circle(
     colour_all: bool,
     size: float,
     thin: float = 1.0,
+    reach: float = 1.75,
 ) -> None:
+    """reach : half the width of a circle of level names, in radii"""
     places = circle_positions(groups)
     ax.set_axis_off()
     ax.set_aspect("equal")
@@ -126,8 +140,9 @@ def _draw_circle(
         _name_unit(ax, names[unit], place, size=size, level=level)
     if len(groups) > 1:
         _name_districts(ax, theme, groups, places)
-    ax.set_xlim(*((-1.75, 1.75) if level else (-1.55, 1.55)))
-    ax.set_ylim(*((-1.2, 1.2) if level else (-1.55, 1.55)))
+    width, height = (reach, _LEVEL_HEIGHT) if level else (1.55, 1.55)
+    ax.set_xlim(-width, width)
+    ax.set_ylim(-height, height)
 
 
 def _name_unit(ax: Axes, name: str, place: np.ndarray, *, size: float, level: bool) -> None:
