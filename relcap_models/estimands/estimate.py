@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from relcap_models.inference.convergence import convergence, is_constant
-
 SUMMARY = ("mean", "sd", "lower", "upper", "ci_prob", "ci_kind", "median", "mcse", "ess", "ess_tail", "rhat")
 """Columns of a summary: equal-tailed interval; `ess` and `ess_tail` are the bulk and tail effective sizes.
 
@@ -47,6 +45,9 @@ def summarise(draws: np.ndarray, also: Sequence[np.ndarray] = (), *, ci_prob: fl
     A column that never varies is a constant, not an estimate: its sd and Monte Carlo error are 0 and its ESS
     and R-hat are blank, unless others of the row vary.
     """
+    # Imported here: it loads the compiler, which reading a study does not need.
+    from relcap_models.inference.convergence import convergence, is_constant
+
     flat = draws.reshape(-1, draws.shape[-1])
     lower, median, upper = np.quantile(flat, [(1 - ci_prob) / 2, 0.5, (1 + ci_prob) / 2], axis=0)
     constant = is_constant(flat, axis=0)

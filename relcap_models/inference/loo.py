@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
 
 from relcap_models.errors import FitError
 from relcap_models.inference.fit import Fit, fit_frame
@@ -303,5 +302,8 @@ def _nodes(n_dimensions: int) -> tuple[np.ndarray, np.ndarray]:
         grid = np.meshgrid(*[position] * n_dimensions, indexing="ij")
         logs = np.meshgrid(*[np.log(weight / weight.sum())] * n_dimensions, indexing="ij")
         return np.column_stack([g.ravel() for g in grid]), np.sum([w.ravel() for w in logs], axis=0)
+    # Imported here: it takes a second, which reading a study does not need.
+    from scipy.stats import qmc
+
     uniform = qmc.Sobol(n_dimensions, rng=np.random.default_rng(0)).random_base2(_LOG2_POINTS)
     return ndtri(np.clip(uniform, 1e-9, 1 - 1e-9)), np.full(len(uniform), -_LOG2_POINTS * np.log(2.0))

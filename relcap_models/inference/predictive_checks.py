@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
 
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.predictive import UNIT_STATISTICS, Replicates
@@ -73,6 +72,9 @@ def unit_check(fit: Fit, replicates: Replicates) -> tuple:
         return ("posterior_predictive_units", "", 0.0, _UNIT_TAIL, True, message)
     lower, upper = np.quantile(y, (_UNIT_TAIL / 2, 1 - _UNIT_TAIL / 2), axis=0)
     n_outside = int(((x < lower) | (x > upper)).sum())
+    # Imported here: it takes a second, which reading a study does not need.
+    from scipy.stats import binom
+
     allowed = int(binom.isf(_ALARM, n, _UNIT_TAIL))
     sd = y.std(axis=0)
     distance = np.abs(x - y.mean(axis=0)) / np.where(sd > 0, sd, np.inf)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from relcap_models.models import kernels
 from relcap_models.models.frame import Frame
@@ -205,7 +205,7 @@ def _rating_scores(frame: Frame) -> np.ndarray:
     score = np.empty(len(frame.answer))
     for item in range(len(frame.items)):
         here = frame.item_of_response == item
-        rank = rankdata(frame.answer[here])
+        rank = pd.Series(frame.answer[here]).rank().to_numpy()
         score[here] = _SPREAD * ndtri((rank - 0.5) / len(rank))
     n_dimensions = len(frame.dimensions)
     slot = frame.rating_of_response * n_dimensions + frame.dimension_of_item[frame.item_of_response]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate.effect_options import Items
@@ -90,7 +90,7 @@ def _skewed(options: Items, n_categories: int) -> np.ndarray:
     top = options.mean_answer * options.concentration
     bottom = (1 - options.mean_answer) * options.concentration
     edges = np.arange(1, n_categories) / n_categories
-    return np.clip(stats.norm.ppf(stats.beta.cdf(edges, top, bottom)), -8.0, 8.0)
+    return np.clip(special.ndtri(special.betainc(top, bottom, edges)), -8.0, 8.0)
 
 
 def draw_answers(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 _MIN_SURVEYS = 2
 _MIN_SEEN = 5
@@ -81,9 +81,9 @@ def _seen(group: pd.DataFrame, changes: Sequence[float]) -> Iterator[dict[str, f
             continue
         at = _regressors(np.full(len(half), change), half)
         value = at @ coefficients
-        slope = (norm.pdf(value)[:, None] * at).mean(axis=0)
+        slope = (np.exp(-0.5 * value**2)[:, None] / np.sqrt(2 * np.pi) * at).mean(axis=0)
         error = float(np.sqrt(slope @ covariance @ slope))
-        yield {"change": change, "value": float(norm.cdf(value).mean()), "mc_error": error}
+        yield {"change": change, "value": float(ndtr(value).mean()), "mc_error": error}
 
 
 def _regressors(change: np.ndarray, half: np.ndarray) -> np.ndarray:
