@@ -44,9 +44,11 @@ def test_beside_a_long_run_of_the_sampler(figures, size):
     sampled = fit(model, survey, seed=1, chains=2, tune=tune, draws=draws, progress=False)
     seconds = time.perf_counter() - began
     ess, name = worst(sampled)
-    rhat = max(
-        float(np.nanmax(convergence(values.transpose("chain", "draw", ...).to_numpy()).rhat))
-        for values in sampled.posterior.values()
+    rhat = np.concatenate(
+        [
+            convergence(values.transpose("chain", "draw", ...).to_numpy()).rhat.ravel()
+            for values in sampled.posterior.values()
+        ]
     )
     figures(
         "long runs",
@@ -56,7 +58,7 @@ def test_beside_a_long_run_of_the_sampler(figures, size):
         worst=name,
         ess=ess,
         ess_per_second=ess / seconds,
-        rhat=rhat,
+        rhat=float(np.nanmax(rhat)),
         divergences=int(sampled.tree["sample_stats"]["diverging"].sum()),
     )
     fast = fit(model, survey, engine="fast", seed=1, chains=4, draws=1000, progress=False)

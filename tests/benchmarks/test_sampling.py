@@ -26,7 +26,12 @@ def worst(fitted):
     scores |= {f"unit_scores {u.role}": u.scores for u in unit_scores(fitted)}
     for name, score in scores.items():
         found[name] = score.points[..., -1].reshape(chains, fitted.n_draws, -1)
-    sizes = {name: float(np.nanmin(convergence(draws).ess_bulk)) for name, draws in found.items()}
+    sizes = {}
+    for name, draws in found.items():
+        effective = convergence(draws).ess_bulk
+        # Constants have none.
+        if not np.isnan(effective).all():
+            sizes[name] = float(np.nanmin(effective))
     name = min(sizes, key=sizes.get)
     return sizes[name], name
 
