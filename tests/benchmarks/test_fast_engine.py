@@ -11,7 +11,7 @@ from relcap_models.inference.convergence import convergence
 from relcap_models.models import Relation
 from tests.benchmarks.measure import cost_of
 from tests.benchmarks.test_gradient import survey_of
-from tests.benchmarks.test_sampling import worst
+from tests.benchmarks.test_sampling import efficiency
 
 pytestmark = pytest.mark.bench
 
@@ -43,7 +43,6 @@ def test_beside_a_long_run_of_the_sampler(figures, size):
     began = time.perf_counter()
     sampled = fit(model, survey, seed=1, chains=2, tune=tune, draws=draws, progress=False)
     seconds = time.perf_counter() - began
-    ess, name = worst(sampled)
     rhat = np.concatenate(
         [
             convergence(values.transpose("chain", "draw", ...).to_numpy()).rhat.ravel()
@@ -53,11 +52,7 @@ def test_beside_a_long_run_of_the_sampler(figures, size):
     figures(
         "long runs",
         size=size,
-        seconds=seconds,
-        steps=float(sampled.tree["sample_stats"]["n_steps"].mean()),
-        worst=name,
-        ess=ess,
-        ess_per_second=ess / seconds,
+        **efficiency(sampled, seconds),
         rhat=float(np.nanmax(rhat)),
         divergences=int(sampled.tree["sample_stats"]["diverging"].sum()),
     )

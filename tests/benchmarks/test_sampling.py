@@ -36,6 +36,19 @@ def worst(fitted):
     return sizes[name], name
 
 
+def efficiency(fitted, seconds):
+    """What a run cost and what it gave, as columns."""
+    ess, name = worst(fitted)
+    steps = float(fitted.tree["sample_stats"]["n_steps"].mean())
+    return {
+        "seconds": seconds,
+        "steps": steps,
+        "worst": name,
+        "ess": ess,
+        "ess_per_second": ess / seconds,
+    }
+
+
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_effective_draws_a_second(figures, size):
     survey = survey_of(size)
@@ -46,14 +59,4 @@ def test_effective_draws_a_second(figures, size):
         began = time.perf_counter()
         fitted = fit(model, survey, seed=seed, **options)
         seconds = time.perf_counter() - began
-        size_of_worst, name = worst(fitted)
-        figures(
-            "sampling",
-            size=size,
-            seed=seed,
-            seconds=seconds,
-            steps=float(fitted.tree["sample_stats"]["n_steps"].mean()),
-            worst=name,
-            ess=size_of_worst,
-            ess_per_second=size_of_worst / seconds,
-        )
+        figures("sampling", size=size, seed=seed, **efficiency(fitted, seconds))
