@@ -6,7 +6,7 @@ import numpy as np
 
 from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.items import Items
-from relcap_models.inference.fast.mixed import MixedModel
+from relcap_models.inference.fast.mixed_design import MixedDesign
 from relcap_models.models.frame import Frame
 from relcap_models.models.structure import Structure
 
@@ -14,7 +14,7 @@ from relcap_models.models.structure import Structure
 def kept(
     covariances: Covariances,
     items: Items,
-    mixed: MixedModel,
+    design: MixedDesign,
     frame: Frame,
     structure: Structure,
     *,
@@ -24,7 +24,7 @@ def kept(
 ) -> dict[str, np.ndarray]:
     """Quantities of `kept.KEPT_DIMS`, each with a first axis of draws.
 
-    theta : (S, p) · vector : (S, q) item parameters · effects : (S, E) as `MixedModel` orders them
+    theta : (S, p) · vector : (S, q) item parameters · effects : (S, E) as `MixedDesign` orders them
     """
     S, D, W, U = len(theta), len(frame.dimensions), len(frame.waves), len(frame.units)
     named = _covariance_draws(covariances, structure, theta, D)
@@ -33,7 +33,7 @@ def kept(
 
     mu = np.zeros((S, W, D))
     mu += effects[:, None, :D]
-    at = mixed.at
+    at = design.at
     mu_own = mu.copy()
     if "mu_later" in at:
         later = effects[:, at["mu_later"] : at["mu_later"] + (W - 1) * D].reshape(S, W - 1, D)
@@ -44,7 +44,7 @@ def kept(
         n = len(frame.covariates)
         named["beta"] = effects[:, at["beta"] : at["beta"] + n * D].reshape(S, n, D)
     # Means over units and relations belong to the location: effects are deviations from them.
-    by_role = effects[:, mixed.units].reshape(S, U, W, len(structure.roles), D)
+    by_role = effects[:, design.units].reshape(S, U, W, len(structure.roles), D)
     centre = by_role.mean(axis=1)
     by_role = by_role - centre[:, None]
     for k, role in enumerate(structure.roles):
@@ -54,14 +54,14 @@ def kept(
         if role != "target":
             mu_own += centre[:, :, k]
     if structure.relation != "none":
-        relation = effects[:, mixed.relations].reshape(S, frame.n_relations, -1, D)
+        relation = effects[:, design.relations].reshape(S, frame.n_relations, -1, D)
         relation = np.broadcast_to(relation, (S, frame.n_relations, W, D))
         centre = relation.mean(axis=1)
         named["relation_effect"] = relation - centre[:, None]
         mu += centre
-    for name, where in mixed.districts.items():
-        shock = effects[:, where].reshape(S, -1, W, D)
-        named[f"{name}_effect"] = (shock - shock.mean(axis=1, keepdims=True)).reshape(S, -1, D)
+    for name, district in design.districts.items():
+        contrasts = effects[:, district.where].transpose(1, 0, 2).reshape(len(district.where), -1)
+        named[f"{name}_effect"] = (district.basis @ contrasts).reshape(-1, S, D).transpose(1, 0, 2)
     # The reference wave is 0: the thresholds take up where it lies.
     first = mu[:, :1].copy()
     named["mu"] = mu - first

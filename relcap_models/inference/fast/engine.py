@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy.linalg import solve_triangular
 
 from relcap_models.errors import FitError
 from relcap_models.inference.fast.covariances import Covariances
@@ -106,7 +105,7 @@ def sample(
     named = kept(
         found.covariances,
         found.items,
-        found.mixed,
+        found.mixed.design,
         frame,
         structure,
         theta=theta,
@@ -160,17 +159,17 @@ def _iterate(
     structure: Structure,
     progress: Progress | None,
 ) -> Approximation:
-    frame = mixed.frame
+    frame = mixed.design.frame
     marginal = fit_marginal(frame, items, quadrature, scale)
     theta, vector = _start(covariances, structure, marginal.total), marginal.vector
     mean, covariance = marginal.location, np.repeat(marginal.total[None], frame.n_ratings, axis=0)
     tilted = marginal.tilted
     pseudo = pseudo_from(mean, covariance, tilted)
-    effects = None
+    found = None
     length, last = FIRST_LENGTH, None
-    before = np.zeros(covariances.size)
+    going = np.zeros(covariances.size)
     for number in range(1, MAX_ROUNDS + 1):
-        found = mixed.solve(covariances.matrices(theta), pseudo)
+        before, found = found, mixed.solve(covariances.matrices(theta), pseudo, around=found)
         gradient, information, follow, blocks = mixed.slopes(found, covariances.derivatives(theta))
         whole = information + np.diag(covariances.prior_curvature(theta))
         uphill = gradient + covariances.log_prior(theta)[1] - covariances.power
@@ -184,15 +183,16 @@ def _iterate(
         held[np.diag_indices_from(held)] += 1e-6
         item_step = np.linalg.solve(held, slope)
 
-        spread = np.sqrt(np.diag(found.covariance))
-        moved = np.inf if effects is None else float((np.abs(found.effects - effects) / spread).max())
-        effects = found.effects
+        moved = np.inf
+        if before is not None:
+            change = found.posterior.mean - before.posterior.mean
+            moved = float((np.abs(change) / found.posterior.spread).max())
         left = {
             "covariances": float(uphill @ np.linalg.solve(whole, uphill)),
             "items": float(item_step @ slope),
             "effects": moved,
         }
-        if not np.isfinite([left["covariances"], left["items"], effects.sum()]).all():
+        if not np.isfinite([left["covariances"], left["items"], found.posterior.mean.sum()]).all():
             raise np.linalg.LinAlgError(f"round {number} gave figures that are none")
         if progress is not None:
             progress(number, left)
@@ -200,9 +200,9 @@ def _iterate(
             break
         step = covariances.step(theta, gradient, information)
         # A parameter that turns back overshot: where it was going lies between (secant).
-        turned = step * before < 0
-        before = np.where(turned, step * before / np.where(turned, before - step, 1.0), step)
-        theta = theta + before
+        turned = step * going < 0
+        going = np.where(turned, step * going / np.where(turned, going - step, 1.0), step)
+        theta = theta + going
         longest = _LONGEST if left["covariances"] < 1.0 else 1.0
         length = next_length(length, last, item_step, held, longest)
         last = item_step
@@ -252,10 +252,9 @@ def draw(
     vector_move = rng.multivariate_normal(
         np.zeros(len(found.vector)), found.vector_covariance, size=n_draws, method="cholesky"
     )
-    z = rng.normal(size=(found.mixed.n_effects, n_draws))
-    effects = solve_triangular(found.solution.factor, z, lower=True, trans="T", check_finite=False).T
-    effects += found.solution.effects + linear @ found.follow
+    effects = found.solution.posterior.draw(n_draws, rng)
+    effects += found.solution.posterior.mean + linear @ found.follow
     # Thresholds further apart go with larger effects.
     growth = vector_move @ found.marginal.growth.T
-    effects *= np.exp(found.mixed.stretched(growth))
+    effects *= np.exp(growth[:, np.arange(effects.shape[1]) % growth.shape[1]])
     return theta + covariances.stretched(growth), found.items.bent(found.vector, vector_move), effects

@@ -131,7 +131,7 @@ def test_effects_carry_the_uncertainty_of_their_covariances(approximation):
         vector_covariance=1e-12 * np.eye(len(approximation.vector)),
     )
     _, _, effects = engine.draw(quiet, 20_000, np.random.default_rng(1))
-    given = np.diag(approximation.solution.covariance)
+    given = np.square(approximation.solution.posterior.spread)
     moved = np.einsum("pe,pq,qe->e", follow, small, follow)
     largest = np.argsort(moved / given)[-20:]
     assert (moved / given)[largest].min() > 0.02
@@ -157,7 +157,7 @@ def test_a_larger_unit_of_the_thresholds_goes_with_larger_effects(approximation)
     # Thresholds that all lie 1 % further from where they are centred are a unit 1 % larger.
     location = approximation.items.values(approximation.vector)[1]
     item = approximation.items.item_of
-    frame = approximation.mixed.frame
+    frame = approximation.mixed.design.frame
     for d in range(len(frame.dimensions)):
         stretch = np.zeros(q)
         here = frame.dimension_of_item[item] == d

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from relcap_models.inference.fast import mixed
 from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.draws import kept
 from relcap_models.inference.fast.items import Items
@@ -35,15 +34,18 @@ class Dense:
         self.y = rng.normal(size=(n, D))
         self.pseudo = PseudoObservations(precision, np.einsum("nij,nj->ni", precision, self.y))
         self.n, self.D = n, D
+        rows = np.empty((n, D, self.mixed.design.n_effects))
+        rows[self.mixed.design.order] = self.mixed.design.cells_of(np.eye(self.mixed.design.n_effects))
+        self.whole = rows.reshape(n * D, -1)
 
     def matrices(self, theta):
         """Design (N·D, E), prior covariance (E, E) of the effects, and that of the noise (N·D, N·D)."""
         named = self.covariances.matrices(theta)
-        design = self.mixed.whole.toarray()
-        prior = np.zeros((self.mixed.n_effects,) * 2)
-        head = len(self.mixed.prior_sd)
-        prior[:head, :head] = np.diag(np.square(self.mixed.prior_sd))
-        for slots in self.mixed.slots:
+        design = self.whole
+        prior = np.zeros((self.mixed.design.n_effects,) * 2)
+        head = len(self.mixed.design.prior_sd)
+        prior[:head, :head] = np.diag(np.square(self.mixed.design.prior_sd))
+        for slots in self.mixed.design.slots:
             for where in slots.where:
                 prior[np.ix_(where, where)] = named[slots.matrix]
         noise = np.zeros((self.n * self.D,) * 2)
@@ -76,9 +78,13 @@ def test_effects_have_the_posterior_of_the_normal_equations(dense):
     design, prior, _ = dense.matrices(dense.theta)
     inverse = np.linalg.inv(dense.total(dense.theta)[1])
     gain = prior @ design.T @ inverse
-    np.testing.assert_allclose(found.effects, gain @ dense.y.ravel(), atol=1e-8)
-    np.testing.assert_allclose(found.covariance, prior - gain @ design @ prior, atol=1e-8)
-    np.testing.assert_allclose(found.rest.ravel(), inverse @ dense.y.ravel(), atol=1e-8)
+    np.testing.assert_allclose(found.posterior.mean, gain @ dense.y.ravel(), atol=1e-8)
+    np.testing.assert_allclose(found.posterior.covariance, prior - gain @ design @ prior, atol=1e-8)
+    np.testing.assert_allclose(
+        found.rest.ravel(),
+        (inverse @ dense.y.ravel()).reshape(dense.y.shape)[dense.mixed.design.order].ravel(),
+        atol=1e-8,
+    )
 
 
 def test_the_marginal_likelihood_and_its_slopes_are_those_of_one_normal(dense):
@@ -95,25 +101,8 @@ def test_the_marginal_likelihood_and_its_slopes_are_those_of_one_normal(dense):
         below[k] -= step
         slope = (dense.log_marginal(above) - dense.log_marginal(below)) / (2 * step)
         assert gradient[k] == pytest.approx(slope, abs=1e-5)
-        moved = (solve(above).effects - solve(below).effects) / (2 * step)
+        moved = (solve(above).posterior.mean - solve(below).posterior.mean) / (2 * step)
         np.testing.assert_allclose(follow[k], moved, atol=1e-5)
-
-
-def test_single_precision_gives_the_same_to_its_own_digits(monkeypatch):
-    dense = Dense("three waves, districts")
-    matrices, derivatives = (
-        f(dense.theta) for f in (dense.covariances.matrices, dense.covariances.derivatives)
-    )
-    exact = dense.mixed.solve(matrices, dense.pseudo)
-    monkeypatch.setattr(mixed, "_SINGLE_PRECISION", 0)
-    single = dense.mixed.solve(matrices, dense.pseudo)
-    assert single.covariance.dtype == single.factor.dtype == np.float32
-    assert single.effects.dtype == np.float64
-    spread = np.sqrt(np.diag(exact.covariance))
-    np.testing.assert_allclose(single.effects / spread, exact.effects / spread, atol=1e-4)
-    np.testing.assert_allclose(np.sqrt(np.diag(single.covariance)), spread, rtol=1e-5)
-    for ours, theirs in zip(dense.mixed.slopes(single, derivatives), dense.mixed.slopes(exact, derivatives)):
-        np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
 def test_a_cavity_is_what_the_other_ratings_say(dense):
@@ -136,12 +125,12 @@ def test_what_is_kept_says_the_same_about_every_answer(dense):
     frame, structure = case.frame, case.structure
     items = Items(frame, case.model.response, case.model.loadings, case.model.priors, dense.scale)
     S = 4
-    effects = rng.normal(size=(S, dense.mixed.n_effects))
+    effects = rng.normal(size=(S, dense.mixed.design.n_effects))
     vector = items.centred(items.start + rng.normal(0, 0.05, (S, len(items.start))))
     named = kept(
         dense.covariances,
         items,
-        dense.mixed,
+        dense.mixed.design,
         frame,
         structure,
         theta=np.tile(dense.theta, (S, 1)),
@@ -154,7 +143,7 @@ def test_what_is_kept_says_the_same_about_every_answer(dense):
     posterior = xr.Dataset(data, coords=coordinates(frame, structure))
     fit = Fit(case.model, frame, structure, xr.DataTree.from_dict({"posterior": posterior}), {"seed": 1})
     location = rating_location(fit.draws, fit)
-    before = (effects @ dense.mixed.whole.toarray().T).reshape(S, dense.n, dense.D)
+    before = (effects @ dense.whole.T).reshape(S, dense.n, dense.D)
     loading, place, _ = items.values(vector)
     item = np.arange(len(frame.items)) if items.family == "gaussian" else frame.item_of_threshold
     sign = 1.0 if items.family == "gaussian" else -1.0

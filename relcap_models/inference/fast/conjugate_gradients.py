@@ -1,0 +1,208 @@
+"""Linear systems in the precision of all effects, solved without a factor of it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import joblib
+import numpy as np
+from numba import njit
+from scipy.sparse import block_diag, csr_array, csr_matrix
+
+from relcap_models.inference.fast.mixed_design import MixedDesign
+
+_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_MAX_STEPS = 500
+# Sums of effects may repeat each other: what is so small beside the largest eigenvalue is none.
+_REPEATED = 1e-10
+
+
+class System:
+    """The precision and its preconditioner, in single precision: what is left is worked out in double.
+
+    The preconditioner is a sum of exact inverses within groups of effects and among sums of effects. Groups
+    are a unit's effects, and a pair of relations. Sums are, for each unit, its effects and the sums over its
+    relations in either direction (`near`); and for the whole organisation, location, districts, and the
+    sums over the units and relations of each district and of all (`far`).
+
+    Attributes
+    ----------
+    matrix : (E, E) · far : (E, K) · far_inverse : (K, K) of farᵀ·matrix·far
+    """
+
+    def __init__(self, design: MixedDesign, matrix: csr_matrix) -> None:
+        self.matrix = matrix
+        self._single = matrix.astype(np.float32)
+        self._groups = [slots.where for slots in design.slots if slots.matrix not in design.districts]
+        self._inverses = [
+            np.linalg.inv(groups_of(matrix, where)).astype(np.float32) for where in self._groups
+        ]
+        near, sizes = _near(design)
+        across = (near.T @ (matrix @ near)).tocsr()
+        edges = np.r_[0, np.cumsum(sizes)]
+        inverses = [csr_array(np.linalg.inv(across[a:b, a:b].toarray())) for a, b in pairwise(edges)]
+        self.far = _far(design)
+        self.far_inverse = _inverse((self.far.T @ (matrix @ self.far)).toarray())
+        self._sums = [
+            (near.astype(np.float32), block_diag(inverses, format="csr", dtype=np.float32)),
+            (self.far.astype(np.float32), self.far_inverse.astype(np.float32)),
+        ]
+        self._summed = [sums.T.tocsr() for sums, _ in self._sums]
+        shares = np.linspace(0, matrix.nnz, joblib.cpu_count() + 1)
+        self._edges = np.searchsorted(matrix.indptr, shares)
+
+    def _times(self, right: np.ndarray) -> np.ndarray:
+        result = np.empty_like(right)
+        matrix = self._single
+        with ThreadPoolExecutor() as threads:
+            for first, last in zip(self._edges, self._edges[1:]):
+                threads.submit(
+                    _rows_times, matrix.indptr, matrix.indices, matrix.data, right, first, last, result
+                )
+        return result
+
+    def precondition(self, right: np.ndarray) -> np.ndarray:
+        """About matrix⁻¹·right, (E, K)."""
+        right = right.astype(np.float32, copy=False)
+        result = np.zeros_like(right)
+        for (sums, inverse), summed in zip(self._sums, self._summed):
+            result += sums @ (inverse @ (summed @ right))
+        for where, inverse in zip(self._groups, self._inverses):
+            result[where] += inverse @ right[where]
+        return result
+
+    def solve(
+        self, right: np.ndarray, close: float | np.ndarray, start: np.ndarray | None = None
+    ) -> np.ndarray:
+        """X with matrix·X = right, by conjugate gradients, column by column.
+
+        right : (E, K) · start : from where, 0 if None
+        close : bound on √(eᵀ·matrix·e) of each column's error e, as the preconditioner measures it. No entry
+        of a column is then off by more than `close` times the root of the inverse's diagonal.
+
+        Raises
+        ------
+        LinAlgError
+            If the steps do not come close.
+        """
+        residual = (right if start is None else right - self.matrix @ start).astype(np.float32)
+        found, direction = np.zeros_like(residual), np.zeros_like(residual)
+        before = np.ones(right.shape[1])
+        for _ in range(_MAX_STEPS):
+            towards = self.precondition(residual)
+            energy = _products(residual, towards)
+            if (energy <= np.square(close)).all():
+                return found + (0.0 if start is None else start)
+            _step(direction, (energy / before).astype(np.float32), towards, direction)
+            before = np.where(energy > 0.0, energy, 1.0)
+            along = self._times(direction)
+            curvature = _products(direction, along)
+            length = (energy / np.where(curvature > 0.0, curvature, 1.0)).astype(np.float32)
+            _step(direction, length, found, found)
+            _step(along, -length, residual, residual)
+        raise np.linalg.LinAlgError(f"conjugate gradients did not end within {_MAX_STEPS} steps")
+
+
+def groups_of(matrix: csr_matrix, where: np.ndarray) -> np.ndarray:
+    """(G, K, K) the matrix among the effects of each group; where : (G, K)."""
+    result = np.zeros((*where.shape, where.shape[1]))
+    _pick(matrix.indptr, matrix.indices, matrix.data, where, result)
+    return result
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a symmetric matrix; where sums repeat each other, one of the inverses that serve as well."""
+    scale = 1.0 / np.sqrt(np.diag(matrix))
+    value, vectors = np.linalg.eigh(matrix * scale * scale[:, None])
+    inverse = np.where(value > _REPEATED * value[-1], 1.0 / np.maximum(value, 1e-300), 0.0)
+    return (vectors * inverse) @ vectors.T * scale * scale[:, None]
+
+
+def _near(design: MixedDesign) -> tuple[csr_matrix, list[int]]:
+    """Sums of each unit as columns of a matrix (E, K), and how many there are of each unit."""
+    frame, units, relations = design.frame, design.units, design.relations
+    own, directed = units.shape[1], relations.shape[1]
+    width = own + 2 * directed
+    rows = [units.ravel()]
+    columns = [(np.arange(len(units))[:, None] * width + np.arange(own)).ravel()]
+    for ends, offset in ((frame.rater_of_relation, own), (frame.target_of_relation, own + directed)):
+        if directed:
+            rows.append(relations.ravel())
+            columns.append((ends[:, None] * width + offset + np.arange(directed)).ravel())
+    row = np.concatenate(rows)
+    # A unit that nobody rates has no relations in that direction.
+    used, column = np.unique(np.concatenate(columns), return_inverse=True)
+    matrix = csr_matrix((np.ones(len(row)), (row, column)), shape=(design.n_effects, len(used)))
+    return matrix, np.bincount(used // width).tolist()
+
+
+def _far(design: MixedDesign) -> csr_matrix:
+    """Location, districts, and sums over units and relations, as columns of a matrix (E, K)."""
+    rows, columns = [], []
+    n = 0
+
+    def add(effects: np.ndarray, column: np.ndarray) -> None:
+        nonlocal n
+        rows.append(effects.ravel())
+        columns.append(n + np.broadcast_to(column, effects.shape).ravel())
+        n += int(column.max(initial=-1)) + 1
+
+    D = design.n_dimensions
+    head = np.arange(len(design.prior_sd))
+    add(head, head)
+    for district in design.districts.values():
+        add(district.where, np.arange(district.where.size).reshape(district.where.shape))
+        for group, first in (pairs.T for pairs in district.within):
+            add(first[:, None] + np.arange(D), group[:, None] * D + np.arange(D))
+    for effects in (design.units, design.relations):
+        add(effects, np.arange(effects.shape[1]))
+    row = np.concatenate(rows)
+    used, column = np.unique(np.concatenate(columns), return_inverse=True)
+    return csr_matrix((np.ones(len(row)), (row, column)), shape=(design.n_effects, len(used)))
+
+
+@_compiled
+def _pick(begin, column, entry, where, result):
+    place = np.full(len(begin) - 1, -1)
+    for g in range(len(where)):
+        for k in range(where.shape[1]):
+            place[where[g, k]] = k
+        for k in range(where.shape[1]):
+            row = where[g, k]
+            for e in range(begin[row], begin[row + 1]):
+                if place[column[e]] >= 0:
+                    result[g, k, place[column[e]]] += entry[e]
+        for k in range(where.shape[1]):
+            place[where[g, k]] = -1
+
+
+@_compiled
+def _rows_times(begin, column, entry, right, first, last, result):
+    """Rows `first` to `last` of a sparse matrix times `right`."""
+    for row in range(first, last):
+        total = result[row]
+        for k in range(len(total)):
+            total[k] = 0.0
+        for e in range(begin[row], begin[row + 1]):
+            weight, source = entry[e], right[column[e]]
+            for k in range(len(total)):
+                total[k] += weight * source[k]
+
+
+@_compiled
+def _products(left, right):
+    """(K,) inner products of the columns."""
+    result = np.zeros(left.shape[1])
+    for row in range(len(left)):
+        for k in range(left.shape[1]):
+            result[k] += left[row, k] * right[row, k]
+    return result
+
+
+@_compiled
+def _step(direction, length, start, result):
+    """result = start + length·direction."""
+    for row in range(len(direction)):
+        for k in range(direction.shape[1]):
+            result[row, k] = start[row, k] + length[k] * direction[row, k]
