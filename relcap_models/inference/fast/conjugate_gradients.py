@@ -52,9 +52,10 @@ class System:
         shares = np.linspace(0, matrix.nnz, joblib.cpu_count() + 1)
         self._edges = np.searchsorted(matrix.indptr, shares)
 
-    def _times(self, right: np.ndarray) -> np.ndarray:
+    def times(self, right: np.ndarray) -> np.ndarray:
+        """matrix·right, (E, K), in the precision of `right`."""
         result = np.empty_like(right)
-        matrix = self._single
+        matrix = self._single if right.dtype == np.float32 else self.matrix
         with ThreadPoolExecutor() as threads:
             for first, last in zip(self._edges, self._edges[1:]):
                 threads.submit(
@@ -86,7 +87,7 @@ class System:
         LinAlgError
             If the steps do not come close.
         """
-        residual = (right if start is None else right - self.matrix @ start).astype(np.float32)
+        residual = (right if start is None else right - self.times(start)).astype(np.float32)
         found, direction = np.zeros_like(residual), np.zeros_like(residual)
         before = np.ones(right.shape[1])
         for _ in range(_MAX_STEPS):
@@ -96,7 +97,7 @@ class System:
                 return found + (0.0 if start is None else start)
             _step(direction, (energy / before).astype(np.float32), towards, direction)
             before = np.where(energy > 0.0, energy, 1.0)
-            along = self._times(direction)
+            along = self.times(direction)
             curvature = _products(direction, along)
             length = (energy / np.where(curvature > 0.0, curvature, 1.0)).astype(np.float32)
             _step(direction, length, found, found)

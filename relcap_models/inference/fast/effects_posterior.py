@@ -57,7 +57,7 @@ class Precision:
             entries.append(np.tile(inverse.ravel(), n))
         where = np.concatenate(rows), np.concatenate(columns)
         prior = csr_matrix((np.concatenate(entries), where), shape=(design.n_effects,) * 2)
-        data = design.design.T @ (design.among_cells(among) @ design.design)
+        data = design.transposed @ (design.among_cells(among) @ design.design)
         return cls(design, (data + prior).tocsr(), inverses, among)
 
     def noise(self, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -68,7 +68,7 @@ class Precision:
             width = block.design.shape[0]
             factor = np.linalg.cholesky(self.among[first:last].reshape(width, width))
             rows[block.rows] = factor @ rng.normal(size=(width, n))
-        result = design.design.T @ rows
+        result = design.transposed @ rows
         head = len(design.prior_sd)
         result[:head] += rng.normal(size=(head, n)) / np.array(design.prior_sd)[:, None]
         for slots, inverse in zip(design.slots, self.inverses):
@@ -132,7 +132,7 @@ class SparsePosterior:
         self.deviations = self._system.solve(noise, _CLOSE["draws"], around and around.deviations)
         start = around and around.mean[:, None]
         self.mean = self._system.solve(score[:, None], _CLOSE["mean"], start)[:, 0]
-        self._weighted = precision.matrix @ self.deviations
+        self._weighted = self._system.times(self.deviations)
         self.spread = self._spread()
 
     def solve(self, right: np.ndarray) -> np.ndarray:
@@ -179,9 +179,13 @@ class SparsePosterior:
         return np.concatenate([self._among(block).ravel() for block in self.design.blocks])
 
     def _among(self, block: Block) -> np.ndarray:
-        inside, moved = (part[0] for part in self._near(block.effects[None]))
-        sums = block.design @ moved
-        return _sandwich(block.design, inside) + sums @ sums.T / sums.shape[1]
+        # Rows of location and districts are long, and what they add is known well: chance takes care of it.
+        near = np.flatnonzero(self.design.is_near[block.effects])
+        inside, moved = (part[0] for part in self._near(block.effects[None, near]))
+        deviations = self.deviations[block.effects]
+        deviations[near] = moved
+        sums = block.design @ deviations
+        return _sandwich(block.design[:, near], inside) + sums @ sums.T / sums.shape[1]
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """(n, E) deviations from the mean."""

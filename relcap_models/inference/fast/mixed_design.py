@@ -67,7 +67,7 @@ class MixedDesign:
     units : (U, W·P), relations : (relations, Wz·D) numbers of effects · districts : by grouping
     begin : (R + 1,) first sorted rating of each person · pair_begin : (R + 1,) first pair of a person's
     ratings · cell : (N,) of sorted ratings · person_begin, cell_begin : (B + 1,) of each block
-    design : (C·D, E)
+    design : (C·D, E) · transposed : (E, C·D) · is_near : (E,) not an effect of location or districts
     """
 
     def __init__(self, frame: Frame, structure: Structure, priors: Priors, scale: float) -> None:
@@ -207,6 +207,11 @@ class MixedDesign:
             (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
             shape=(n_cells * D, n_effects),
         )
+        self.transposed = self.design.T.tocsr()
+        self.is_near = np.ones(n_effects, dtype=bool)
+        self.is_near[: len(self.prior_sd)] = False
+        for district in self.districts.values():
+            self.is_near[district.where] = False
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -238,7 +243,7 @@ class MixedDesign:
             (np.ones(len(self.cell)), (self.cell, np.arange(len(self.cell)))), shape=(n_cells, len(self.cell))
         )
         sums = (pick @ flat).reshape(n_cells * self.n_dimensions, *ratings.shape[2:])
-        return self.design.T @ sums
+        return self.transposed @ sums
 
 
 def _contrasts(stratum: np.ndarray) -> csr_matrix:
