@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from scipy.sparse import block_diag, csr_array, csr_matrix
 
-from relcap_models.inference.fast.mixed_design import MixedDesign
+from relcap_models.inference.fast.sums_of_effects import Sums
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 _MAX_STEPS = 500
@@ -21,34 +21,31 @@ _REPEATED = 1e-10
 class System:
     """The precision and its preconditioner, in single precision: what is left is worked out in double.
 
-    The preconditioner is a sum of exact inverses within groups of effects and among sums of effects. Groups
-    are a unit's effects, and a pair of relations. Sums are, for each unit, its effects and the sums over its
-    relations in either direction (`near`); and for the whole organisation, location, districts, and the
-    sums over the units and relations of each district and of all (`far`).
+    The preconditioner is a sum of exact inverses within groups of effects and among sums of effects.
 
     Attributes
     ----------
-    matrix : (E, E) · far : (E, K) · far_inverse : (K, K) of farᵀ·matrix·far
+    matrix : (E, E) · far : sums of the whole organisation · far_inverse : (K, K) of farᵀ·matrix·far
     """
 
-    def __init__(self, design: MixedDesign, matrix: csr_matrix) -> None:
+    def __init__(self, sums: Sums, matrix: csr_matrix) -> None:
         self.matrix = matrix
-        self._single = matrix.astype(np.float32)
-        self._groups = [slots.where for slots in design.slots if slots.matrix not in design.districts]
+        self._single = csr_matrix(
+            (matrix.data.astype(np.float32), matrix.indices, matrix.indptr), matrix.shape
+        )
+        self._groups = sums.groups
         self._inverses = [
             np.linalg.inv(groups_of(matrix, where)).astype(np.float32) for where in self._groups
         ]
-        near, sizes = _near(design)
-        across = (near.T @ (matrix @ near)).tocsr()
-        edges = np.r_[0, np.cumsum(sizes)]
+        across = (sums.near.transposed @ (matrix @ sums.near.columns)).tocsr()
+        edges = np.r_[0, np.cumsum(sums.sizes)]
         inverses = [csr_array(np.linalg.inv(across[a:b, a:b].toarray())) for a, b in pairwise(edges)]
-        self.far = _far(design)
-        self.far_inverse = _inverse((self.far.T @ (matrix @ self.far)).toarray())
+        self.far = sums.far
+        self.far_inverse = _inverse((self.far.transposed @ (matrix @ self.far.columns)).toarray())
         self._sums = [
-            (near.astype(np.float32), block_diag(inverses, format="csr", dtype=np.float32)),
-            (self.far.astype(np.float32), self.far_inverse.astype(np.float32)),
+            (sums.near, block_diag(inverses, format="csr", dtype=np.float32)),
+            (sums.far, self.far_inverse.astype(np.float32)),
         ]
-        self._summed = [sums.T.tocsr() for sums, _ in self._sums]
         shares = np.linspace(0, matrix.nnz, joblib.cpu_count() + 1)
         self._edges = np.searchsorted(matrix.indptr, shares)
 
@@ -67,8 +64,8 @@ class System:
         """About matrix⁻¹·right, (E, K)."""
         right = right.astype(np.float32, copy=False)
         result = np.zeros_like(right)
-        for (sums, inverse), summed in zip(self._sums, self._summed):
-            result += sums @ (inverse @ (summed @ right))
+        for sums, inverse in self._sums:
+            result += sums.columns @ (inverse @ (sums.transposed @ right))
         for where, inverse in zip(self._groups, self._inverses):
             result[where] += inverse @ right[where]
         return result
@@ -118,49 +115,6 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
     value, vectors = np.linalg.eigh(matrix * scale * scale[:, None])
     inverse = np.where(value > _REPEATED * value[-1], 1.0 / np.maximum(value, 1e-300), 0.0)
     return (vectors * inverse) @ vectors.T * scale * scale[:, None]
-
-
-def _near(design: MixedDesign) -> tuple[csr_matrix, list[int]]:
-    """Sums of each unit as columns of a matrix (E, K), and how many there are of each unit."""
-    frame, units, relations = design.frame, design.units, design.relations
-    own, directed = units.shape[1], relations.shape[1]
-    width = own + 2 * directed
-    rows = [units.ravel()]
-    columns = [(np.arange(len(units))[:, None] * width + np.arange(own)).ravel()]
-    for ends, offset in ((frame.rater_of_relation, own), (frame.target_of_relation, own + directed)):
-        if directed:
-            rows.append(relations.ravel())
-            columns.append((ends[:, None] * width + offset + np.arange(directed)).ravel())
-    row = np.concatenate(rows)
-    # A unit that nobody rates has no relations in that direction.
-    used, column = np.unique(np.concatenate(columns), return_inverse=True)
-    matrix = csr_matrix((np.ones(len(row)), (row, column)), shape=(design.n_effects, len(used)))
-    return matrix, np.bincount(used // width).tolist()
-
-
-def _far(design: MixedDesign) -> csr_matrix:
-    """Location, districts, and sums over units and relations, as columns of a matrix (E, K)."""
-    rows, columns = [], []
-    n = 0
-
-    def add(effects: np.ndarray, column: np.ndarray) -> None:
-        nonlocal n
-        rows.append(effects.ravel())
-        columns.append(n + np.broadcast_to(column, effects.shape).ravel())
-        n += int(column.max(initial=-1)) + 1
-
-    D = design.n_dimensions
-    head = np.arange(len(design.prior_sd))
-    add(head, head)
-    for district in design.districts.values():
-        add(district.where, np.arange(district.where.size).reshape(district.where.shape))
-        for group, first in (pairs.T for pairs in district.within):
-            add(first[:, None] + np.arange(D), group[:, None] * D + np.arange(D))
-    for effects in (design.units, design.relations):
-        add(effects, np.arange(effects.shape[1]))
-    row = np.concatenate(rows)
-    used, column = np.unique(np.concatenate(columns), return_inverse=True)
-    return csr_matrix((np.ones(len(row)), (row, column)), shape=(design.n_effects, len(used)))
 
 
 @_compiled

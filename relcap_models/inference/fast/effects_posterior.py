@@ -16,6 +16,7 @@ from scipy.sparse import csr_matrix
 
 from relcap_models.inference.fast.conjugate_gradients import System, groups_of
 from relcap_models.inference.fast.mixed_design import Block, MixedDesign, Slots
+from relcap_models.inference.fast.sums_of_effects import Sums
 
 # Beyond so many effects all their pairs take longer than conjugate gradients.
 LARGEST_DENSE = 3000
@@ -26,7 +27,7 @@ _LARGEST_FACTOR = 10_000
 _DRAWS = 64
 _SEED = 0
 # Bounds on the error of any effect in posterior sds. The typical error of draws is far less.
-_CLOSE = {"mean": 0.01, "draws": 0.3}
+_CLOSE = {"mean": 0.01, "moments": 0.05, "draws": 0.3}
 # Relative error of directions; what is derived from them is off by its square.
 _DIRECTIONS = 1e-2
 
@@ -127,9 +128,10 @@ class SparsePosterior:
         self, precision: Precision, score: np.ndarray, around: SparsePosterior | None = None
     ) -> None:
         self.design, self.precision = precision.design, precision
-        self._system = System(self.design, precision.matrix)
+        self.sums = Sums(self.design) if around is None else around.sums
+        self._system = System(self.sums, precision.matrix)
         noise = precision.noise(_DRAWS, np.random.default_rng(_SEED))
-        self.deviations = self._system.solve(noise, _CLOSE["draws"], around and around.deviations)
+        self.deviations = self._system.solve(noise, _CLOSE["moments"], around and around.deviations)
         start = around and around.mean[:, None]
         self.mean = self._system.solve(score[:, None], _CLOSE["mean"], start)[:, 0]
         self._weighted = self._system.times(self.deviations)
@@ -143,12 +145,11 @@ class SparsePosterior:
     def _far(self, effects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Covariance of effects of location or districts given all but sums, and deviations of its mean."""
         sums, inverse = self._system.far, self._system.far_inverse
-        ours = sums[effects.ravel()] @ inverse
-        moved = self.deviations[effects.ravel()] - ours @ (sums.T @ self._weighted)
+        ours = sums.columns[effects.ravel()] @ inverse
+        moved = self.deviations[effects.ravel()] - ours @ (sums.transposed @ self._weighted)
         size = effects.shape[1]
-        inside = [
-            (ours[g : g + size] @ sums[effects.ravel()[g : g + size]].T) for g in range(0, effects.size, size)
-        ]
+        theirs = sums.columns[effects.ravel()]
+        inside = [theirs[g : g + size] @ ours[g : g + size].T for g in range(0, effects.size, size)]
         return np.stack(inside), moved.reshape(*effects.shape, -1)
 
     def _near(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

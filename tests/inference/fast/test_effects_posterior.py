@@ -71,8 +71,11 @@ def test_directions_are_those_of_the_inverse(both):
     np.testing.assert_array_equal(found[:, 1], 0.0)
 
 
-def test_what_lies_near_leaves_little_to_chance(both, monkeypatch):
-    """Covariances within people's cells from 64 draws: several times closer than from the draws alone."""
+def test_what_lies_near_leaves_less_to_chance(both, monkeypatch):
+    """Covariances within people's cells from 64 draws: closer than from the draws alone.
+
+    With a handful of units location, which is left to chance, is much of the variance; with many it is not.
+    """
     theirs = exact(both)
     model, (dense, solve, matrices, _) = both[0].mixed, both
     monkeypatch.setattr(mixed, "LARGEST_DENSE", 0)
@@ -85,7 +88,7 @@ def test_what_lies_near_leaves_little_to_chance(both, monkeypatch):
             for s in (block.design @ few.deviations[block.effects] for block in model.design.blocks)
         ]
     )
-    assert np.square(found - expected).sum() < 0.25 * np.square(alone - expected).sum()
+    assert np.square(found - expected).sum() < 0.7 * np.square(alone - expected).sum()
 
 
 def test_draws_have_the_posteriors_covariance(both, monkeypatch):
@@ -134,3 +137,13 @@ def test_people_taken_one_by_one_give_the_same(monkeypatch):
     derivatives = whole.covariances.derivatives(whole.theta)
     for ours, theirs in zip(model.slopes(found, derivatives), whole.mixed.slopes(expected, derivatives)):
         np.testing.assert_allclose(ours, theirs, atol=1e-7)
+
+
+def test_half_of_a_waves_districts_is_held_against_the_other():
+    stratum = np.array([0, 1, 0, 1, 0, 0, 0, 1])
+    basis = mixed_design._contrasts(stratum).toarray()
+    assert basis.shape == (8, 6)
+    same = (stratum[:, None] == stratum).astype(float)
+    # Independent effects of the contrasts are groups' effects less the mean of their stratum.
+    np.testing.assert_allclose(basis @ basis.T, np.eye(8) - same / same.sum(axis=0), atol=1e-12)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(6), atol=1e-12)
