@@ -53,11 +53,13 @@ class System:
         """matrix·right, (E, K), in the precision of `right`."""
         result = np.empty_like(right)
         matrix = self._single if right.dtype == np.float32 else self.matrix
+
+        def some(first: int, last: int) -> None:
+            _rows_times(matrix.indptr, matrix.indices, matrix.data, right, first, last, result)
+
         with ThreadPoolExecutor() as threads:
-            for first, last in zip(self._edges, self._edges[1:]):
-                threads.submit(
-                    _rows_times, matrix.indptr, matrix.indices, matrix.data, right, first, last, result
-                )
+            # Asked for one by one, so that an error of a thread is one of this call.
+            list(threads.map(some, self._edges[:-1], self._edges[1:]))
         return result
 
     def precondition(self, right: np.ndarray) -> np.ndarray:

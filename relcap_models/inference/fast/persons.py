@@ -107,10 +107,10 @@ class Persons:
         """
         design = self.design
         blocks = np.empty((*rest.shape, design.n_dimensions))
-        parts = []
+        # By person, so that the order of the sums does not depend on the number of threads.
+        sums = np.zeros((len(design.block_of_person), len(self.names), *blocks.shape[1:]))
 
         def work(first: int, last: int) -> None:
-            sums = np.zeros((len(self.names), *blocks.shape[1:]))
             _moments(
                 first,
                 last,
@@ -126,10 +126,9 @@ class Persons:
                 blocks,
                 sums,
             )
-            parts.append(sums)
 
         self._in_threads(work)
-        return blocks, dict(zip(self.names, np.sum(parts, axis=0)))
+        return blocks, dict(zip(self.names, sums.sum(axis=0)))
 
 
 @_compiled
@@ -248,4 +247,4 @@ def _moments(first, last, begin, pair_begin, groups, place, at, width, weights, 
                         for i in range(D):
                             for j in range(D):
                                 projected = q[a * D + i, b * D + j] - across[a * D + i, b * D + j]
-                                sums[g, i, j] += rest[start + a, i] * rest[start + b, j] - projected
+                                sums[person, g, i, j] += rest[start + a, i] * rest[start + b, j] - projected

@@ -7,6 +7,7 @@ from relcap_models.inference.fast import effects_posterior, mixed, mixed_design
 from relcap_models.inference.fast.effects_posterior import DensePosterior, SparsePosterior
 from relcap_models.inference.fast.mixed import MixedModel
 from tests.inference.fast.test_mixed import TAKEN, Dense
+from tests.models.conftest import open_case
 
 DRAWS = 6000
 
@@ -14,7 +15,7 @@ DRAWS = 6000
 @pytest.fixture(scope="module", params=TAKEN)
 def both(request):
     """A model, its solution with all pairs, and without them from so many draws that chance is small."""
-    dense = Dense(request.param)
+    dense = Dense(open_case(request.param))
     model = dense.mixed
     matrices = dense.covariances.matrices(dense.theta)
     with pytest.MonkeyPatch.context() as patch:
@@ -125,7 +126,7 @@ def test_slopes_without_all_pairs_come_close(both):
 
 def test_people_taken_one_by_one_give_the_same(monkeypatch):
     """A unit whose people rate very many others, and people who answered for several units."""
-    whole = Dense("three waves, no relation from both sides")
+    whole = Dense(open_case("three waves, no relation from both sides"))
     matrices = whole.covariances.matrices(whole.theta)
     expected = whole.mixed.solve(matrices, whole.pseudo)
     monkeypatch.setattr(mixed_design, "_WIDEST_BLOCK", 3)

@@ -1,5 +1,7 @@
 """The Gaussian mixed model against plain algebra with dense matrices, on every design."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,7 +14,7 @@ from relcap_models.inference.fast.pseudo import PseudoObservations
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.kept import KEPT_DIMS, coordinates
 from relcap_models.inference.locations import rating_location
-from tests.models.conftest import CASES, open_case
+from tests.models.conftest import CASES, Case, open_case
 
 TAKEN = [name for name in CASES if not name.startswith("residual")]
 
@@ -20,8 +22,8 @@ TAKEN = [name for name in CASES if not name.startswith("residual")]
 class Dense:
     """Everything of one design at one θ, written out."""
 
-    def __init__(self, name: str) -> None:
-        self.case = open_case(name)
+    def __init__(self, case: Case) -> None:
+        self.case = case
         frame, structure, model = self.case.frame, self.case.structure, self.case.model
         self.scale = model.latent_scale(frame)
         self.covariances = Covariances(self.case.density)
@@ -70,7 +72,7 @@ class Dense:
 
 @pytest.fixture(scope="module", params=TAKEN)
 def dense(request):
-    return Dense(request.param)
+    return Dense(open_case(request.param))
 
 
 def test_effects_have_the_posterior_of_the_normal_equations(dense):
@@ -103,6 +105,24 @@ def test_the_marginal_likelihood_and_its_slopes_are_those_of_one_normal(dense):
         assert gradient[k] == pytest.approx(slope, abs=1e-5)
         moved = (solve(above).posterior.mean - solve(below).posterior.mean) / (2 * step)
         np.testing.assert_allclose(follow[k], moved, atol=1e-5)
+
+
+def test_a_person_who_answered_for_two_units_is_one_person():
+    case = open_case("three waves, no relation from both sides")
+    person, rater = case.frame.respondent_of_rating, case.frame.rater_of_rating
+    first, other = person[rater == 0][0], person[rater == 1][0]
+    left, merged = np.unique(np.where(person == other, first, person), return_inverse=True)
+    names = tuple(np.array(case.frame.respondents)[left])
+    frame = replace(case.frame, respondents=names, respondent_of_rating=merged)
+    structure = case.model.structure(frame)
+    density = case.model.density(frame, None)
+    dense = Dense(replace(case, frame=frame, structure=structure, density=density))
+    assert len(dense.mixed.design.blocks) == len(frame.units) + 1
+    found = dense.mixed.solve(dense.covariances.matrices(dense.theta), dense.pseudo)
+    design, prior, _ = dense.matrices(dense.theta)
+    gain = prior @ design.T @ np.linalg.inv(dense.total(dense.theta)[1])
+    np.testing.assert_allclose(found.posterior.mean, gain @ dense.y.ravel(), atol=1e-8)
+    np.testing.assert_allclose(found.posterior.covariance, prior - gain @ design @ prior, atol=1e-8)
 
 
 def test_a_cavity_is_what_the_other_ratings_say(dense):
