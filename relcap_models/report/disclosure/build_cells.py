@@ -120,7 +120,8 @@ def _base_cells(
             "rater_unit": np.repeat([u for u, _ in cells], len(items)),
             "target_unit": np.repeat([t for _, t in cells], len(items)),
             "item": list(items) * len(cells),
-        }
+        },
+        dtype=object,  # looked up by NumPy thousands of times, which costs a copy from Arrow's strings
     )
     by_column = answers.assign(column=column).groupby("column")
     for name, source, how in (

@@ -16,6 +16,7 @@ attacker who also simulates the order in which rows were hidden is not modelled.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -45,15 +46,18 @@ class Suppression:
     ) -> None:
         self.cells, self.state, self.reportable, self.given_up = cells, state, reportable, given_up
         self.columns = {key[3] for key in cells.keys if key[0] in ("relation", "within")}
-        self._queue = set(range(len(cells.families)))
+        self._queue = list(range(len(cells.families)))
+        self._waiting = set(self._queue)
         self._families_led: dict[int, list[int]] = {}
         for number, family in enumerate(cells.families):
             self._families_led.setdefault(family.parent, []).append(number)
 
     def hide(self, row: int) -> None:
         self.state[row] = ABSENT if row in self.given_up else HIDDEN
-        self._queue.update(self.cells.families_of.get(row, ()))
-        self._queue.update(self._families_led.get(row, ()))
+        for number in (*self.cells.families_of.get(row, ()), *self._families_led.get(row, ())):
+            if number not in self._waiting:
+                self._waiting.add(number)
+                heapq.heappush(self._queue, number)
 
     def cheapest(self, rows: Iterable[int]) -> int | None:
         """The published row that loses least: few respondents, and no margin newly opened."""
@@ -68,11 +72,16 @@ class Suppression:
                 opened += 1  # a margin without a hidden part needs a second one after this
         return float(self.cells.groups.n_respondents[row]) * (1 + opened)
 
+    def sums_of_units(self, row: int) -> set[int]:
+        """The families that a row is a part of, without those that sum over the whole organisation."""
+        families = self.cells.families_of.get(row, ())
+        return {n for n in families if any(self.cells.keys[self.cells.families[n].parent][1:3])}
+
     def settle(self) -> None:
         """Apply the residual rule until every family keeps it."""
         while self._queue:
-            number = min(self._queue)
-            self._queue.discard(number)
+            number = heapq.heappop(self._queue)
+            self._waiting.discard(number)
             victims = self._victims(number)
             for row in victims:
                 self.hide(row)
@@ -168,8 +177,10 @@ def protect(
         opened: set[int] = set()
         for row in pinned:
             # What was hidden for another row of the same sum may have widened this one: look again first.
-            if opened.isdisjoint(cells.families_of.get(row, ())):
-                opened |= set(cells.families_of.get(row, ()))
+            # In a sum of the whole organisation it has hardly, and there are many more rows than looks.
+            sums = suppression.sums_of_units(row)
+            if opened.isdisjoint(sums):
+                opened.update(sums)
                 # A row that stays pinned is in a long sum: twice as many of its parts are hidden every time.
                 for _ in range(2 ** min(max(0, int(rounds[row]) - 2), 6)):
                     _widen(suppression, row)
