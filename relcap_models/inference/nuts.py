@@ -6,10 +6,13 @@ threads would wait for each other. One on a graphics processor does not, and its
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -65,6 +68,7 @@ def sample(
             joblib.delayed(_sample_chains)(
                 make_density,
                 coords,
+                run=os.getpid(),
                 state=state,
                 chains=those,
                 draws=draws,
@@ -104,6 +108,7 @@ def _sample_chains(
     make_density: Callable[[], Density],
     coords: dict[str, list[str]],
     *,
+    run: int,
     state: Path,
     chains: range,
     draws: int,
@@ -112,7 +117,9 @@ def _sample_chains(
     seed: int,
     store: Path | None,
 ) -> dict[str, xr.Dataset]:
-    """Draws of these chains; how far they are stands in their rows of the array `state`."""
+    """Draws of these chains; how far they are stands in their rows of the array `state`. run : process that
+    waits for them."""
+    _end_with(run)
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
@@ -179,6 +186,19 @@ def _sample_chains(
     # One number a draw: a stream has room for gradients and the like too, thirty times that of the draws.
     stats = stats[[name for name, values in stats.data_vars.items() if set(values.dims) <= {"chain", "draw"}]]
     return {name: _with_plain_text(group.load()) for name, group in zip(_GROUPS, (posterior, stats))}
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Let this process end soon after its parent was killed: nobody is left to take the draws."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

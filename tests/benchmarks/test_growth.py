@@ -45,6 +45,7 @@ def test_cost_of_an_answer(figures, tmp_path, measured_folder, environment):
         n = len(pd.read_csv(folder / "data" / "responses.csv", usecols=["wave"]))
         steps = {name: (cost.seconds, cost.mib) for name, cost in costs.items()}
         steps["fast engine and estimates"] = (manifest["seconds"]["fit"], whole.mib)
+        steps["disclosure control"] = (manifest["seconds"]["disclosure"], whole.mib)
         steps["whole run"] = (whole.seconds, whole.mib)
         for step, (seconds, mib) in steps.items():
             rows.append({"answers": n, "step": step, "seconds": seconds, "mib": mib})

@@ -1,9 +1,11 @@
-"""Progress is told where it can be read; Ctrl-C ends a run."""
+"""Progress is told where it can be read; Ctrl-C and a kill end a run."""
 
 import io
+import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 from rich.console import Console
 
@@ -88,6 +90,20 @@ def test_control_c_interrupts_the_sampler():
     # Either chain may have said that it samples in the meantime.
     assert said.splitlines()[-1] == "interrupted"
     assert process.returncode == 130
+
+
+def test_chains_end_after_a_run_that_is_killed():
+    """What waits for the draws is gone: nothing may sample on for hours and keep the processors busy."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPPED], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout.readline() == "sampling\n"
+        process.kill()
+        process.communicate(timeout=30)  # the pipe is closed by whoever holds it last
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_chains_have_random_numbers_of_their_own(small_fit):
