@@ -92,7 +92,7 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
     Raises
     ------
     FitError
-        If the fit has fewer than 25 draws in all.
+        If the fit has fewer than 25 draws in all, or draws that are not finite.
     """
     from arviz_stats.base import array_stats
 
@@ -103,6 +103,13 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
         )
     density = respondent_log_density(fit, n_draws=n_draws)
     n_used = len(density)
+    infinite = ~np.isfinite(density)
+    if infinite.any():
+        raise FitError(
+            f"{infinite.any(axis=1).sum()} of {n_used} draws give the answers of a respondent no finite "
+            "density: the fit has broken down. Look at its R-hat and divergences, and fit again with tighter "
+            "priors."
+        )
     log_weights, k = array_stats.psislw(density.T, axis=-1)
 
     def of_respondents(values: np.ndarray) -> xr.DataArray:
@@ -131,7 +138,7 @@ def cross_validate(fit: Fit, *, folds: int = 5, progress: bool = True) -> LooRes
     Raises
     ------
     FitError
-        If the fit has fewer than 25 draws in all.
+        If the fit has fewer than 25 draws in all, or draws that are not finite.
     """
     found = loo(fit)
     if not (folds and found.n_bad):

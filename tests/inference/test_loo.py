@@ -10,6 +10,7 @@ from scipy.stats import multivariate_normal
 
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Survey, Wave
+from relcap_models.errors import FitError
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.kept import KEPT_DIMS, coordinates
 from relcap_models.inference.locations import rating_location, thinned
@@ -198,6 +199,14 @@ def test_a_design_that_the_fast_engine_does_not_take_keeps_unreliable_weights():
     assert found.n_bad > 0
     assert not found.refitted.any()
     assert "fast engine" in found.not_refitted
+
+
+def test_draws_that_are_not_finite_are_an_error(small_fit):
+    broken = small_fit.posterior.copy(deep=True)
+    broken["loading"][1, 3] = np.nan
+    tree = xr.DataTree.from_dict({"posterior": broken})
+    with pytest.raises(FitError, match=r"^1 of \d+ draws"):
+        loo(replace(small_fit, tree=tree), n_draws=10**6)
 
 
 def test_analyses_of_the_same_answers_are_compared_respondent_by_respondent(small_fit, tmp_path):
