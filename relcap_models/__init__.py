@@ -5,6 +5,8 @@ tables + instrument + study → `Survey` → `Frame` → model → `Fit` → `Es
     schema      instruments and table contracts, as they are declared
     data        trusted tables: nothing past here sees a raw file
     simulate    organisations with known truth
+    psychometrics
+                reliability, factor analysis, item response theory, invariance, agreement
     models      one generative story per file
     inference   the only place that samples
     estimands   one question per file
@@ -50,7 +52,17 @@ _HOME = {
     "read_study": "study",
     "run_study": "study",
 }
-_LAYERS = ("schema", "data", "simulate", "models", "inference", "estimands", "report", "study")
+_LAYERS = (
+    "schema",
+    "data",
+    "simulate",
+    "psychometrics",
+    "models",
+    "inference",
+    "estimands",
+    "report",
+    "study",
+)
 
 __all__ = [
     "Climate",
