@@ -58,24 +58,36 @@ def test_cost_of_an_answer(figures, tmp_path, measured_folder, environment):
 
 
 def draw(table):
+    """Seconds and memory of each step on double logarithmic axes, and what a proportional cost would be."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-    figure = Figure(figsize=(8.0, 3.4), layout="constrained")
+    figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for step, rows in table.groupby("step", sort=False):
-        left.loglog(rows["answers"], rows["seconds"], marker="o", label=step)
-        right.loglog(rows["answers"], rows["mib"] / 1024, marker="o", label=step)
-    smallest = table.groupby("answers")["seconds"].max()
+        (line,) = left.loglog(rows["answers"], rows["seconds"], marker="o", markersize=4, label=step)
+        if step in ("simulate", "validate", "report", "whole run"):  # processes of their own
+            right.loglog(
+                rows["answers"], rows["mib"] / 1024, marker="o", markersize=4, color=line.get_color()
+            )
+    whole = table[table["step"] == "whole run"]
+    last = whole.iloc[-1]
     left.loglog(
-        smallest.index,
-        smallest.iloc[0] * smallest.index / smallest.index[0],
+        whole["answers"],
+        last["seconds"] * whole["answers"] / last["answers"],
         color="grey",
         linestyle=":",
         label="proportional",
     )
     left.set(xlabel="answers", ylabel="seconds")
     right.set(xlabel="answers", ylabel="peak memory, GiB")
-    figure.legend(
-        *left.get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False, fontsize=8
-    )
+    for axes in (left, right):
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.grid(alpha=0.3)
+    left.yaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    right.yaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_minor_formatter(NullFormatter())
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
