@@ -12,7 +12,6 @@ from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.round_robin import RoundRobin, read_round_robins
 from relcap_models.psychometrics.social_relations_anova import (
     PARAMETERS,
-    RECOMMENDED_MISSING,
     UNSTABLE,
     group_moments,
 )
@@ -20,6 +19,8 @@ from relcap_models.psychometrics.social_relations_reml import fit_reml
 
 # Groups of this many or fewer: TripleR's authors advise against the t test between groups.
 FEW_GROUPS = 8
+# Variances below this share of all are rounding.
+ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def srm_variances(
         fewer than four. A missing rating is replaced by the mean of its rater's and its target's mean until
         effects change by less than .01, and its pair is left out of the relationship, without a change of
         the divisor, as TripleR 1.5.4 does; the relationship variance comes out too small by about the share
-        of pairs left out.
+        of pairs left out, and with many missing the others do too.
         `reml`, restricted maximum likelihood with a mean for each group and normal effects, which uses every
         rating and keeps variances from being negative. It is the same as anova for one complete group if
         that is admissible, and the better choice with missing ratings. Two indicators are taken as
@@ -118,10 +119,12 @@ def _anova(groups: tuple[RoundRobin, ...], notes: list[str], se: str) -> SocialR
         kept.append(closed)
     if not kept:
         raise DataError("No group can be used. " + ". ".join(notes))
-    missing = [f"{robin.name} ({robin.missing:.0%})" for robin in kept if robin.missing > RECOMMENDED_MISSING]
+    missing = [robin for robin in kept if robin.missing > 0]
     if missing:
+        most = max(missing, key=lambda robin: robin.missing)
         notes.append(
-            f"More than a fifth of ratings are missing in {', '.join(missing)}: anova is biased, use reml"
+            f"Ratings are missing in {len(missing)} of {len(kept)} groups, most in {most.name} "
+            f"({most.missing:.0%}): anova takes variances as too small, reml does not"
         )
     moments = [group_moments(robin) for robin in kept]
     table = _table(kept).join(pd.DataFrame([each.estimates for each in moments], index=_names(kept)))
@@ -183,14 +186,16 @@ def _result(
     covariances = pd.Series(
         {"actor_partner": found["cov_actor_partner"], "relationship": found["cov_relationship"]}
     )
-    none = [name for name in ("actor", "partner", "relationship") if found[name] <= 0]
+    parts = found[["actor", "partner", "relationship"]]
+    none = list(parts.index[parts <= ROUNDING * parts.abs().sum()])
     if none:
         notes.append(
             f"Variance not positive ({', '.join(none)}): read as zero; there is no correlation of it"
         )
+    parts = parts.where(~parts.index.isin(none), 0.0)
     scales = {
-        "actor_partner": max(found["actor"], 0) * max(found["partner"], 0),
-        "relationship": max(found["relationship"], 0) ** 2,
+        "actor_partner": parts["actor"] * parts["partner"],
+        "relationship": parts["relationship"] ** 2,
     }
     correlations = pd.Series(
         {name: covariances[name] / scale**0.5 if scale > 0 else np.nan for name, scale in scales.items()}

@@ -16,7 +16,6 @@ from relcap_models.psychometrics.round_robin import RoundRobin
 
 PARAMETERS = ("actor", "partner", "relationship", "cov_actor_partner", "cov_relationship")
 UNSTABLE = ("error_actor", "error_partner", "error_relationship")
-RECOMMENDED_MISSING = 0.2
 
 # TripleR stops to replace missing ratings once no effect changes by more, or after so many rounds.
 EFFECT_CHANGE = 0.01

@@ -95,7 +95,10 @@ def _minimise(evaluate: Callable, start: np.ndarray) -> np.ndarray:
         options={"gtol": GRADIENT, "maxiter": 500},
     )
     if np.abs(result.jac).max() > 100 * GRADIENT:
-        raise FitError(f"The search for the variances did not end: {result.message}")
+        raise FitError(
+            "The search for the variances did not end. Where both of a pair always give the same, or nothing "
+            f"is left besides actors and partners, there is no maximum: use anova ({result.message})"
+        )
     return result.x
 
 

@@ -298,7 +298,7 @@ def test_missing_cells_as_missing_rows_are_the_same():
 def test_most_ratings_missing_is_said_and_reml_still_fits():
     data = _simulate(np.random.default_rng(13), 30, missing=0.6)
     anova = srm_variances(data, **NAMES)
-    assert any("use reml" in note for note in anova.notes)
+    assert any("most in all (6" in note for note in anova.notes)
     reml = srm_variances(data, **NAMES, method="reml")
     assert ((_all(reml)[ORDER] - TRUTH).abs() < 4 * reml.se).all()
 
@@ -315,6 +315,25 @@ def test_who_is_left_out_is_said():
         "Group g: 1 persons gave or got no rating and are left out (5)",
         "Group tiny has 3 persons, fewer than four: left out",
     )
+
+
+@pytest.mark.parametrize("kind", ["mutual", "raters only"])
+def test_ratings_without_residual_have_moments_and_no_likelihood(kind):
+    data = _simulate(np.random.default_rng(18), 8)
+    if kind == "mutual":
+        pair = data[["rater", "target"]].min(axis=1) * 8 + data[["rater", "target"]].max(axis=1)
+        data["value"] = data.groupby(pair)["value"].transform("mean")
+    else:
+        data["value"] = data["rater"] * 1.0
+    anova = srm_variances(data, **NAMES)
+    if kind == "mutual":
+        assert anova.correlations.tolist() == pytest.approx([1, 1])
+    else:
+        # Variance of 0, …, 7 is 6.
+        assert anova.variances.tolist() == pytest.approx([6, 0, 0], abs=1e-12)
+        assert anova.correlations.isna().all()
+    with pytest.raises(FitError, match="use anova"):
+        srm_variances(data, **NAMES, method="reml")
 
 
 def test_a_negative_variance_has_no_correlation_in_anova_and_is_at_the_limit_in_reml():
