@@ -298,7 +298,7 @@ def test_missing_cells_as_missing_rows_are_the_same():
 def test_most_ratings_missing_is_said_and_reml_still_fits():
     data = _simulate(np.random.default_rng(13), 30, missing=0.6)
     anova = srm_variances(data, **NAMES)
-    assert any("most in all (6" in note for note in anova.notes)
+    assert any("most in all (59%)" in note for note in anova.notes)
     reml = srm_variances(data, **NAMES, method="reml")
     assert ((_all(reml)[ORDER] - TRUTH).abs() < 4 * reml.se).all()
 
@@ -315,6 +315,19 @@ def test_who_is_left_out_is_said():
         "Group g: 1 persons gave or got no rating and are left out (5)",
         "Group tiny has 3 persons, fewer than four: left out",
     )
+
+
+def test_who_only_rates_and_who_is_rated_by_those_only_is_left_out_too():
+    data = _simulate(np.random.default_rng(19), 8)
+    unrated = data[data["target"] != 6]
+    chained = unrated[(unrated["target"] != 7) | (unrated["rater"] == 6)]
+    found = srm_variances(chained, **NAMES)
+    assert found.groups["n_persons"].tolist() == [6]
+    inner = data[(data["rater"] < 6) & (data["target"] < 6)]
+    assert _all(found).tolist() == pytest.approx(_all(srm_variances(inner, **NAMES)).tolist())
+    assert any("(6, 7)" in note for note in found.notes)
+    reml = srm_variances(chained, **NAMES, method="reml")
+    assert reml.groups["n_persons"].tolist() == [8]
 
 
 @pytest.mark.parametrize("kind", ["mutual", "raters only"])
