@@ -19,11 +19,8 @@ from relcap_models.report.disclosure.rules import WIDTH
 STEP = 1.0 - 1e-6
 """An interval at least this long holds two whole numbers if its ends are attained."""
 
-MANY = 100
-"""An objective of more unknowns than this is far from the last vertex: the dual simplex starts afresh there,
-about ten times as fast. Near it the primal goes on from the vertex, which a new objective leaves feasible."""
-
 _PRIMAL, _DUAL = 4, 1
+_NOISE = 0.1
 
 
 def interval_lengths(
@@ -53,15 +50,16 @@ def interval_lengths(
     before = np.inf
     while short.size and short.size <= before / 2:
         before = short.size
-        direction = random.normal(size=short.size) @ weights[short]
+        # Noise on every unknown: where few have a weight, ties would take the simplex many times as long.
+        direction = random.normal(size=short.size) @ weights[short] + _NOISE * random.normal(size=len(truth))
         for objective in (direction, -direction):
-            reached = weights @ vertex.minimise(objective)
+            reached = weights @ vertex.minimise(objective, afresh=True)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
         short = np.flatnonzero(most - least < enough)
     for position in short:
         own = weights[[position]].toarray()[0]
         for objective in (own, -own):
-            reached = weights @ vertex.minimise(objective)
+            reached = weights @ vertex.minimise(objective, afresh=False)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
     return most - least
 
@@ -89,10 +87,13 @@ class _Programme:
         self.solver.setOptionValue("output_flag", False)
         self.solver.passModel(model)
 
-    def minimise(self, objective: np.ndarray) -> np.ndarray:
-        """A vertex with the smallest objective; the truth where the solver finds none."""
-        strategy = _DUAL if np.count_nonzero(objective) > MANY else _PRIMAL
-        self.solver.setOptionValue("simplex_strategy", strategy)
+    def minimise(self, objective: np.ndarray, *, afresh: bool) -> np.ndarray:
+        """A vertex with the smallest objective; the truth where the solver finds none.
+
+        afresh : by the dual simplex, which is faster where the objective has nothing to do with the last one.
+        Otherwise the primal goes on from the last vertex, which a new objective leaves feasible.
+        """
+        self.solver.setOptionValue("simplex_strategy", _DUAL if afresh else _PRIMAL)
         self.solver.changeColsCost(len(objective), self.every, np.asarray(objective, dtype=float))
         self.solver.run()
         if self.solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:

@@ -5,10 +5,10 @@ import pytest
 from scipy import sparse
 from scipy.optimize import linprog
 
-from relcap_models.report.disclosure.intervals import MANY, interval_lengths
+from relcap_models.report.disclosure.intervals import interval_lengths
 
 
-@pytest.mark.parametrize("n_unknown", [14, 3 * MANY])
+@pytest.mark.parametrize("n_unknown", [14, 300])
 @pytest.mark.parametrize("seed", range(8))
 def test_lengths_are_those_of_fresh_programmes(seed, n_unknown):
     """Each objective starts where the last one ended: none may inherit what was true of another."""
