@@ -101,7 +101,10 @@ def polychoric_pair(
 def polyserial_pair(
     values: np.ndarray, mean: float, variance: float, codes: np.ndarray, thresholds: np.ndarray
 ) -> PairFit:
-    """A continuous variable (NaN where missing) and an ordinal item; margins are (mean, variance), thresholds."""
+    """A continuous variable (NaN where missing) and an ordinal item (codes).
+
+    Margins are (mean, variance) and thresholds.
+    """
     both = (codes >= 0) & ~np.isnan(values)
     deviation = math.sqrt(variance)
     z = (values[both] - mean) / deviation
@@ -113,8 +116,9 @@ def polyserial_pair(
 
     spread = math.sqrt(1.0 - rho * rho)
     upper, lower = bounds[code + 1], bounds[code]
-    probability = np.maximum(_interval((lower - rho * z) / spread, (upper - rho * z) / spread), _LEAST_PROBABILITY)
-    high, low = _density((upper - rho * z) / spread), _density((lower - rho * z) / spread)
+    to, since = (upper - rho * z) / spread, (lower - rho * z) / spread
+    probability = np.maximum(_interval(since, to), _LEAST_PROBABILITY)
+    high, low = _density(to), _density(since)
     scores = np.zeros(len(values))
     scores[both] = (high * (upper * rho - z) - low * (lower * rho - z)) / probability / spread**3
     pull = (high - low) / probability * rho / spread
@@ -227,7 +231,7 @@ def _maximise_table(table: np.ndarray, rows: np.ndarray, columns: np.ndarray, st
 def _table_scores(
     table: np.ndarray, rows: np.ndarray, columns: np.ndarray, rho: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each cell's score, and the sums over respondents of score times derivative by row and column threshold."""
+    """Each cell's score, and sums over respondents of it times the derivative by row and column threshold."""
     probability = np.maximum(table_probabilities(rows, columns, rho), _LEAST_PROBABILITY)
     score = table_slopes(rows, columns, rho)[0] / probability
     share = table * score / probability

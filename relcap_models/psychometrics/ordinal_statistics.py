@@ -1,4 +1,4 @@
-"""What least-squares estimation needs of ordinal and continuous items: statistics and their covariance matrix."""
+"""What least-squares estimation needs of ordinal and continuous items: statistics, and their covariances."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from relcap_models.errors import DataError, FitError, Problem
 from relcap_models.psychometrics.correlation_pairs import (
     PairFit,
-    joint_table,
     pearson_pair,
     polychoric_pair,
     polyserial_pair,
 )
-from relcap_models.psychometrics.items import read_items, read_ordinal
-
-NEARLY_ONE = 0.99
-"""Correlations beyond this are named in a note."""
+from relcap_models.psychometrics.margins import Margin, read_margins
+from relcap_models.psychometrics.pair_checks import joint_answers, pair_notes
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,9 @@ class OrdinalStatistics:
 
     1. item by item: an ordinal item's thresholds (`A1|t1`, `A1|t2`, …), a continuous item's mean (`y~1`),
     2. variances of the continuous items (`y~~y`; divided by n, not n − 1),
-    3. covariances below the diagonal, column by column (`A1~~A2`, `A1~~A3`, …, `A2~~A3`, …): between ordinal
-       items polychoric correlations, between an ordinal and a continuous item the polyserial correlation times
-       the continuous item's standard deviation, between continuous items their covariance.
+    3. covariances below the diagonal, column by column (`A1~~A2`, `A1~~A3`, …, `A2~~A3`, …): polychoric
+       correlations of ordinal items, polyserial correlations times the continuous item's standard deviation,
+       covariances of continuous items (divided by n).
 
     lavaan has the means with their sign turned round, here they are as they are; the rows and columns of
     `gamma` go with that.
@@ -78,13 +74,13 @@ class OrdinalStatistics:
 
     @property
     def acov(self) -> pd.DataFrame:
-        """(statistic, statistic) covariance matrix of the statistics themselves: `gamma` / n."""
-        return self.gamma / self.n
+        """(statistic, statistic) covariance matrix of the statistics: `gamma` / (n − 1), as lavaan has it."""
+        return self.gamma / (self.n - 1)
 
     @property
     def standard_error(self) -> pd.Series:
         """(statistic,) standard errors."""
-        return pd.Series(np.sqrt(np.diag(self.gamma) / self.n), self.statistics.index)
+        return pd.Series(np.sqrt(np.diag(self.gamma) / (self.n - 1)), self.statistics.index)
 
     @property
     def dwls_weight(self) -> pd.Series:
@@ -103,12 +99,14 @@ def ordinal_statistics(
 
     Two-step estimates: each item's thresholds (or mean and variance) from its own answers, then each
     correlation by maximum likelihood with those held fixed. The covariance matrix is the sandwich of the two
-    steps with the cross-products of scores as derivatives, as in Muthén (1984) and lavaan.
+    steps with the cross-products of scores as derivatives, as in Muthén (1984) and lavaan. For continuous
+    items that takes them as normal: their own variances and covariances are better served by maximum
+    likelihood with robust errors.
 
     Parameters
     ----------
     items : (respondent, item) answers; a missing answer is NaN.
-    continuous : names of the items that are continuous. The others are ordinal.
+    continuous : names of the items that are continuous. The others are ordinal, and there is at least one.
     missing : "listwise" uses who answered every item. "pairwise" uses for each item whoever answered it and
         for each correlation whoever answered both; n is who answered at least one. It needs answers that are
         missing completely at random.
@@ -122,11 +120,13 @@ def ordinal_statistics(
     DataError
         If an item cannot be used, or two items have no joint answers that vary.
     FitError
-        If one item determines another (a 2×2 table with two empty cells).
+        If one item determines another (a 2×2 table with two empty cells, or a linear copy).
 
     Source: Olsson (1979); Olsson, Drasgow & Dorans (1982); Muthén (1984, Psychometrika 49); Muthén & Satorra
     (1995).
     """
+    if not all(0.0 <= count < 1.0 for count in correct):
+        raise DataError(f"`correct` has two counts from 0 to below 1 for empty cells, not {correct}")
     found, perfect = estimate_statistics(items, continuous=continuous, missing=missing, correct=correct)
     if perfect:
         raise FitError(
@@ -146,9 +146,9 @@ def estimate_statistics(
     correct: tuple[float, float],
 ) -> tuple[OrdinalStatistics, list[str]]:
     """`ordinal_statistics`, and the pairs whose correlation is ±1 and has no standard error (NaN)."""
-    margins, rows = _read_margins(items, set(continuous), missing)
+    margins, rows = read_margins(items, set(continuous), missing)
     pairs = [(i, j) for j in range(len(margins)) for i in range(j + 1, len(margins))]
-    n_joint = _joint_answers(margins, pairs)
+    n_joint = joint_answers(margins, pairs)
     fits = [_fit_pair(margins[j], margins[i], correct) for i, j in pairs]
     perfect = [f"{margins[j].name} and {margins[i].name}" for (i, j), fit in zip(pairs, fits) if fit.perfect]
 
@@ -182,34 +182,9 @@ def estimate_statistics(
         gamma=pd.DataFrame(gamma, labels, labels),
         influence=influence,
         rows=rows,
-        notes=tuple(_notes(margins, pairs, correlation, n_joint)),
+        notes=tuple(pair_notes(margins, pairs, correlation, n_joint, correct)),
     )
     return statistics, perfect
-
-
-@dataclass(frozen=True)
-class _Margin:
-    """One item by itself.
-
-    values : (respondent,) codes, −1 where missing; or numbers, NaN where missing
-    parameters : thresholds; or mean and variance
-    scores : (respondent, parameter) derivatives of the log-likelihood, 0 where missing
-    """
-
-    name: str
-    ordinal: bool
-    values: np.ndarray
-    categories: np.ndarray
-    parameters: np.ndarray
-    scores: np.ndarray
-
-    @property
-    def answered(self) -> np.ndarray:
-        return self.values >= 0 if self.ordinal else ~np.isnan(self.values)
-
-    @property
-    def deviation(self) -> float:
-        return 1.0 if self.ordinal else float(np.sqrt(self.parameters[1]))
 
 
 @dataclass(frozen=True)
@@ -224,62 +199,7 @@ class _Layout:
         return len(self.labels)
 
 
-def _read_margins(
-    items: pd.DataFrame | np.ndarray, continuous: set[str], missing: str
-) -> tuple[list[_Margin], np.ndarray]:
-    if missing not in ("listwise", "pairwise"):
-        raise DataError(f"`missing` is 'listwise' or 'pairwise', not {missing!r}")
-    frame = items if isinstance(items, pd.DataFrame) else pd.DataFrame(np.asarray(items))
-    if not isinstance(items, pd.DataFrame):
-        frame.columns = [str(i + 1) for i in range(frame.shape[1])]
-    if unknown := continuous - set(map(str, frame.columns)):
-        raise DataError(f"`continuous` names {', '.join(sorted(unknown))}, which are not among the items")
-    answered = frame.notna().to_numpy()
-    rows = np.flatnonzero(answered.all(axis=1) if missing == "listwise" else answered.any(axis=1))
-    if len(rows) < 2:
-        fewest = frame.columns[int(np.argmin(answered.sum(axis=0)))]
-        raise DataError(
-            f"{len(rows)} of {len(frame)} respondents answered every item. Item '{fewest}' has the fewest "
-            "answers: leave it out, or set `missing` to 'pairwise'"
-        )
-    used = frame.iloc[rows]
-    is_ordinal = np.array([str(name) not in continuous for name in frame.columns])
-    margins: dict[int, _Margin] = {}
-    if is_ordinal.any():
-        read = read_ordinal(used.loc[:, is_ordinal])
-        for k, position in enumerate(np.flatnonzero(is_ordinal)):
-            margins[position] = _ordinal_margin(read.names[k], read.codes[:, k], read.categories[k])
-    if not is_ordinal.all():
-        numbers = read_items(used.loc[:, ~is_ordinal])
-        for k, position in enumerate(np.flatnonzero(~is_ordinal)):
-            margins[position] = _continuous_margin(numbers.names[k], numbers.values[:, k])
-    if len(margins) < 2:
-        raise DataError(f"Two items are needed, and there are {len(margins)}")
-    return [margins[position] for position in range(len(margins))], rows
-
-
-def _ordinal_margin(name: str, codes: np.ndarray, categories: np.ndarray) -> _Margin:
-    counts = np.bincount(codes[codes >= 0], minlength=len(categories))
-    share = counts / counts.sum()
-    thresholds = ndtri(np.cumsum(share)[:-1])
-    density = np.exp(-0.5 * thresholds**2) / np.sqrt(2 * np.pi)
-    k = np.arange(len(thresholds))
-    by_category = np.zeros((len(categories), len(thresholds)))
-    by_category[k, k] = density / share[:-1]
-    by_category[k + 1, k] = -density / share[1:]
-    scores = np.where((codes >= 0)[:, None], by_category[codes], 0.0)
-    return _Margin(name, True, codes, categories, thresholds, scores)
-
-
-def _continuous_margin(name: str, values: np.ndarray) -> _Margin:
-    mean, variance = np.nanmean(values), np.nanvar(values)
-    off = np.where(np.isnan(values), 0.0, values - mean)
-    answered = ~np.isnan(values)
-    scores = np.column_stack([off / variance, (off**2 / variance - answered) / (2 * variance)])
-    return _Margin(name, False, values, np.array([]), np.array([mean, variance]), scores)
-
-
-def _layout(margins: list[_Margin]) -> _Layout:
+def _layout(margins: list[Margin]) -> _Layout:
     labels: list[str] = []
     own = []
     for margin in margins:
@@ -297,29 +217,7 @@ def _layout(margins: list[_Margin]) -> _Layout:
     return _Layout(own, labels)
 
 
-def _joint_answers(margins: list[_Margin], pairs: list[tuple[int, int]]) -> np.ndarray:
-    """(item, item) counts; an error that names every pair without answers to correlate."""
-    answered = np.column_stack([m.answered for m in margins]).astype(float)
-    counts = (answered.T @ answered).astype(int)
-    problems = []
-    for i, j in pairs:
-        if counts[i, j] < len(answered):
-            both = margins[i].answered & margins[j].answered
-            for margin, other in ((margins[j], margins[i]), (margins[i], margins[j])):
-                seen = margin.values[both]
-                if seen.size < 2 or seen.min() == seen.max():
-                    few = f"only {counts[i, j]} respondents answered both '{margin.name}' and '{other.name}'"
-                    alike = f"all who answered '{other.name}' answered '{margin.name}' alike"
-                    problems.append(
-                        Problem("items", few if seen.size < 2 else alike, "Leave one of the two out")
-                    )
-                    break
-    if problems:
-        raise DataError(problems=problems)
-    return counts
-
-
-def _fit_pair(first: _Margin, second: _Margin, correct: tuple[float, float]) -> PairFit:
+def _fit_pair(first: Margin, second: Margin, correct: tuple[float, float]) -> PairFit:
     if first.ordinal and second.ordinal:
         return polychoric_pair(
             first.values, second.values, first.parameters, second.parameters, correct=correct
@@ -333,7 +231,7 @@ def _fit_pair(first: _Margin, second: _Margin, correct: tuple[float, float]) -> 
 
 
 def _influence(
-    margins: list[_Margin], layout: _Layout, pairs: list[tuple[int, int]], fits: list[PairFit]
+    margins: list[Margin], layout: _Layout, pairs: list[tuple[int, int]], fits: list[PairFit]
 ) -> np.ndarray:
     """(respondent, statistic) scores times the inverse of their derivatives, which is block triangular.
 
@@ -358,7 +256,7 @@ def _influence(
 
 def _to_covariances(
     influence: np.ndarray,
-    margins: list[_Margin],
+    margins: list[Margin],
     layout: _Layout,
     pairs: list[tuple[int, int]],
     correlation: np.ndarray,
@@ -372,64 +270,3 @@ def _to_covariances(
             if not margins[at].ordinal:
                 variance = margins[at].parameters[1]
                 column += influence[:, layout.own[at][1]] * correlation[i, j] * product / (2 * variance)
-
-
-def _notes(
-    margins: list[_Margin], pairs: list[tuple[int, int]], correlation: np.ndarray, n_joint: np.ndarray
-) -> list[str]:
-    notes = []
-    for margin in margins:
-        skipped = _skipped(margin.categories)
-        if skipped:
-            notes.append(f"Nobody answered {margin.name} with {skipped}: there is no threshold for it.")
-    empty = [
-        f"{margins[j].name} and {margins[i].name}"
-        for i, j in pairs
-        if margins[i].ordinal and margins[j].ordinal and _has_empty_cell(margins[j], margins[i])
-    ]
-    if empty:
-        notes.append(
-            f"{len(empty)} of {len(pairs)} pairs have answers that nobody combined: {_some(empty)}. If a "
-            "correlation looks wrong, collapse rare categories, or set `correct`."
-        )
-    sparse = [
-        f"{margins[j].name} and {margins[i].name} ({n_joint[i, j]})"
-        for i, j in pairs
-        if n_joint[i, j] < (len(margins[i].parameters) + 1) * (len(margins[j].parameters) + 1)
-    ]
-    if sparse:
-        notes.append(f"Fewer joint answers than cells in the table: {_some(sparse)}. Collapse categories.")
-    extreme = [
-        f"{margins[j].name} and {margins[i].name} ({correlation[i, j]:.3f})"
-        for i, j in pairs
-        if abs(correlation[i, j]) > NEARLY_ONE
-    ]
-    if extreme:
-        notes.append(
-            f"Correlations at or near ±1: {_some(extreme)}. Their standard errors mean little: leave one of "
-            "the two out, or collapse categories, or set `correct`."
-        )
-    least = np.linalg.eigvalsh(correlation)[0]
-    if least <= 1e-10:
-        notes.append(
-            f"The correlation matrix is not positive definite (smallest eigenvalue {least:.3g}). It is left as "
-            "it is: leave out an item that others nearly determine, or smooth it."
-        )
-    return notes
-
-
-def _has_empty_cell(first: _Margin, second: _Margin) -> bool:
-    shape = (len(first.categories), len(second.categories))
-    return bool((joint_table(first.values, second.values, shape) == 0).any())
-
-
-def _skipped(categories: np.ndarray) -> str:
-    """Whole numbers between the lowest and highest category that do not occur."""
-    if len(categories) == 0 or (categories % 1 != 0).any():
-        return ""
-    between = set(range(int(categories[0]), int(categories[-1]) + 1)) - set(categories.astype(int))
-    return " or ".join(map(str, sorted(between))) if len(between) <= 10 else ""
-
-
-def _some(names: list[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -21,7 +21,8 @@ class Polychoric:
         definite.
     thresholds : for each item, where the normal variable beneath is cut; one fewer than its categories.
     acov : (statistic, statistic) asymptotic covariance matrix of thresholds (`A1|t1`) and correlations
-        (`A1~~A2`), in lavaan's order. NaN for a correlation of exactly ±1.
+        (`A1~~A2`), in lavaan's order: that of the two-step estimator (Olsson 1979; Muthén 1984), its n made
+        n − 1 as lavaan does. NaN for a correlation of exactly ±1.
     n : respondents with at least one answer. n_joint : (item, item) respondents who answered both.
     notes : what a reader should know about sparse tables, extreme correlations and the matrix.
     """
@@ -39,6 +40,21 @@ class Polychoric:
         return pd.Series(np.sqrt(np.diag(self.acov)), self.acov.index)
 
 
+@dataclass(frozen=True)
+class Polyserial:
+    """The polyserial correlation of a continuous and an ordinal variable.
+
+    correlation, standard_error : unitless. thresholds : where the normal variable beneath the ordinal one is
+    cut. n : respondents who answered both. notes : what a reader should know.
+    """
+
+    correlation: float
+    standard_error: float
+    thresholds: np.ndarray
+    n: int
+    notes: tuple[str, ...]
+
+
 def polychoric(items: pd.DataFrame | np.ndarray, *, correct: float = 0.0) -> Polychoric:
     """How answers to ordinal items would correlate if the traits beneath were seen without categories.
 
@@ -52,10 +68,10 @@ def polychoric(items: pd.DataFrame | np.ndarray, *, correct: float = 0.0) -> Pol
     ----------
     items : (respondent, item) ordered answers, 2 to 50 categories; NaN where missing. Only values that occur
         are categories.
-    correct : added where nobody combined two answers. A 2×2 table with one empty cell gets it there and in the
-        opposite cell and loses it in the other two, so that margins stay; other tables get it in each empty
-        cell. Thresholds do not change. It equals `zero.add = c(correct, correct)` in lavaan, whose default is
-        c(0.5, 0). `psych::polychoric` with items of unequal numbers of categories adds its `correct` (0.5 by
+    correct : added where nobody combined two answers. A 2×2 table with one empty cell gets it there and in
+        the opposite cell and loses it in the other two, so that margins stay; other tables get it in each
+        empty cell. Thresholds do not change. It equals `zero.add = c(correct, correct)` in lavaan, whose
+        default is c(0.5, 0). `psych::polychoric` with items of unequal numbers of categories adds its `correct` (0.5 by
         default) in each empty cell and takes thresholds from each corrected table; with equal numbers it adds
         nothing.
 
@@ -76,3 +92,35 @@ def polychoric(items: pd.DataFrame | np.ndarray, *, correct: float = 0.0) -> Pol
         n_joint=found.n_joint,
         notes=found.notes,
     )
+
+
+def polyserial(continuous: pd.Series | np.ndarray, ordinal: pd.Series | np.ndarray) -> Polyserial:
+    """How a continuous variable correlates with the normal variable beneath ordered answers.
+
+    Two-step maximum likelihood: mean, variance and thresholds from each variable, then the correlation
+    (Olsson, Drasgow & Dorans 1982). Respondents who miss one of the two are left out.
+
+    Parameters
+    ----------
+    continuous : (respondent,) numbers, NaN where missing. ordinal : (respondent,) ordered answers.
+
+    Raises
+    ------
+    DataError
+        If lengths differ, or one of them does not vary.
+    """
+    if len(continuous) != len(ordinal):
+        raise DataError(f"`continuous` has {len(continuous)} values, `ordinal` {len(ordinal)}")
+    both = pd.DataFrame(
+        {
+            "continuous": pd.Series(continuous).reset_index(drop=True),
+            "ordinal": pd.Series(ordinal).reset_index(drop=True),
+        }
+    )
+    found, _ = estimate_statistics(both, continuous=["continuous"], missing="listwise", correct=(0.0, 0.0))
+    rho = float(found.correlation.loc["continuous", "ordinal"])
+    variance = float(found.statistics["continuous~~continuous"])
+    # The statistic is rho times the deviation: its error less that of the deviation is that of rho.
+    by = pd.Series({"continuous~~continuous": -rho / (2 * variance), "continuous~~ordinal": variance**-0.5})
+    squared = by @ found.acov.loc[by.index, by.index] @ by
+    return Polyserial(rho, float(np.sqrt(squared)), found.thresholds["ordinal"], found.n, found.notes)
