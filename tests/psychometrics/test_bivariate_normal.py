@@ -95,10 +95,8 @@ def test_slopes_by_threshold_are_finite_differences(rho):
     slopes = table_threshold_slopes(ROWS, COLUMNS, rho)
     for k in range(len(ROWS)):
         step = np.eye(len(ROWS))[k] * h
-        moved = table_probabilities(ROWS + step, COLUMNS, rho) - table_probabilities(
-            ROWS - step, COLUMNS, rho
-        )
-        expected = np.zeros_like(moved)
+        up, down = (table_probabilities(ROWS + sign * step, COLUMNS, rho) for sign in (1, -1))
+        expected = np.zeros_like(up)
         expected[k], expected[k + 1] = slopes[k], -slopes[k]
         # The third derivative grows with 1 / (1 − ρ²).
         np.testing.assert_allclose((up - down) / (2 * h), expected, atol=1e-9 / (1 - rho**2))
