@@ -26,9 +26,14 @@ def worst(fitted):
     scores |= {f"unit_scores {u.role}": u.scores for u in unit_scores(fitted)}
     for name, score in scores.items():
         found[name] = score.points[..., -1].reshape(chains, fitted.n_draws, -1)
+    return smallest(found)
+
+
+def smallest(draws):
+    """Smallest bulk ESS of named draws (chain, draw, …), and its name."""
     sizes = {}
-    for name, draws in found.items():
-        effective = convergence(draws).ess_bulk
+    for name, values in draws.items():
+        effective = convergence(values).ess_bulk
         # Constants have none.
         if not np.isnan(effective).all():
             sizes[name] = float(np.nanmin(effective))
