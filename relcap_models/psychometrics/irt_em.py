@@ -92,18 +92,6 @@ def fit(marginal: Marginal, start: np.ndarray, names: Sequence[str]) -> Estimate
     return Estimate(x, value_and_gradient(marginal, x)[0], covariance)
 
 
-def maximise_from(marginal: Marginal, start: np.ndarray, inverse_information: np.ndarray) -> float:
-    """Highest log-likelihood near `start`, where the inverse information is roughly known."""
-    found = minimize(
-        lambda x: _negative(marginal, x),
-        start,
-        method="BFGS",
-        jac=True,
-        options={"hess_inv0": inverse_information, "gtol": GRADIENT_TOLERANCE},
-    )
-    return -float(found.fun)
-
-
 def _negative(marginal: Marginal, x: np.ndarray) -> tuple[float, np.ndarray]:
     value, gradient = value_and_gradient(marginal, x)
     return -value, -gradient
