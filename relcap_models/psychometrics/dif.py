@@ -13,12 +13,25 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.multitest import multipletests
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
-from relcap_models.errors import DataError
+from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.irt_curves import GRADED, graded_curve
 from relcap_models.psychometrics.irt_em import Estimate, fit, start_values
 from relcap_models.psychometrics.irt_marginal import Marginal, all_curves, arrange, posterior
 from relcap_models.psychometrics.irt_scores import moments
 from relcap_models.psychometrics.items import OrdinalItems, read_groups, read_ordinal
+
+COLUMNS = [
+    "chi2",
+    "df",
+    "p",
+    "p_uniform",
+    "p_nonuniform",
+    "r2_mcfadden",
+    "r2_nagelkerke",
+    "essd",
+    "essd_group",
+    "note",
+]
 
 
 def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Series) -> pd.DataFrame:
@@ -32,7 +45,7 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
 
     Returns
     -------
-    DataFrame by item.
+    DataFrame by item, with the columns
 
     chi2, df, p, p_adjusted : likelihood-ratio test of the graded response model with the item free in each
         group against equal in all; the other items are anchors, and groups differ in mean and variance
@@ -44,7 +57,8 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
     essd, essd_group : expected score standardized difference (Meade 2010), of the group where it is largest:
         what its members are expected to score more on the item than equal members of the reference, in sd
         of the expected score. Read it as Cohen's d.
-    note : categories that a group never chose, and regressions that found no maximum.
+    note : categories that a group never chose, and what could not be estimated: where the model with the
+        item free has no maximum, chi2, df, p and essd are missing.
 
     p values are adjusted over items after Benjamini and Hochberg (1995).
 
@@ -61,21 +75,22 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
     n_categories = [len(categories) for categories in read.categories]
     marginal = arrange(GRADED, read.codes, n_categories, groups, len(names))
     start = start_values(GRADED, read.codes, n_categories)
-    anchored = fit(marginal, np.append(start, np.zeros(marginal.n_parameters - len(start))), read.names)
+    start = np.append(start, np.zeros(marginal.n_parameters - len(start)))
+    group_labels = [f"group '{name}'" for name in names]
+    labels = [f"item '{name}'" for name in read.names]
+    anchored = fit(marginal, start, labels + group_labels)
     rows = []
     for item in range(len(read.names)):
-        freed = _free(read, groups, names, item, marginal, anchored)
-        statistic = max(2 * (freed.loglik - anchored.loglik), 0.0)
-        df = freed.n_parameters - marginal.n_parameters
+        free = [label for i, label in enumerate(labels) if i != item]
+        free += [f"{labels[item]} in {label}" for label in group_labels]
+        freed = _compare(read, groups, item, marginal, anchored, free + group_labels)
         regression = _regressions(read.codes[:, item], groups, _rest_score(marginal, anchored.x, item))
-        essd, largest = _standardized_difference(freed, groups)
-        notes = _absent(read, groups, names, item) + regression.pop("problem")
-        rows.append(
-            {"chi2": statistic, "df": df, "p": chi2.sf(statistic, df)}
-            | regression
-            | {"essd": essd, "essd_group": names[largest], "note": "; ".join(notes)}
-        )
-    table = pd.DataFrame(rows, index=pd.Index(read.names, name="item"))
+        notes = _absent(read, groups, names, item) + freed.pop("problem") + regression.pop("problem")
+        rows.append(freed | regression | {"note": "; ".join(notes)})
+    table = pd.DataFrame(rows, index=pd.Index(read.names, name="item"))[COLUMNS]
+    table[["chi2", "p", "essd"]] = table[["chi2", "p", "essd"]].astype(float)
+    table["df"] = table["df"].astype("Int64")
+    table["essd_group"] = ["" if pd.isna(g) else names[int(g)] for g in table["essd_group"]]
     for column in ("p", "p_uniform", "p_nonuniform"):
         table.insert(table.columns.get_loc(column) + 1, f"{column}_adjusted", _adjusted(table[column]))
     return table
@@ -122,30 +137,56 @@ def _absent(read: OrdinalItems, groups: np.ndarray, names: Sequence[str], item: 
     return notes
 
 
-def _free(
+def _compare(
     read: OrdinalItems,
     groups: np.ndarray,
-    names: Sequence[str],
     item: int,
     anchored: Marginal,
     estimate: Estimate,
+    labels: Sequence[str],
+) -> dict:
+    """Likelihood-ratio test and effect size of an item; missing, with the reason, if it cannot be free."""
+    try:
+        freed = _free(read, groups, item, anchored, estimate, labels)
+    except FitError as error:
+        missing = dict.fromkeys(("chi2", "df", "p", "essd", "essd_group"))
+        return missing | {"problem": [f"not tested: {error}"]}
+    statistic = max(2 * (freed.loglik - estimate.loglik), 0.0)
+    df = freed.n_parameters - anchored.n_parameters
+    essd, largest = _standardized_difference(freed, groups)
+    return {
+        "chi2": statistic,
+        "df": df,
+        "p": chi2.sf(statistic, df),
+        "essd": essd,
+        "essd_group": largest,
+        "problem": [],
+    }
+
+
+def _free(
+    read: OrdinalItems,
+    groups: np.ndarray,
+    item: int,
+    anchored: Marginal,
+    estimate: Estimate,
+    labels: Sequence[str],
 ) -> _Freed:
     """The item becomes one item for each group, which the other groups did not answer."""
-    chosen = [_chosen(read.codes, groups, item, g) for g in range(len(names))]
-    split = np.full((len(groups), len(names)), -1)
+    chosen = [_chosen(read.codes, groups, item, g) for g in range(len(anchored.groups))]
+    split = np.full((len(groups), len(chosen)), -1)
     for g, categories in enumerate(chosen):
         there = (groups == g) & (read.codes[:, item] >= 0)
         split[there, g] = np.searchsorted(categories, read.codes[there, item])
     others = [i for i in range(len(read.names)) if i != item]
     n_categories = [len(read.categories[i]) for i in others] + [len(categories) for categories in chosen]
     wide = np.column_stack([read.codes[:, others], split])
-    marginal = arrange(GRADED, wide, n_categories, groups, len(names))
+    marginal = arrange(GRADED, wide, n_categories, groups, len(chosen))
     # Of the pooled parameters, a group's item keeps the slope and the thresholds below its categories.
     own = estimate.x[anchored.items[item].parameters]
     start = [estimate.x[anchored.items[i].parameters] for i in others]
     start += [own[np.append(0, categories[1:])] for categories in chosen]
     start.append(estimate.x[anchored.groups[0].parameters.start :])
-    labels = [read.names[i] for i in others] + [f"{read.names[item]}' in group '{name}" for name in names]
     found = fit(marginal, np.concatenate(start), labels)
     curves = tuple((found.x[b.parameters], c) for b, c in zip(marginal.items[len(others) :], chosen))
     theta, _ = moments(posterior(marginal, all_curves(marginal, found.x))[1])
@@ -219,4 +260,8 @@ def _ordinal_logit(answers: np.ndarray, design: np.ndarray) -> tuple[float, bool
 
 
 def _adjusted(p: pd.Series) -> np.ndarray:
-    return multipletests(p.to_numpy(), method="fdr_bh")[1]
+    tested = p.notna().to_numpy()
+    adjusted = np.full(len(p), np.nan)
+    if tested.any():
+        adjusted[tested] = multipletests(p.to_numpy()[tested], method="fdr_bh")[1]
+    return adjusted

@@ -120,9 +120,9 @@ def grm(
     Raises
     ------
     DataError
-        As for `read_ordinal`; if there are fewer than three items.
+        As for `read_ordinal`; if there are fewer than three items, or nobody answered in a group.
     FitError
-        If the likelihood has no maximum; names the item.
+        If the likelihood has no maximum; names the item or group.
     """
     return _fit(GRADED, items, group)
 
@@ -155,11 +155,17 @@ def _fit(
     read = read_ordinal(items, least=3)
     n = len(read.codes)
     groups, group_names = (np.zeros(n, dtype=int), ("all",)) if group is None else read_groups(group, n)
+    silent = np.setdiff1d(np.arange(len(group_names)), groups[(read.codes >= 0).any(axis=1)])
+    if silent.size:
+        raise DataError(
+            f"Nobody answered in group {', '.join(f"'{group_names[g]}'" for g in silent)}: leave it out"
+        )
     n_categories = [len(categories) for categories in read.categories]
     marginal = arrange(model, read.codes, n_categories, groups, len(group_names))
     start = start_values(model, read.codes, n_categories)
     start = np.concatenate([start, np.zeros(marginal.n_parameters - len(start))])
-    found = fit(marginal, start, read.names)
+    labels = [f"item '{name}'" for name in read.names] + [f"group '{name}'" for name in group_names]
+    found = fit(marginal, start, labels)
     discrimination, difficulty, se = _item_tables(model, marginal, read, found.x, found.covariance)
     table = _group_table(marginal, found.x, found.covariance, np.bincount(groups), group_names)
     return ItemResponseFit(

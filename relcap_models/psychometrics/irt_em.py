@@ -33,6 +33,8 @@ NEAR = 0.02
 GRADIENT_TOLERANCE = 1e-4
 # Beyond this, a logistic curve rises between two neighbouring points of the grid, 0.2 apart.
 STEEPEST = 15.0
+# Standard deviation of a group that the grid cannot tell from zero.
+NARROWEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,10 @@ def start_values(model: ResponseModel, codes: np.ndarray, n_categories: Sequence
     return np.concatenate(parts)
 
 
-def fit(marginal: Marginal, start: np.ndarray, names: Sequence[str]) -> Estimate:
+def fit(marginal: Marginal, start: np.ndarray, labels: Sequence[str]) -> Estimate:
     """Parameters of highest marginal likelihood, with their covariance.
+
+    labels : (block,) what errors call each item, then each group.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def fit(marginal: Marginal, start: np.ndarray, names: Sequence[str]) -> Estimate
     )
     x = found.x
     information = -hessian(marginal, x)
-    _refuse_without_maximum(marginal, x, information, names, converged=found.success)
+    _refuse_without_maximum(marginal, x, information, labels, converged=found.success)
     covariance = np.linalg.inv(information)
     x = x + covariance @ value_and_gradient(marginal, x)[1]
     return Estimate(x, value_and_gradient(marginal, x)[0], covariance)
@@ -108,7 +112,7 @@ def _em(marginal: Marginal, x: np.ndarray) -> np.ndarray:
         for block in marginal.groups[1:]:
             share = expected[block.rows][0] / expected[block.rows].sum()
             mean = share @ GRID
-            new[block.parameters] = mean, np.log(share @ (GRID - mean) ** 2) / 2
+            new[block.parameters] = mean, np.log(max(share @ (GRID - mean) ** 2, NARROWEST**2)) / 2
         moved = np.abs(new - x).max()
         x = new
         if moved < NEAR:
@@ -137,11 +141,11 @@ def _better(
 
 
 def _refuse_without_maximum(
-    marginal: Marginal, x: np.ndarray, information: np.ndarray, names: Sequence[str], *, converged: bool
+    marginal: Marginal, x: np.ndarray, information: np.ndarray, labels: Sequence[str], *, converged: bool
 ) -> None:
     steep = [
-        f"'{name}' ({x[b.parameters][0]:.1f})"
-        for name, b in zip(names, marginal.items)
+        f"{label} ({x[b.parameters][0]:.1f})"
+        for label, b in zip(labels, marginal.items)
         if abs(x[b.parameters][0]) > STEEPEST
     ]
     if steep:
@@ -149,6 +153,17 @@ def _refuse_without_maximum(
             f"The discrimination of {', '.join(steep)} grows without bound: the item follows from the others "
             "almost without error. Leave it out, or leave out the item that repeats it, or merge categories "
             "that few chose"
+        )
+    # EM stops at the narrowest, and Newton's steps go on from there.
+    narrow = [
+        label
+        for label, b in zip(labels[len(marginal.items) :], marginal.groups)
+        if np.any(x[b.parameters][1:] < np.log(1.5 * NARROWEST))
+    ]
+    if narrow:
+        raise FitError(
+            f"The variance of the trait in {', '.join(narrow)} shrinks to zero: too few respondents, or all "
+            "answer alike. Leave the group out, or join it with another"
         )
     # In units of each parameter's own information, so that a flat direction is flat on any scale.
     own = np.diag(information)
@@ -160,8 +175,7 @@ def _refuse_without_maximum(
     else:
         flat = int(np.argmin(own))
     (position,) = [p for p, b in enumerate(marginal.blocks) if b.parameters.start <= flat < b.parameters.stop]
-    where = f"item '{names[position]}'" if position < len(names) else "the groups' distribution"
     raise FitError(
-        f"The likelihood has no clear maximum: it is flat for {where}. Merge categories that few chose, "
-        "leave the item out, or use more respondents"
+        f"The likelihood has no clear maximum: it is flat for {labels[position]}. Merge categories that "
+        "few chose, leave the item out, or use more respondents"
     )

@@ -10,6 +10,8 @@ from relcap_models.psychometrics.items import OrdinalItems
 FEW = 5
 # Between two points of the grid, 0.2 apart, a logistic curve this steep does most of its rise.
 STEEP = 8.0
+# Standard error with which an item could discriminate not at all, or perfectly.
+UNKNOWN = 1.0
 
 
 def notes_on(
@@ -20,7 +22,12 @@ def notes_on(
     if len(groups) > 1:
         notes += _on_groups(read, group, groups)
     for name, slope in discrimination.items():
-        if abs(slope) < 2 * se[name]:
+        if abs(slope) < 2 * se[name] and se[name] > UNKNOWN:
+            notes.append(
+                f"Item '{name}': its discrimination can hardly be told (a = {slope:.2f}, se {se[name]:.2f}), "
+                "from too few answers or because another item repeats it. Leave it out or merge categories"
+            )
+        elif abs(slope) < 2 * se[name]:
             notes.append(
                 f"Item '{name}' hardly discriminates (a = {slope:.2f}, se {se[name]:.2f}): its difficulties "
                 "are far away and uncertain. Consider leaving it out"

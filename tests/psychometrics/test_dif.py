@@ -110,6 +110,16 @@ def test_thresholds_absent_in_a_group_cost_no_degrees_of_freedom():
     assert table.drop(columns="note").notna().all(axis=None)
 
 
+def test_an_item_that_cannot_be_free_is_said_and_the_others_are_tested():
+    # In a small group the third item follows exactly from two others.
+    frame = answers(1).iloc[:540]
+    frame.loc[500:, "x"] = frame.loc[500:, ["y", "z"]].sum(axis=1) // 2
+    table = dif(frame, GROUP[:540])
+    assert table["p"].isna().tolist() == [False, False, True, False, False]
+    assert "'x' in group 'focal'" in table.loc["x", "note"]
+    assert table.drop(index="x").notna().all(axis=None)
+
+
 def test_three_groups_are_compared_with_the_first():
     group = np.where(np.arange(1000) % 2, GROUP, "other")
     table = dif(answers(37, shift=1.0), group)

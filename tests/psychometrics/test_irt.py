@@ -224,6 +224,22 @@ def test_groups_come_back_with_their_means_and_variances():
     assert np.abs((fit.discrimination - SLOPES) / fit.se.discrimination).max() < 4
 
 
+def test_standard_errors_are_those_of_the_delta_method_in_numbers():
+    rng = np.random.default_rng(17)
+    theta = np.concatenate([rng.normal(size=300), rng.normal(0.7, 1.4, size=300)])
+    fit = grm(graded_answers(theta, SLOPES, DIFFICULTIES, rng), group=np.repeat(["a", "b"], 300))
+    covariance = np.linalg.inv(-hessian(fit._marginal, fit._x))
+
+    def error(quantity):
+        slope = approx_fprime(fit._x, quantity)
+        return np.sqrt(slope @ covariance @ slope)
+
+    # Item 3 has the parameters 8 (slope) to 11; the last is the log of the second group's sd.
+    assert fit.se.discrimination["3"] == pytest.approx(np.sqrt(covariance[8, 8]), rel=1e-4)
+    assert fit.se.difficulty.loc["3", "b1"] == pytest.approx(error(lambda x: -x[9] / x[8]), rel=1e-4)
+    assert fit.group.loc["b", "variance_se"] == pytest.approx(error(lambda x: np.exp(2 * x[-1])), rel=1e-4)
+
+
 def test_a_category_absent_in_a_group_rests_on_the_others():
     rng = np.random.default_rng(9)
     codes = graded_answers(rng.normal(size=600), SLOPES, DIFFICULTIES, rng)
@@ -295,6 +311,17 @@ def test_an_item_that_repeats_another_is_refused_or_noted_by_name():
     codes[:, 4] = codes[:, 3]
     with pytest.raises(FitError, match=r"'[45]'"):
         grm(codes)
+
+
+def test_a_group_without_spread_is_refused_by_name():
+    rng = np.random.default_rng(16)
+    codes = graded_answers(rng.normal(size=400), SLOPES, DIFFICULTIES, rng)
+    alike = np.vstack([codes, np.ones((20, 5))])
+    with pytest.raises(FitError, match="variance of the trait in group 'b'"):
+        grm(alike, group=["a"] * 400 + ["b"] * 20)
+    silent = np.vstack([codes, np.full((20, 5), np.nan)])
+    with pytest.raises(DataError, match="Nobody answered in group 'b'"):
+        grm(silent, group=["a"] * 400 + ["b"] * 20)
 
 
 def test_what_is_no_scale_is_refused():

@@ -65,6 +65,13 @@ def test_expected_answers_given_the_total_are_those_of_all_patterns():
     assert found[0] == pytest.approx(slow / slow.sum(axis=1, keepdims=True), abs=1e-12)
 
 
+def test_two_categories_leave_orlando_and_thissens_degrees_of_freedom(followed):
+    # Eight items: totals 1 to 7 with one free cell each, less slope and threshold.
+    table = item_fit(grm(followed > 1))
+    assert (table["df"] == 5).all()
+    assert table["p"].min() > 0.001
+
+
 def test_rare_categories_are_pooled_with_their_rarer_neighbour():
     # .3 joins .9 (1.2); nothing below 1 is left.
     seen, should = _pool([1, 0, 2, 5], [0.9, 0.3, 2.0, 4.8])
