@@ -20,8 +20,9 @@ names are looked up when they are used.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from relcap_models.lazy import lookup
 
 if TYPE_CHECKING:
     from relcap_models.data import Survey, read_survey
@@ -85,12 +86,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"relcap_models.{_HOME[name]}"), name)
-    if name in _LAYERS:
-        return importlib.import_module(f"relcap_models.{name}")
-    raise AttributeError(f"module 'relcap_models' has no attribute '{name}'")
+__getattr__ = lookup(__name__, {**dict.fromkeys(_LAYERS, ""), **_HOME})
 
 
 def __dir__() -> list[str]:

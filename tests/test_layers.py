@@ -12,6 +12,7 @@ import relcap_models
 PACKAGE = Path(relcap_models.__file__).parent
 LEVEL = {
     "errors": 0,
+    "lazy": 0,
     "seeds": 0,
     "language": 0,
     "schema": 1,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from relcap_models import report
 from relcap_models.errors import ConfigError, Problem
+from relcap_models.report.render import render_report
 from relcap_models.study.folder import MANIFEST, has_results
 from relcap_models.study.manifest import output_files, write_manifests
 
@@ -27,7 +27,7 @@ def report_again(results: Path | str) -> Path:
     if not has_results(results):
         message = "holds no finished results"
         raise ConfigError(problems=[Problem(str(results), message, "Give a results folder of `relcap run`")])
-    rendered_to = report.render_report(results)
+    rendered_to = render_report(results)
     manifest = json.loads((results / MANIFEST).read_text(encoding="utf-8"))
     kept = {name: digest for name, digest in manifest["outputs"].items() if not name.startswith(_RENDERED)}
     rendered = {

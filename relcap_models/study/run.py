@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from relcap_models import estimands, inference, models, report
+from relcap_models import estimands, inference, models
 from relcap_models.errors import FitError
 from relcap_models.report.disclosure import apply_disclosure
+from relcap_models.report.render import render_report
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import write
 from relcap_models.study import folder, manifest
@@ -122,7 +123,7 @@ def _run(
             simulated = is_simulated(study, material)
             context = report_context(study, material.survey, contexts, simulated=simulated)
             folder.write_json(work / "restricted" / "context.json", context)
-            report.render_report(work)
+            render_report(work)
         with log.stage("manifest"):
             record |= {
                 "outputs": manifest.output_files(work),

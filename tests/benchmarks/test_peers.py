@@ -23,6 +23,10 @@ pytestmark = pytest.mark.bench
 # Sampling alone is timed, not the minute in which Stan compiles the model.
 BRMS = """
 suppressPackageStartupMessages(library(brms))
+# Debian keeps the headers outside of R's packages.
+if (system.file("include", package = "BH") == "") rstan::rstan_options(boost_lib = "/usr/include")
+if (system.file("include/Eigen", package = "RcppEigen") == "")
+  rstan::rstan_options(eigen_lib = "/usr/include/eigen3")
 arguments <- commandArgs(trailingOnly = TRUE)
 d <- read.csv(arguments[1])
 d$answer <- ordered(d$answer)

@@ -24,7 +24,7 @@ def hostile_names():
 @pytest.fixture(scope="session")
 def hostile_report(tmp_path_factory):
     """Seven units with hostile names, three waves, failed checks."""
-    from relcap_models.report import render_report
+    from relcap_models.report.render import render_report
 
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "public" / "figures").mkdir(parents=True)

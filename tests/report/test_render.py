@@ -9,10 +9,10 @@ import pytest
 
 from relcap_models.errors import DataError
 from relcap_models.language import load_texts
-from relcap_models.report import render_report
 from relcap_models.report.assembly import sections_of
 from relcap_models.report.blocks import Picture, Table
 from relcap_models.report.material import Material
+from relcap_models.report.render import render_report
 from relcap_models.report.results import read_results
 from relcap_models.report.sections.checks import failed_checks
 from relcap_models.report.sections.summary import summary_section
