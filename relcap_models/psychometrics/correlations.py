@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -22,13 +23,16 @@ class Correlation:
 
     matrix : (item, item), positive definite. n : respondents behind it, those with at least one answer.
     complete : every one of them answered every item. deviations : by item, standard deviations of what is
-    correlated (one for what lies behind ordinal answers). notes : what a reader should know.
+    correlated (one for what lies behind ordinal answers). acov : (pair, pair) asymptotic covariance matrix of
+    polychoric correlations, in the order of `np.triu_indices`; None for others. notes : what a reader should
+    know.
     """
 
     matrix: pd.DataFrame
     n: int
     complete: bool
     deviations: pd.Series
+    acov: np.ndarray | None
     notes: tuple[str, ...]
 
 
@@ -56,14 +60,17 @@ def correlate(
         # Imported here, because most uses of correlations need no polychoric ones.
         from relcap_models.psychometrics.polychoric import polychoric
 
-        matrix = polychoric(frame).correlation
+        found = polychoric(frame)
+        matrix, notes = found.correlation, found.notes
+        pairs = [f"{a}~~{b}" for a, b in combinations(frame.columns, 2)]
+        acov = found.acov.loc[pairs, pairs].to_numpy()
         deviations = pd.Series(1.0, index=frame.columns)
     else:
-        matrix = frame.corr(min_periods=2)
+        matrix, notes, acov = frame.corr(min_periods=2), (), None
         deviations = frame.std()
     _refuse_gaps(matrix)
-    matrix, notes = _definite(matrix, smoothing=smoothing)
-    return Correlation(matrix, *respondents(answers), deviations, notes)
+    matrix, more = _definite(matrix, smoothing=smoothing)
+    return Correlation(matrix, *respondents(answers), deviations, acov, (*notes, *more))
 
 
 def read_answers(

@@ -20,7 +20,7 @@ class ParallelAnalysis:
     components : by number (1, 2, …): `observed`, `random_mean`, `random` (the percentile that is compared),
     eigenvalues of the correlations
     factors : the same with communalities of one minimum-residual factor in the diagonal
-    n_components, n_factors : how many observed eigenvalues come before the first that is no larger than `random`
+    n_components, n_factors : observed eigenvalues before the first that is not larger than `random`
     n : respondents. notes : what a reader should know.
     """
 
@@ -62,14 +62,15 @@ def parallel_analysis(
     """How many components and factors explain more than they would in answers without any relation.
 
     Each item's answers are exchanged among those who gave them, `n_iter` times: the answers keep their
-    distribution and their gaps, and lose what they have in common. Correlations use respondents who answered both items.
+    distribution and their gaps, and lose what they have in common. Correlations use respondents who answered
+    both items.
 
     Parameters
     ----------
     items : a column for each item, three or more
     ordinal : from polychoric correlations, also of the shuffled answers (slow with many items)
     n_iter : times. seed : of the shuffling.
-    percentile : of the shuffled eigenvalues, 0 to 100, that an observed one must exceed; 95 as psych::fa.parallel
+    percentile : of the shuffled eigenvalues, that an observed one must exceed (psych::fa.parallel: 95)
 
     Raises
     ------

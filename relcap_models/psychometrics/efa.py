@@ -10,11 +10,13 @@ import pandas as pd
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.correlations import correlate
-from relcap_models.psychometrics.efa_fit import minres_fit, ml_fit
-from relcap_models.psychometrics.extraction import Extraction, check_factors, degrees_of_freedom, extract
+from relcap_models.psychometrics.efa_fit import minres_fit, ml_fit, ordinal_fit, ordinal_minres_fit
+from relcap_models.psychometrics.extraction import Extraction, check_factors, extract
 from relcap_models.psychometrics.rotation import ROTATIONS, Rotation, arrange, rotate
 
 METHODS = ("ml", "minres", "uls")
+_NO_ML = "that of maximum likelihood does not hold for polychoric correlations; minres has one"
+_NO_ERRORS = "some correlations have no standard error"
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def efa(
     method : "ml" (maximum likelihood, chi-square as lavaan's), "minres" or "uls" (two names of one criterion;
         chi-square as psych::fa's)
     rotation : see `relcap_models.psychometrics.rotation.rotate`
-    ordinal : from polychoric correlations. `fit` then has only df and srmr, because the chi-square of
-        correlations of answers does not hold for polychoric ones.
+    ordinal : from polychoric correlations. The chi-square is then scaled and shifted (lavaan's ULSMV), and
+        missing for "ml", which has none.
 
     Raises
     ------
@@ -83,10 +85,13 @@ def efa(
     check_factors(len(names), n_factors)
     extraction = extract(observed, n_factors, method="ml" if method == "ml" else "minres")
     notes = [*correlation.notes, *extraction_notes(extraction, names)]
-    if ordinal:
-        fit = _ordinal_fit(observed, extraction)
-    else:
+    if not ordinal:
         fit = (ml_fit if method == "ml" else minres_fit)(observed, extraction, correlation.n)
+    elif method == "ml" or np.isnan(correlation.acov).any():
+        fit = ordinal_fit(observed, extraction)
+        notes.append("No chi-square: " + (_NO_ML if method == "ml" else _NO_ERRORS))
+    else:
+        fit = ordinal_minres_fit(observed, extraction, correlation.acov, correlation.n)
     if fit["df"] == 0:
         notes.append("The factors have as many parameters as there are correlations: fit says nothing")
     loadings = _standardized(extraction) if method == "ml" else extraction.loadings
@@ -135,14 +140,3 @@ def _standardized(extraction: Extraction) -> np.ndarray:
     # Where a uniqueness is at its bound, the implied variances are not exactly one.
     implied = np.sum(extraction.loadings**2, axis=1) + extraction.uniqueness
     return extraction.loadings / np.sqrt(implied)[:, None]
-
-
-def _ordinal_fit(observed: np.ndarray, extraction: Extraction) -> pd.Series:
-    residual = observed - extraction.loadings @ extraction.loadings.T
-    below = np.tril_indices(len(observed), -1)
-    return pd.Series(
-        {
-            "df": float(degrees_of_freedom(*extraction.loadings.shape)),
-            "srmr": float(np.sqrt(np.mean(residual[below] ** 2))),
-        }
-    )

@@ -76,7 +76,7 @@ def extract(correlation: np.ndarray, n_factors: int, *, method: str) -> Extracti
     """
     start = _start(correlation, n_factors, method)
     best = _search(correlation, n_factors, method, start)
-    # A Heywood case has several minima. psych stays in the one near the start (minres), lavaan leaves it (ml).
+    # A Heywood case has several minima. psych stays in the one near the start (minres), lavaan does not (ml).
     if not best.converged or (method == "ml" and best.at_bound.any()):
         rng = np.random.default_rng(0)
         starts = rng.uniform(0.2, 0.8, (RANDOM_STARTS, len(start)))

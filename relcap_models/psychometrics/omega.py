@@ -18,8 +18,8 @@ class Omega:
     """Reliability of a sum score from a general factor and group factors.
 
     total : share of the sum's variance due to all factors. hierarchical : due to the general factor alone.
-    loadings : item by `g`, `F1`, `F2`, …, `h2` (share that the factors explain), `u2` (the rest), items flipped
-    so that they load positively on g
+    loadings : item by `g`, `F1`, `F2`, …, `h2` (share that the factors explain), `u2` (the rest), items
+    flipped so that they load positively on g
     flipped : items that were. notes : what a reader should know.
     """
 
@@ -38,8 +38,8 @@ def omega(items: pd.DataFrame | np.ndarray, *, n_factors: int = 3, ordinal: bool
     (Schmid & Leiman), as psych::omega does. Items that load negatively on the general factor are flipped, and
     named.
 
-    With two factors the general one is not identified: both are taken to load equally on it. With one factor it
-    is that factor, and `hierarchical` says nothing beyond `total`.
+    With two factors the general one is not identified: both are taken to load equally on it. With one factor
+    it is that factor, and `hierarchical` says nothing beyond `total`.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def omega(items: pd.DataFrame | np.ndarray, *, n_factors: int = 3, ordinal: bool
     FitError
         If the factors cannot be found.
 
-    Source: McDonald (1999), Test Theory, ch. 6; Zinbarg, Revelle, Yovel & Li (2005), Psychometrika 70, 123–133;
-    Schmid & Leiman (1957), Psychometrika 22, 53–61.
+    Source: McDonald (1999), Test Theory, ch. 6; Zinbarg, Revelle, Yovel & Li (2005), Psychometrika 70,
+    123–133; Schmid & Leiman (1957), Psychometrika 22, 53–61.
     """
     found = correlate(items, ordinal=ordinal, listwise=True, least=3)
     return omega_of_correlation(found.matrix, n_factors=n_factors, notes=found.notes)

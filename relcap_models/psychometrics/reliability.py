@@ -68,8 +68,8 @@ def cronbach_alpha(
         If the items together do not vary, so that there is no alpha.
 
     Source: Cronbach (1951), Psychometrika 16, 297–334; Feldt, Woodruff & Salih (1987), Applied Psychological
-    Measurement 11, 93–103, after Feldt (1965) (interval); Zumbo, Gadermann & Zeisser (2007), Journal of Modern
-    Applied Statistical Methods 6, 21–29 (ordinal).
+    Measurement 11, 93–103, after Feldt (1965) (interval); Zumbo, Gadermann & Zeisser (2007), Journal of
+    Modern Applied Statistical Methods 6, 21–29 (ordinal).
     """
     if kind not in KINDS:
         raise DataError(f"`kind` is one of {', '.join(KINDS)}, not {kind!r}")
