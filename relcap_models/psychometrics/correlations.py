@@ -15,6 +15,7 @@ from relcap_models.psychometrics.items import Items, read_items, read_ordinal
 # Eigenvalues below the first are no longer told from zero; they are set to the second (psych::cor.smooth).
 SMALLEST_EIGENVALUE = 1e-12
 SMOOTHED_EIGENVALUE = 1e-10
+INDEFINITE = "The correlation matrix is not positive definite"
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def correlate(
         matrix, notes, acov = frame.corr(min_periods=2), (), None
         deviations = frame.std()
     _refuse_gaps(matrix)
-    matrix, more = _definite(matrix, smoothing=smoothing)
-    return Correlation(matrix, *respondents(answers), deviations, acov, (*notes, *more))
+    matrix, mended = _definite(matrix, smoothing=smoothing)
+    # What `polychoric` says of an indefinite matrix, that it was left as it is, is then no longer true.
+    kept = tuple(note for note in notes if not (mended and note.startswith(INDEFINITE)))
+    return Correlation(matrix, *respondents(answers), deviations, acov, kept + mended)
 
 
 def read_answers(
@@ -137,7 +140,7 @@ def _definite(matrix: pd.DataFrame, *, smoothing: bool) -> tuple[pd.DataFrame, t
     # Items with large weights in the offending direction are those that the others determine.
     weights = np.abs(vectors[:, 0])
     tied = list(matrix.columns[weights > 0.1 * weights.max()])
-    what = f"The correlation matrix is not positive definite (smallest eigenvalue {values[0]:.2g})"
+    what = f"{INDEFINITE} (smallest eigenvalue {values[0]:.2g})"
     if not smoothing:
         raise FitError(
             f"{what}. Items {_quoted(tied)} nearly determine each other: leave one out, or keep only "

@@ -92,6 +92,8 @@ def efa(
         notes.append("No chi-square: " + (_NO_ML if method == "ml" else _NO_ERRORS))
     else:
         fit = ordinal_minres_fit(observed, extraction, correlation.acov, correlation.n)
+    if np.isnan(fit.get("chisq", 0.0)):
+        notes.append("No chi-square: the factors explain more than all of an item, so none can be computed")
     if fit["df"] == 0:
         notes.append("The factors have as many parameters as there are correlations: fit says nothing")
     loadings = _standardized(extraction) if method == "ml" else extraction.loadings

@@ -50,7 +50,8 @@ def omega(items: pd.DataFrame | np.ndarray, *, n_factors: int = 3, ordinal: bool
     Raises
     ------
     DataError
-        If an item cannot be used, or the items cannot carry so many factors.
+        If an item cannot be used, or the items' correlations do not identify so many factors: three need six
+        items, two need five. (psych::omega then gives one of many solutions that fit alike.)
     FitError
         If the factors cannot be found.
 

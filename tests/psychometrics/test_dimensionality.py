@@ -106,6 +106,13 @@ def test_items_that_determine_each_other_are_named(data_of):
     assert parallel_analysis(items.assign(copy=items["x1"] + 2), n_iter=2).notes
 
 
+def test_a_smoothed_polychoric_matrix_is_not_said_to_be_left_alone():
+    answers = np.digitize(np.random.default_rng(3).normal(size=(12, 6)), [-0.5, 0.5])
+    mended = [note for note in parallel_analysis(answers, ordinal=True, n_iter=1).notes if "definite" in note]
+    assert len(mended) == 1
+    assert "smoothed" in mended[0]
+
+
 def test_smoothing_is_psychs():
     # psych 2.2.9: cor.smooth(matrix(c(1, .9, .2, .9, 1, .9, .2, .9, 1), 3)).
     matrix = pd.DataFrame([[1, 0.9, 0.2], [0.9, 1, 0.9], [0.2, 0.9, 1]])

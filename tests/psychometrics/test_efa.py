@@ -192,7 +192,7 @@ def test_what_cannot_be_asked_is_said(nine):
     with pytest.raises(DataError, match="method"):
         efa(nine, 2, method="pa")
     alike_when_whole = pd.DataFrame({"a": [1, 1, 2, 1], "b": [1, 2, np.nan, 3], "c": [1, 2, 3, 5.0]})
-    with pytest.raises(DataError, match="'a'.*everybody"):
+    with pytest.raises(DataError, match=r"'a'.*everybody"):
         efa(alike_when_whole, 1)
 
 
