@@ -67,7 +67,7 @@ def correlate(
         acov = found.acov.loc[pairs, pairs].to_numpy()
         deviations = pd.Series(1.0, index=frame.columns)
     else:
-        matrix, notes, acov = frame.corr(min_periods=2), (), None
+        matrix, notes, acov = frame.corr(), (), None
         deviations = frame.std()
     _refuse_gaps(matrix)
     matrix, mended = _definite(matrix, smoothing=smoothing)
@@ -106,7 +106,7 @@ def covariances(answers: Items) -> pd.DataFrame:
     DataError
         If fewer than two answered both items of a pair.
     """
-    matrix = pd.DataFrame(answers.values, columns=list(answers.names)).cov(min_periods=2)
+    matrix = pd.DataFrame(answers.values, columns=list(answers.names)).cov()
     _refuse_gaps(matrix)
     return matrix
 
@@ -120,14 +120,14 @@ def respondents(answers: Items) -> tuple[int, bool]:
 def smooth(matrix: pd.DataFrame) -> pd.DataFrame:
     """The correlation matrix with its eigenvalues made positive.
 
-    Those below 1e-12 become 1e-10, all are brought back to their sum, and the diagonal to one, as
+    Those below 1e-12 become 1e-10, and the diagonal is brought back to one, as
     `psych::cor.smooth` does.
 
     Source: Wothke (1993), Nonpositive definite matrices in structural modeling.
     """
     values, vectors = np.linalg.eigh(matrix.to_numpy())
     values = np.where(values < SMALLEST_EIGENVALUE, SMOOTHED_EIGENVALUE, values)
-    mended = (vectors * (values * len(values) / values.sum())) @ vectors.T
+    mended = (vectors * values) @ vectors.T
     scale = np.sqrt(np.diag(mended))
     mended /= np.outer(scale, scale)
     return pd.DataFrame(mended, index=matrix.index, columns=matrix.columns)

@@ -12,7 +12,6 @@ from relcap_models.errors import DataError, FitError
 # psych::fa's limit for minimum residuals. lavaan bounds the likelihood's at zero, where eigenvalues cannot
 # evaluate it; at 1e-6 the chi-square differs by about 1e-6.
 LEAST_UNIQUENESS = {"minres": 0.005, "ml": 1e-6}
-RANDOM_STARTS = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,9 @@ def check_factors(n_items: int, n_factors: int) -> None:
 def extract(correlation: np.ndarray, n_factors: int, *, method: str) -> Extraction:
     """Loadings and uniquenesses that come closest to the correlations.
 
+    Heywood cases have several minima. This is the one near psych's start, at what the other items leave of each
+    item's variance; it need not be the lowest.
+
     Parameters
     ----------
     correlation : (item, item), positive definite
@@ -74,18 +76,10 @@ def extract(correlation: np.ndarray, n_factors: int, *, method: str) -> Extracti
     Source: Jöreskog (1967), Psychometrika 32, 443–482 (ml); Harman & Jones (1966), Psychometrika 31,
     351–368, and Jöreskog (1977) (minres). Loadings are profiled out, so that uniquenesses alone are searched.
     """
-    start = _start(correlation, n_factors, method)
-    best = _search(correlation, n_factors, method, start)
-    # A Heywood case has several minima. psych stays in the one near the start (minres), lavaan does not (ml).
-    if not best.converged or (method == "ml" and best.at_bound.any()):
-        rng = np.random.default_rng(0)
-        starts = rng.uniform(0.2, 0.8, (RANDOM_STARTS, len(start)))
-        others = [_search(correlation, n_factors, method, start) for start in starts]
-        # Converged ones first; a search that stopped early is no minimum.
-        best = min([best, *others], key=lambda found: (not found.converged, found.value))
-    if not np.isfinite(best.value):
+    found = _search(correlation, n_factors, method, _start(correlation, n_factors, method))
+    if not np.isfinite(found.value):
         raise FitError("The factors could not be extracted: try fewer factors")
-    return best
+    return found
 
 
 def _start(correlation: np.ndarray, n_factors: int, method: str) -> np.ndarray:
