@@ -11,6 +11,8 @@ from scipy.special import ndtri
 from relcap_models.errors import DataError, Problem
 from relcap_models.psychometrics.items import Items, read_items, read_ordinal
 
+_EXTENT = {"listwise": "every item", "pairwise": "any item"}
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -47,7 +49,7 @@ def read_margins(
     DataError
         If an item or an argument cannot be used.
     """
-    if missing not in ("listwise", "pairwise"):
+    if missing not in _EXTENT:
         raise DataError(f"`missing` is 'listwise' or 'pairwise', not {missing!r}")
     frame = items
     if not isinstance(items, pd.DataFrame):
@@ -62,7 +64,13 @@ def read_margins(
     rows = _rows_used(frame, missing)
     used = frame.iloc[rows]
     margins: dict[int, Margin] = {}
-    ordinal = read_ordinal(used.loc[:, is_ordinal])
+    try:
+        ordinal = read_ordinal(used.loc[:, is_ordinal])
+    except DataError as error:
+        if len(used) == len(frame):
+            raise
+        of = f"Among the {len(used)} of {len(frame)} respondents who answered {_EXTENT[missing]}:"
+        raise DataError(of, problems=error.problems) from None
     for k, position in enumerate(np.flatnonzero(is_ordinal)):
         margins[position] = _ordinal_margin(ordinal.names[k], ordinal.codes[:, k], ordinal.categories[k])
     if not is_ordinal.all():

@@ -182,7 +182,10 @@ def estimate_statistics(
         gamma=pd.DataFrame(gamma, labels, labels),
         influence=influence,
         rows=rows,
-        notes=tuple(pair_notes(margins, pairs, correlation, n_joint, correct)),
+        notes=(
+            *pair_notes(margins, pairs, correlation, n_joint, correct),
+            *(f"There is no standard error for {pair}: one item determines the other." for pair in perfect),
+        ),
     )
     return statistics, perfect
 

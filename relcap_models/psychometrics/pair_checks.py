@@ -23,7 +23,7 @@ def joint_answers(margins: list[Margin], pairs: list[tuple[int, int]]) -> np.nda
             for margin, other in ((margins[j], margins[i]), (margins[i], margins[j])):
                 seen = margin.values[both]
                 if seen.size < 2 or seen.min() == seen.max():
-                    few = f"only {counts[i, j]} respondents answered both '{margin.name}' and '{other.name}'"
+                    few = f"fewer than two respondents answered both '{margin.name}' and '{other.name}'"
                     alike = f"all who answered '{other.name}' answered '{margin.name}' alike"
                     problems.append(
                         Problem("items", few if seen.size < 2 else alike, "Leave one of the two out")
@@ -82,8 +82,8 @@ def _definiteness_note(correlation: np.ndarray) -> list[str]:
     if least > 1e-10:
         return []
     return [
-        f"The correlation matrix is not positive definite (smallest eigenvalue {least:.3g}) and left as it is: "
-        "leave out an item that others nearly determine, or smooth the matrix."
+        f"The correlation matrix is not positive definite (smallest eigenvalue {least:.3g}): it is not "
+        "smoothed. Leave out an item that others nearly determine, or smooth it."
     ]
 
 
@@ -92,10 +92,10 @@ def _skipped_note(margin: Margin) -> str:
     categories = margin.categories
     if len(categories) == 0 or (categories % 1 != 0).any() or np.ptp(categories) > 2 * len(categories):
         return ""
-    skipped = set(range(int(categories[0]), int(categories[-1]))) - set(categories.astype(int))
+    skipped = sorted(set(range(int(categories[0]), int(categories[-1]))) - set(categories.astype(int)))
     if not skipped:
         return ""
-    return f"Nobody answered {margin.name} with {_some(list(map(str, sorted(skipped))))}: it is no category."
+    return f"Nobody answered {margin.name} with {_some(list(map(str, skipped)))}, which has no threshold."
 
 
 def _some(names: list[str], most: int = 5) -> str:

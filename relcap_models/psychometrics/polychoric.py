@@ -71,9 +71,8 @@ def polychoric(items: pd.DataFrame | np.ndarray, *, correct: float = 0.0) -> Pol
     correct : added where nobody combined two answers. A 2×2 table with one empty cell gets it there and in
         the opposite cell and loses it in the other two, so that margins stay; other tables get it in each
         empty cell. Thresholds do not change. It equals `zero.add = c(correct, correct)` in lavaan, whose
-        default is c(0.5, 0). `psych::polychoric` with items of unequal numbers of categories adds its `correct` (0.5 by
-        default) in each empty cell and takes thresholds from each corrected table; with equal numbers it adds
-        nothing.
+        default is c(0.5, 0). `psych::polychoric` adds its own (0.5) only if items have unequal numbers of
+        categories: in each empty cell, and it takes thresholds from each corrected table.
 
     Raises
     ------
