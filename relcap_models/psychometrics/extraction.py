@@ -60,8 +60,8 @@ def check_factors(n_items: int, n_factors: int) -> None:
 def extract(correlation: np.ndarray, n_factors: int, *, method: str) -> Extraction:
     """Loadings and uniquenesses that come closest to the correlations.
 
-    Heywood cases have several minima. This is the one near psych's start, at what the other items leave of each
-    item's variance; it need not be the lowest.
+    Heywood cases have several minima. This is the one near psych's start, at what the other items leave of
+    each item's variance; it need not be the lowest.
 
     Parameters
     ----------

@@ -50,6 +50,7 @@ def rotate(loadings: np.ndarray, method: str, *, starts: int = RANDOM_STARTS) ->
     method : "oblimin" and "quartimin" (direct quartimin, that is oblimin with gamma 0), "geomin" (epsilon
         .001), "promax" (power 4), "varimax", "quartimax", "none". Varimax, also inside promax, weighs items
         alike (Kaiser). R's stats::varimax stops earlier: its loadings, and psych's, may differ by some .001.
+        Promax is lavaan's and stats::promax; psych's "promax" weighs items alike in its second step as well.
 
     Source: Bernaards & Jennrich (2005), Educational and Psychological Measurement 65, 676–696 (gradient
     projection); Browne (2001), Multivariate Behavioral Research 36, 111–150 (geomin); Hendrickson & White
