@@ -59,7 +59,7 @@ def correlate(
     frame, answers = read_answers(items, ordinal=ordinal, listwise=listwise, least=least)
     if ordinal:
         # Imported here, because most uses of correlations need no polychoric ones.
-        from relcap_models.psychometrics.polychoric import polychoric
+        from relcap_models.psychometrics.polychoric_correlations import polychoric
 
         found = polychoric(frame)
         matrix, notes = found.correlation, found.notes

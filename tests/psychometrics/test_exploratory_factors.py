@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics import efa as efa_module
-from relcap_models.psychometrics.efa import efa
+from relcap_models.psychometrics import exploratory_factors as efa_module
 from relcap_models.psychometrics.efa_fit import _jacobian
+from relcap_models.psychometrics.exploratory_factors import efa
 from relcap_models.psychometrics.extraction import _minres, _ml, extract
 
 NINE = [f"x{i}" for i in range(1, 10)]

@@ -11,7 +11,7 @@ from scipy.stats import kstest
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.irt import grm
 from relcap_models.psychometrics.irt_marginal import GRID
-from relcap_models.psychometrics.item_fit import _expected_by_total, _pool, item_fit, person_fit
+from relcap_models.psychometrics.misfit import _expected_by_total, _pool, item_fit, person_fit
 
 SLOPES = np.array([0.8, 1.2, 1.6, 2.2, 1.0, 1.4, 1.1, 1.7])
 DIFFICULTIES = np.linspace(-1, 1, 8)[:, None] + np.array([-0.9, 0.0, 0.8])

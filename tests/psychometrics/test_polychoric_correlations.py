@@ -8,7 +8,7 @@ from scipy.special import ndtr
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.bivariate_normal import table_probabilities
-from relcap_models.psychometrics.polychoric import polychoric, polyserial
+from relcap_models.psychometrics.polychoric_correlations import polychoric, polyserial
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.dif import _regressions, dif
+from relcap_models.psychometrics.differential_functioning import _regressions, dif
 from relcap_models.psychometrics.irt import grm
 
 SLOPES = np.array([1.0, 1.4, 1.8, 1.2, 1.6])

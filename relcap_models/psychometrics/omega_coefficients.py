@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.psychometrics.correlations import correlate
-from relcap_models.psychometrics.efa import extraction_notes
+from relcap_models.psychometrics.exploratory_factors import extraction_notes
 from relcap_models.psychometrics.extraction import check_factors, extract
 from relcap_models.psychometrics.rotation import rotate
 

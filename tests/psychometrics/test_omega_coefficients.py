@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.omega import omega, omega_of_correlation
+from relcap_models.psychometrics.omega_coefficients import omega, omega_of_correlation
 
 NAMES = [
     "Sentences", "Vocabulary", "Sent.Completion", "First.Letters", "Four.Letter.Words", "Suffixes",
