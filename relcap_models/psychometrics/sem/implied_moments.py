@@ -139,18 +139,24 @@ def saturated_directions(n_observed: int, *, means: bool, fixed: np.ndarray | No
     fixed : (observed,) bool, covariates, whose own moments are left out.
     """
     column, row = np.triu_indices(n_observed)
-    left_out = np.zeros(n_observed, dtype=bool) if fixed is None else fixed
-    kept = ~(left_out[row] & left_out[column])
-    row, column = row[kept], column[kept]
     identity = np.eye(n_observed)
     u, v = identity[:, row], identity[:, column].copy()
     v[:, row == column] *= 0.5
     d = np.zeros_like(u)
     if means:
-        own = identity[:, ~left_out]
-        none = np.zeros_like(own)
-        return Directions(np.hstack([none, u]), np.hstack([none, v]), np.hstack([own, d]))
+        none = np.zeros_like(identity)
+        u, v, d = np.hstack([none, u]), np.hstack([none, v]), np.hstack([identity, d])
+    if fixed is not None:
+        kept = kept_moments(n_observed, means=means, fixed=fixed)
+        u, v, d = u[:, kept], v[:, kept], d[:, kept]
     return Directions(u, v, d)
+
+
+def kept_moments(n_observed: int, *, means: bool, fixed: np.ndarray) -> np.ndarray:
+    """(moment,) bool: those that are not of covariates (`fixed`) alone."""
+    column, row = np.triu_indices(n_observed)
+    kept = ~(fixed[row] & fixed[column])
+    return np.concatenate([~fixed, kept]) if means else kept
 
 
 def jacobian(moving: Directions, *, means: bool) -> np.ndarray:
@@ -178,9 +184,10 @@ def curvature(block: Block, moments: Moments, slope: np.ndarray, slope_mean: np.
     k, l = row[path], column[path]
     # Two paths i ← j and k ← l.
     i, j = k[:, None], l[:, None]
-    found[np.ix_(path, path)] = 2 * (
-        effects[l[None, :], i] * carried[j, k] + covariance[l[None, :], j] * weight[i, k]
-    ) + 2 * carried[l[None, :], i] * effects[j, k]
+    found[np.ix_(path, path)] = (
+        2 * (effects[l[None, :], i] * carried[j, k] + covariance[l[None, :], j] * weight[i, k])
+        + 2 * carried[l[None, :], i] * effects[j, k]
+    )
     if block.means:
         found[np.ix_(path, path)] += effects[j, k] * pull[i] * moments.mean[l] + (
             pull[k] * effects[l[None, :], i] * moments.mean[j]

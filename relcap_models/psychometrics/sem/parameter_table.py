@@ -95,7 +95,7 @@ def parameter_table(
                 block = _release(block, group_equal, std_lv=std_lv)
             rows += [replace(row, group=number, level=level) for row in block]
     rows = _modified(rows, len(groups), own_blocks=bool(syntax.groups))
-    rows, free = _equalities(rows, group_equal, len(groups))
+    rows, free = _equalities(rows, group_equal)
     block_of = {key: i for i, key in enumerate(dict.fromkeys((r.group, r.level) for r in rows))}
     return pd.DataFrame(
         {
@@ -126,7 +126,9 @@ def terms_of(syntax: Syntax, *, group: str, number: int, level: str) -> tuple[Te
     if syntax.groups:
         block = group if group in syntax.groups else str(number)
         if block not in syntax.groups:
-            raise DataError(f"The model has blocks for groups {', '.join(syntax.groups)}, and none for {group}")
+            raise DataError(
+                f"The model has blocks for groups {', '.join(syntax.groups)}, and none for {group}"
+            )
     return tuple(t for t in syntax.terms if t.level == level and t.group in ("", block))
 
 
@@ -234,13 +236,16 @@ def _modified(rows: list[Row], n_groups: int, *, own_blocks: bool) -> list[Row]:
     return found
 
 
-def _equalities(
-    rows: list[Row], group_equal: Sequence[str], n_groups: int
-) -> tuple[list[Row], np.ndarray]:
+def _equalities(rows: list[Row], group_equal: Sequence[str]) -> tuple[list[Row], np.ndarray]:
     """Rows with labels where parameters are equal, and each row's number among the free ones (0 if fixed)."""
     sets: dict[str, list[int]] = {}
+    latent = {row.lhs for row in rows if row.op == "=~"}
+    first_level = rows[0].level
     for i, row in enumerate(rows):
-        sets.setdefault(row.label or _own_name(row, rows, group_equal, n_groups), []).append(i)
+        name = "".join(row.key) + (f".l{row.level}" if row.level != first_level else "")
+        if row.group > 1 and (row.exogenous or _kind(row, latent) not in group_equal):
+            name += f".g{row.group}"
+        sets.setdefault(row.label or name, []).append(i)
     rows = list(rows)
     leader = np.arange(len(rows))
     for members in sets.values():
@@ -259,24 +264,13 @@ def _equalities(
     return rows, numbers
 
 
-def _own_name(row: Row, rows: list[Row], group_equal: Sequence[str], n_groups: int) -> str:
-    name = "".join(row.key) + (f".l{row.level}" if row.level != rows[0].level else "")
-    if n_groups > 1 and row.group > 1 and not _is_equal(row, rows, group_equal):
-        name += f".g{row.group}"
-    return name
-
-
-def _is_equal(row: Row, rows: list[Row], group_equal: Sequence[str]) -> bool:
-    """Whether `group_equal` binds this parameter over groups."""
-    latent = any(r.op == "=~" and r.lhs == row.lhs for r in rows)
-    if row.exogenous:
-        return False
+def _kind(row: Row, latent: set[str]) -> str:
+    """What `group_equal` calls this kind of parameter."""
     if row.op == "~1":
-        kind = "means" if latent else "intercepts"
-    elif row.op == "~~":
+        return "means" if row.lhs in latent else "intercepts"
+    if row.op == "~~":
         same = row.lhs == row.rhs
-        kind = ("lv.variances" if same else "lv.covariances") if latent else ""
-        kind = kind or ("residuals" if same else "residual.covariances")
-    else:
-        kind = {"=~": "loadings", "~": "regressions"}.get(row.op, "")
-    return kind in group_equal
+        if row.lhs in latent:
+            return "lv.variances" if same else "lv.covariances"
+        return "residuals" if same else "residual.covariances"
+    return {"=~": "loadings", "~": "regressions"}.get(row.op, "")

@@ -1,0 +1,208 @@
+"""Confirmatory factor analysis and structural equation models in lavaan's syntax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.errors import DataError
+from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.sem.fiml import saturated_moments
+from relcap_models.psychometrics.sem.fit import Fit, fit_table
+from relcap_models.psychometrics.sem.fit_measures import fit_measures
+from relcap_models.psychometrics.sem.parameter_table import parameter_table, terms_of
+from relcap_models.psychometrics.sem.result import CfaResult, parameter_frame
+from relcap_models.psychometrics.sem.sample import Sample, build_sample, columns
+from relcap_models.psychometrics.sem.syntax import Syntax, parse
+from relcap_models.psychometrics.sem.variables import Variables, variables_of
+
+
+def cfa(
+    syntax: str,
+    data: pd.DataFrame,
+    *,
+    estimator: str = "ML",
+    group: str | Sequence | None = None,
+    group_equal: Sequence[str] = (),
+    missing: str = "listwise",
+    std_lv: bool = False,
+) -> CfaResult:
+    """Whether the items measure what they are meant to: a factor model fitted and tested.
+
+    Parameters
+    ----------
+    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses, `~~`
+        covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are equal
+        parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains, `ab := a*b` defines.
+    data : a row for each respondent, columns of numbers; missing answers are NaN.
+    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete data) or
+        `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
+    group : a column of the data, or each respondent's group: one model for each, in order of appearance.
+    group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
+        `residual.covariances`, `lv.variances`, `lv.covariances`.
+    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum likelihood
+        for answers missing at random).
+    std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
+
+    Raises
+    ------
+    DataError
+        If the model or the data cannot be read, or the data cannot carry it (too few respondents, a singular
+        covariance matrix), with the line, variable or group.
+    FitError
+        If the model is not identified (with the parameters), or does not converge.
+
+    Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
+    Conventions are those of lavaan 0.6 (likelihood with divisor n).
+    """
+    model = parse(syntax)
+    if model.levels:
+        raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
+    unreadable = [t for t in model.terms if t.op in ("|", "~*~")]
+    if unreadable:
+        raise DataError(
+            f"model, row {unreadable[0].line}: {unreadable[0].op} needs ordered categories, which cannot be used"
+        )
+    if missing not in ("listwise", "fiml"):
+        raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
+    fiml = missing == "fiml"
+    group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    names_of, codes = _groups(data, group)
+    names = tuple(
+        variables_of(terms_of(model, group=name, number=number, level=""))
+        for number, name in enumerate(names_of, start=1)
+    )
+    _check_blocks(model, names_of)
+    samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
+    means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)
+    table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
+    fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
+    notes = (*notes, *_equal_labels(model, names_of), *_improper(fit, names_of))
+    shown = names_of if len(names_of) > 1 else ()
+    return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
+
+
+def sem(
+    syntax: str,
+    data: pd.DataFrame,
+    *,
+    estimator: str = "ML",
+    group: str | Sequence | None = None,
+    group_equal: Sequence[str] = (),
+    missing: str = "listwise",
+    std_lv: bool = False,
+) -> CfaResult:
+    """How constructs explain one another: a structural equation model fitted and tested.
+
+    Parameters, result, errors and defaults are those of `cfa`: as in lavaan, the two differ by name only.
+    Observed predictors that nothing explains are covariates: their moments are taken from the sample.
+    """
+    return cfa(
+        syntax,
+        data,
+        estimator=estimator,
+        group=group,
+        group_equal=group_equal,
+        missing=missing,
+        std_lv=std_lv,
+    )
+
+
+def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:
+    if group is None:
+        return ("",), np.zeros(len(data), dtype=int)
+    if isinstance(group, str):
+        if group not in data.columns:
+            near = get_close_matches(group, list(map(str, data.columns)), n=1)
+            raise DataError(
+                f"`group` '{group}' is no column of the data" + (f". Nearest: {near[0]}" if near else "")
+            )
+        group = data[group]
+    codes, names = read_groups(group, len(data))
+    if len(names) < 2:
+        raise DataError(f"`group` has one value only ('{names[0]}'): leave it out")
+    return names, codes
+
+
+def _check_blocks(model: Syntax, groups: Sequence[str]) -> None:
+    numbers = [str(i) for i in range(1, len(groups) + 1)]
+    strange = [name for name in model.groups if name not in groups and name not in numbers]
+    if strange:
+        known = ", ".join(groups) if len(groups) > 1 else "none (name a column with `group`)"
+        raise DataError(
+            f"The model has blocks for groups {', '.join(strange)}, and the data's groups are {known}"
+        )
+
+
+def _samples(
+    data: pd.DataFrame, names: Sequence[Variables], groups: Sequence[str], codes: np.ndarray, *, fiml: bool
+) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    values = columns(data, everything)
+    latent = [v for part in names for v in part.latent if v in data.columns]
+    if latent:
+        raise DataError(f"{latent[0]} is measured by =~ and is a column of the data too: rename the factor")
+    found, notes = [], []
+    for number, (name, part) in enumerate(zip(groups, names)):
+        rows = np.flatnonzero(codes == number)
+        at = [everything.index(v) for v in part.observed]
+        sample, said = build_sample(
+            values[np.ix_(rows, at)],
+            rows,
+            group=name,
+            observed=part.observed,
+            covariates=part.covariates,
+            fiml=fiml,
+        )
+        found.append(_with_moments(sample) if fiml else sample)
+        notes += said
+    return tuple(found), tuple(notes)
+
+
+def _with_moments(sample: Sample) -> Sample:
+    mean, cov = saturated_moments(sample)
+    return replace(sample, mean=mean, cov=cov)
+
+
+def _equal_labels(model: Syntax, groups: Sequence[str]) -> tuple[str, ...]:
+    if len(groups) < 2 or model.groups:
+        return ()
+    shared = dict.fromkeys(t.modifier.label[0] for t in model.terms if len(t.modifier.label) == 1)
+    if not shared:
+        return ()
+    return (
+        f"One label for all groups makes parameters equal over groups: {', '.join(shared)}. "
+        "Use c(label1, label2) for labels by group",
+    )
+
+
+def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
+    """Notes on negative variances and on correlations beyond one."""
+    notes = []
+    table = fit.table
+    variance = (table["op"] == "~~") & (table["lhs"] == table["rhs"]) & (table["est"] < 0)
+    for lhs, block in table.loc[variance, ["lhs", "block"]].itertuples(index=False):
+        kind = "residual variance" if lhs in fit.names[block].observed else "variance"
+        notes.append(
+            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may be wrong for it, "
+            "or the sample too small"
+        )
+    for block, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
+        latent = moments.covariance[len(v.observed) :, len(v.observed) :]
+        if len(latent) and np.diag(latent).min() > 0:
+            values, vectors = np.linalg.eigh(latent / np.sqrt(np.outer(np.diag(latent), np.diag(latent))))
+            if values[0] < -1e-8:
+                part = [n for n, w in zip(v.latent, vectors[:, 0]) if abs(w) > 0.1]
+                notes.append(
+                    f"The covariance matrix of the factors{_where(block, groups)} is not positive definite: "
+                    f"{', '.join(part)} cannot be told apart"
+                )
+    return tuple(notes)
+
+
+def _where(block: int, groups: Sequence[str]) -> str:
+    return f" in group '{groups[block]}'" if len(groups) > 1 else ""
