@@ -30,15 +30,12 @@ ESTIMATORS = ("ML", "MLM", "MLR")
 
 
 @dataclass(frozen=True)
-class Test:
-    """Test of a model against the saturated one. scaling : what its chi-square is divided by without normality
-    (NaN under ML). h1, h0 : scaling of the saturated and the model's likelihood (MLR only)."""
+class ModelTest:
+    """A model against the saturated one. scaling : what divides its chi-square without normality, NaN under ML."""
 
     chisq: float
     df: int
     scaling: float = np.nan
-    h1: float = np.nan
-    h0: float = np.nan
 
     @property
     def p(self) -> float:
@@ -71,7 +68,7 @@ class Fit:
     model: Model
     theta: np.ndarray
     vcov: np.ndarray
-    test: Test
+    test: ModelTest
     logl: float
     logl_saturated: float
     estimator: str
@@ -141,7 +138,7 @@ def fit_table(
         )
     theta = estimate(model, start_values(table, samples))
     check_identified(model, theta, parameter_names(table))
-    fit = Fit(table, relations, names, model, theta, np.zeros((0, 0)), Test(0, df), 0, 0, estimator, fiml)
+    fit = Fit(table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml)
     return _tested(fit)
 
 
@@ -175,19 +172,15 @@ def _tested(fit: Fit) -> Fit:
         logl += mine - given
         logl_saturated += saturated - given
     chisq = max(chisq, 0.0)
-    test = Test(chisq, df)
+    trace = np.nan
     if fit.estimator == "MLM":
         vcov, trace = sandwich_mlm(model, theta, fit.covariates)
-        test = replace(test, scaling=trace / df if df else np.nan)
     elif fit.estimator == "MLR":
-        vcov, trace, saturated, modelled = sandwich_mlr(model, theta, fit.covariates)
-        moments = _moments(model, fit.names)
-        test = Test(
-            chisq, df, trace / df if df else np.nan, saturated / moments, modelled / max(model.n_free, 1)
-        )
+        vcov, trace = sandwich_mlr(model, theta, fit.covariates)
     else:
         information = total_hessian(model, theta) if fit.fiml else total_expected(model, theta)
         vcov = model.freedom.invert(information) / model.n
+    test = ModelTest(chisq, df, trace / df if df else np.nan)
     table = with_estimates(fit.table, theta, vcov)
     return replace(fit, table=table, vcov=vcov, test=test, logl=logl, logl_saturated=logl_saturated)
 

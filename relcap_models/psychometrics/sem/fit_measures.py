@@ -123,7 +123,7 @@ def _noncentrality(chisq: float, df: float, tail: float) -> float:
 
 def _information(fit: Fit) -> dict[str, float]:
     k, n = fit.model.n_estimated, fit.model.n
-    found = {
+    return {
         "logl": fit.logl,
         "unrestricted.logl": fit.logl_saturated,
         "aic": -2 * fit.logl + 2 * k,
@@ -131,9 +131,6 @@ def _information(fit: Fit) -> dict[str, float]:
         "ntotal": n,
         "bic2": -2 * fit.logl + np.log((n + 2) / 24) * k,
     }
-    if fit.estimator == "MLR":
-        found |= {"scaling.factor.h1": fit.test.h1, "scaling.factor.h0": fit.test.h0}
-    return found
 
 
 def _srmr(fit: Fit) -> float:

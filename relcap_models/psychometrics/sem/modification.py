@@ -82,7 +82,7 @@ def _cell(lhs: str, op: str, rhs: str) -> tuple:
 
 
 def _candidates(names: Variables, *, means: bool) -> list[tuple[str, str, str]]:
-    """Loadings, covariances and regressions that lavaan's modification indices consider."""
+    """Loadings, covariances, regressions and intercepts that lavaan considers; nothing explains covariates."""
     structural = tuple(dict.fromkeys((*names.outcomes, *names.predictors)))
     indicators = [v for v in names.indicators if v not in names.latent]
     found = [(f, "=~", v) for f in names.latent for v in names.modelled if v not in structural]
@@ -92,11 +92,12 @@ def _candidates(names: Variables, *, means: bool) -> list[tuple[str, str, str]]:
     found += [
         (a, "~", b)
         for a in structural
+        if a not in names.covariates
         for b in structural
         if a != b and not (a in indicators and b in names.latent)
     ]
     if means:
-        found += [(v, "~1", "") for v in (*names.observed, *names.latent)]
+        found += [(v, "~1", "") for v in (*names.modelled, *names.latent)]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, combinations_with_replacement
 
 import numpy as np
@@ -36,7 +36,7 @@ class Row:
     free: bool = True
     ustart: float = np.nan
     exogenous: bool = False
-    modifier: Modifier = Modifier()
+    modifier: Modifier = field(default_factory=Modifier)
     line: int = 0
     group: int = 1
     level: str = ""

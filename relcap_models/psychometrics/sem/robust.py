@@ -54,8 +54,8 @@ def sandwich_mlm(
 
 def sandwich_mlr(
     model: Model, theta: np.ndarray, covariates: tuple[np.ndarray, ...]
-) -> tuple[np.ndarray, float, float, float]:
-    """(covariance of the estimates, trace of U Γ, its saturated part, its model's part), observed information.
+) -> tuple[np.ndarray, float]:
+    """(covariance of the estimates, trace of U Γ) after Yuan and Bentler, from observed information.
 
     Source: Huber (1967); White (1982), Econometrica 50, 1-25; Yuan & Bentler (2000), Sociological Methodology
     30, 165-200, T2* with traces as in Asparouhov & Muthén (2005).
@@ -71,8 +71,7 @@ def sandwich_mlr(
         bread = observed_information(moment, sample.cov, sample.mean, sample)
         free_scores = casewise_scores(moment, sample.cov, sample.mean, sample)
         saturated += np.trace(np.linalg.solve(bread, free_scores.T @ free_scores)) / sample.n
-    modelled = np.trace(meat @ inverse)
-    return inverse @ meat @ inverse / model.n, saturated - modelled, saturated, modelled
+    return inverse @ meat @ inverse / model.n, saturated - np.trace(meat @ inverse)
 
 
 def moment_sampling(sample: Sample, *, means: bool, fixed: np.ndarray) -> np.ndarray:

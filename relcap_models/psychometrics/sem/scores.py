@@ -23,11 +23,20 @@ def factor_scores(fit: Fit) -> pd.DataFrame:
         p = block.n_observed
         shared = moments.covariance[p:, :p]
         mu = moments.mu if block.means else sample.mean
+        latent_mean = moments.mean[p:] if block.means else _latent_mean(moments.effects, sample.mean)
         scores = np.empty((sample.n, len(block.variables) - p))
         for pattern in sample.patterns:
             seen = pattern.seen
             off = sample.values[np.ix_(pattern.rows, seen)] - mu[seen]
             weight = np.linalg.solve(moments.sigma[np.ix_(seen, seen)], shared[:, seen].T)
-            scores[pattern.rows] = moments.mean[p:] + off @ weight
+            scores[pattern.rows] = latent_mean + off @ weight
         frames.append(pd.DataFrame(scores, index=sample.position, columns=list(block.variables[p:])))
     return pd.concat(frames).sort_index()
+
+
+def _latent_mean(effects: np.ndarray, observed_mean: np.ndarray) -> np.ndarray:
+    """Means of the latent variables, intercepts 0, where observed variables explain them and have these means."""
+    p = len(observed_mean)
+    paths = np.eye(len(effects)) - np.linalg.inv(effects)
+    among = np.eye(len(effects) - p) - paths[p:, p:]
+    return np.linalg.solve(among, paths[p:, :p] @ observed_mean)
