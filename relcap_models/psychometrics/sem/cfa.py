@@ -12,9 +12,11 @@ import pandas as pd
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.items import read_groups
 from relcap_models.psychometrics.sem.fiml import saturated_moments
-from relcap_models.psychometrics.sem.fit import Fit, fit_table
+from relcap_models.psychometrics.sem.fit import ESTIMATORS, Fit, fit_table
 from relcap_models.psychometrics.sem.fit_measures import fit_measures
-from relcap_models.psychometrics.sem.parameter_table import parameter_table, terms_of
+from relcap_models.psychometrics.sem.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
+from relcap_models.psychometrics.sem.ordinal_sample import ordered_names, ordinal_samples
+from relcap_models.psychometrics.sem.parameter_table import Ordinal, parameter_table, terms_of
 from relcap_models.psychometrics.sem.result import CfaResult, parameter_frame
 from relcap_models.psychometrics.sem.sample import Sample, build_sample, columns
 from relcap_models.psychometrics.sem.syntax import Syntax, parse
@@ -25,7 +27,9 @@ def cfa(
     syntax: str,
     data: pd.DataFrame,
     *,
-    estimator: str = "ML",
+    ordered: Sequence[str] | bool = (),
+    estimator: str | None = None,
+    parameterization: str = "delta",
     group: str | Sequence | None = None,
     group_equal: Sequence[str] = (),
     missing: str = "listwise",
@@ -39,13 +43,21 @@ def cfa(
         covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are equal
         parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains, `ab := a*b` defines.
     data : a row for each respondent, columns of numbers; missing answers are NaN.
+    ordered : names of the items with ordered categories, or True for all observed variables. Pandas' ordered
+        categories and items with thresholds in the model (`x | t1`) are ordered anyhow.
     estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete data) or
-        `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
+        `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too). With ordered
+        items `WLSMV` (diagonally weighted least squares with robust standard errors and a scaled and shifted
+        test) or `DWLS` (the same estimates, standard errors and test without correction). If left out, `ML`, or
+        `WLSMV` with ordered items.
+    parameterization : of ordered items: `delta` (scales, `x ~*~ x`) or `theta` (residual variances).
     group : a column of the data, or each respondent's group: one model for each, in order of appearance.
     group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
-        `residual.covariances`, `lv.variances`, `lv.covariances`.
+        `residual.covariances`, `lv.variances`, `lv.covariances`, `thresholds` (which frees scales or residual
+        variances of ordered items, and latent means, in groups after the first).
     missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum likelihood
-        for answers missing at random).
+        for answers missing at random); with ordered items `pairwise` estimates each correlation from those who
+        answered both items (answers missing completely at random).
     std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
 
     Raises
@@ -62,14 +74,6 @@ def cfa(
     model = parse(syntax)
     if model.levels:
         raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
-    unreadable = [t for t in model.terms if t.op in ("|", "~*~")]
-    if unreadable:
-        raise DataError(
-            f"model, row {unreadable[0].line}: {unreadable[0].op} needs ordered categories, which cannot be used"
-        )
-    if missing not in ("listwise", "fiml"):
-        raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
-    fiml = missing == "fiml"
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     names_of, codes = _groups(data, group)
     names = tuple(
@@ -77,20 +81,57 @@ def cfa(
         for number, name in enumerate(names_of, start=1)
     )
     _check_blocks(model, names_of)
-    samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
-    means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)
-    table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
-    fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
+    items = ordered_names(ordered, model, names, data)
+    estimator = estimator or ("WLSMV" if items else "ML")
+    _check_options(estimator, missing, parameterization, ordinal=bool(items))
+    if items:
+        theta = parameterization == "theta"
+        samples, statistics, notes = ordinal_samples(
+            data, names, items, names_of, codes, pairwise=missing == "pairwise"
+        )
+        thresholds = {name: len(found) for s in statistics for name, found in s.thresholds.items()}
+        table = parameter_table(
+            model,
+            groups=names_of,
+            means=True,
+            std_lv=std_lv,
+            group_equal=group_equal,
+            ordinal=Ordinal(thresholds, theta),
+        )
+        fit = fit_ordinal_table(
+            table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
+        )
+    else:
+        fiml = missing == "fiml"
+        samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
+        means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)
+        table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
+        fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
     notes = (*notes, *_equal_labels(model, names_of), *_improper(fit, names_of))
     shown = names_of if len(names_of) > 1 else ()
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
+
+
+def _check_options(estimator: str, missing: str, parameterization: str, *, ordinal: bool) -> None:
+    known, ways = (ORDINAL_ESTIMATORS, "pairwise") if ordinal else (ESTIMATORS, "fiml")
+    kind = "with" if ordinal else "without"
+    if estimator not in known:
+        raise DataError(
+            f"`estimator` is one of {', '.join(known)} {kind} ordered items, and not {estimator!r}"
+        )
+    if missing not in ("listwise", ways):
+        raise DataError(f"`missing` is 'listwise' or '{ways}' {kind} ordered items, and not {missing!r}")
+    if parameterization not in ("delta", "theta"):
+        raise DataError(f"`parameterization` is 'delta' or 'theta', and not {parameterization!r}")
 
 
 def sem(
     syntax: str,
     data: pd.DataFrame,
     *,
-    estimator: str = "ML",
+    ordered: Sequence[str] | bool = (),
+    estimator: str | None = None,
+    parameterization: str = "delta",
     group: str | Sequence | None = None,
     group_equal: Sequence[str] = (),
     missing: str = "listwise",
@@ -104,7 +145,9 @@ def sem(
     return cfa(
         syntax,
         data,
+        ordered=ordered,
         estimator=estimator,
+        parameterization=parameterization,
         group=group,
         group_equal=group_equal,
         missing=missing,

@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.sem.constraints import Freedom, check_labels, freedom
+from relcap_models.psychometrics.sem.estimate_dwls import OrdinalModel
 from relcap_models.psychometrics.sem.estimate_ml import (
     Model,
     check_identified,
@@ -31,11 +32,14 @@ ESTIMATORS = ("ML", "MLM", "MLR")
 
 @dataclass(frozen=True)
 class ModelTest:
-    """A model against the saturated one. scaling : what divides its chi-square without normality, NaN under ML."""
+    """A model against the saturated one. scaling, shift : what divides its chi-square without normality (NaN under ML
+    and DWLS), and what is then added.
+    """
 
     chisq: float
     df: int
     scaling: float = np.nan
+    shift: float = 0.0
 
     @property
     def p(self) -> float:
@@ -43,7 +47,7 @@ class ModelTest:
 
     @property
     def chisq_scaled(self) -> float:
-        return self.chisq / self.scaling if self.df else self.chisq
+        return self.chisq / self.scaling + self.shift if self.df else self.chisq
 
     @property
     def p_scaled(self) -> float:
@@ -65,7 +69,7 @@ class Fit:
     table: pd.DataFrame
     relations: tuple[Relation, ...]
     names: tuple[Variables, ...]
-    model: Model
+    model: Model | OrdinalModel
     theta: np.ndarray
     vcov: np.ndarray
     test: ModelTest
@@ -73,6 +77,16 @@ class Fit:
     logl_saturated: float
     estimator: str
     fiml: bool
+
+    @property
+    def ordinal(self) -> bool:
+        """Whether there are ordinal items; log-likelihoods are then NaN."""
+        return isinstance(self.model, OrdinalModel)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the test is scaled."""
+        return self.estimator not in ("ML", "DWLS")
 
     @property
     def covariates(self) -> tuple[np.ndarray, ...]:
@@ -138,7 +152,9 @@ def fit_table(
         )
     theta = estimate(model, start_values(table, samples))
     check_identified(model, theta, parameter_names(table))
-    fit = Fit(table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml)
+    fit = Fit(
+        table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
+    )
     return _tested(fit)
 
 

@@ -7,7 +7,9 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
+from relcap_models.psychometrics.sem.categorical_ml import corrected_for_categories
 from relcap_models.psychometrics.sem.fit import Fit, fit_baseline
+from relcap_models.psychometrics.sem.fit_ordinal import fit_ordinal_baseline
 from relcap_models.psychometrics.sem.residuals import moment_residuals
 from relcap_models.psychometrics.sem.robust import corrected_for_missing
 
@@ -19,11 +21,11 @@ def fit_measures(fit: Fit) -> pd.Series:
 
     Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990), Bentler
     (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang &
-    Savalei (2023), Psychological Methods 28, 263-283.
+    Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
     """
-    baseline = fit_baseline(fit)
+    baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
     test, null = fit.test, baseline.test
-    scaled = fit.estimator != "ML"
+    scaled = fit.scaled
     found: dict[str, float] = {
         "npar": fit.model.n_estimated,
         "fmin": test.chisq / (2 * fit.model.n),
@@ -51,34 +53,40 @@ def fit_measures(fit: Fit) -> pd.Series:
         found |= _incremental(".scaled", test.chisq_scaled, test.df, null.chisq_scaled, null.df)
     corrected = _corrected(fit, baseline)
     if corrected:
-        chisq, factor, null_chisq, null_factor = corrected
+        chisq, factor, null_chisq, null_factor, tested = corrected
         found |= _incremental(".robust", chisq, test.df, null_chisq, null.df, factor, null_factor)
-    found |= _information(fit)
-    n, groups = fit.model.n, len(fit.model.samples)
+    found |= {"ntotal": fit.model.n} if fit.ordinal else _information(fit)
+    groups = len(fit.model.samples)
+    # Least squares has n - 1 where maximum likelihood has n.
+    n = fit.model.n_errors if fit.ordinal else fit.model.n
     found |= _rmsea("", test.chisq, test.chisq, test.df, 1.0, n, groups)
-    if scaled:
+    if scaled and fit.ordinal:
+        found |= _rmsea(".scaled", test.chisq_scaled, test.chisq_scaled, test.df, 1.0, n, groups)
+    elif scaled:
         # The unscaled chi-square against the trace of U Γ, which is its expectation.
         trace = test.df * test.scaling
         found |= _rmsea(".scaled", test.chisq, test.chisq, trace, 1.0, n, groups)
     if corrected:
         shown = chisq / factor if test.df else 0.0
-        found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
+        found |= _rmsea(".robust", chisq, shown, tested, factor, n, groups)
     found["srmr"] = _srmr(fit)
     return pd.Series(found, dtype=float, name="value")
 
 
-def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:
-    """(chi-square, its factor, the baseline's, its factor) of the robust measures, if there are any."""
+def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float, float] | None:
+    """(chi-square, its factor, the baseline's, its factor, df of the RMSEA) of the robust measures, if any."""
+    if fit.ordinal:
+        return corrected_for_categories(fit.model, fit.theta, fit.table) if fit.scaled else None
     if fit.fiml:
         pairs = []
         for one in (fit, baseline):
             robust = fit.estimator == "MLR"
             chisq, trace = corrected_for_missing(one.model, one.theta, one.covariates, robust=robust)
             pairs += [chisq, trace / one.test.df if one.test.df else 1.0]
-        return tuple(pairs)
-    if fit.estimator == "ML":
+        return *pairs, fit.test.df
+    if not fit.scaled:
         return None
-    return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling
+    return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling, fit.test.df
 
 
 def _incremental(
@@ -138,7 +146,7 @@ def _srmr(fit: Fit) -> float:
     for block, sample, (covariance, mean) in zip(fit.model.blocks, fit.model.samples, moment_residuals(fit)):
         scale = np.sqrt(np.diag(sample.cov))
         off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
-        if block.means:
+        if block.means and not fit.ordinal:
             off = np.concatenate([off, mean / scale])
         total += sample.n / fit.model.n * np.sqrt((off**2).mean())
     return total

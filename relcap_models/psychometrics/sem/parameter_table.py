@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, combinations_with_replacement
 
@@ -16,6 +16,7 @@ from relcap_models.psychometrics.sem.variables import Variables, variables_of
 EQUALITIES = (
     "loadings",
     "intercepts",
+    "thresholds",
     "means",
     "regressions",
     "residuals",
@@ -53,6 +54,16 @@ class Row:
         return replace(self, free=True, ustart=np.nan)
 
 
+@dataclass(frozen=True)
+class Ordinal:
+    """The model's ordinal items. n_thresholds : by item. theta : residual variances are parameters (lavaan's theta
+    parameterization), else scales are (delta).
+    """
+
+    n_thresholds: Mapping[str, int]
+    theta: bool
+
+
 def parameter_table(
     syntax: Syntax,
     *,
@@ -60,6 +71,7 @@ def parameter_table(
     means: bool,
     std_lv: bool = False,
     group_equal: Sequence[str] = (),
+    ordinal: Ordinal | None = None,
 ) -> pd.DataFrame:
     """Every parameter of the model, in lavaan's order.
 
@@ -68,6 +80,7 @@ def parameter_table(
     syntax : the model. groups : their names (one if there are none). means : whether means are modelled.
     std_lv : latent variances are 1, and the first loading is free.
     group_equal : what is equal over groups, such as `loadings` and `intercepts`.
+    ordinal : what is known of ordinal items, if there are any; means are then modelled.
 
     Returns
     -------
@@ -78,7 +91,8 @@ def parameter_table(
     Raises
     ------
     DataError
-        If `group_equal` names something unknown, modifiers do not match the groups, or blocks do not.
+        If `group_equal` names something unknown, modifiers do not match the groups, or blocks do not, or the model
+        says of an ordinal item what cannot be.
 
     Source: Rosseel (2012), Journal of Statistical Software 48(2), sections 3 and 4.
     """
@@ -90,9 +104,9 @@ def parameter_table(
     for number, group in enumerate(groups, start=1):
         for level in levels:
             terms = terms_of(syntax, group=group, number=number, level=level)
-            block = _block_rows(terms, means=means, std_lv=std_lv)
+            block = _block_rows(terms, means=means, std_lv=std_lv, ordinal=ordinal)
             if number > 1 and not syntax.groups:
-                block = _release(block, group_equal, std_lv=std_lv)
+                block = _release(block, group_equal, std_lv=std_lv, ordinal=ordinal)
             rows += [replace(row, group=number, level=level) for row in block]
     rows = _modified(rows, len(groups), own_blocks=bool(syntax.groups))
     rows, free = _equalities(rows, group_equal)
@@ -132,15 +146,63 @@ def terms_of(syntax: Syntax, *, group: str, number: int, level: str) -> tuple[Te
     return tuple(t for t in syntax.terms if t.level == level and t.group in ("", block))
 
 
-def _block_rows(terms: Sequence[Term], *, means: bool, std_lv: bool) -> list[Row]:
+def _block_rows(terms: Sequence[Term], *, means: bool, std_lv: bool, ordinal: Ordinal | None) -> list[Row]:
     names = variables_of(terms)
     named = [_ordered(term, names) for term in terms]
     rows = [Row(*key, user=True, modifier=term.modifier, line=term.line) for key, term in named]
     present = {row.key for row in rows}
-    rows += [Row(*key, user=False) for key in _defaults(names, means=means) if key not in present]
+    defaults = _defaults(names, means=means)
+    if ordinal:
+        _check_ordinal(rows, ordinal)
+        defaults = _with_ordinal(defaults, names, ordinal)
+    rows += [Row(*key, user=False) for key in defaults if key not in present]
     single = _single_indicators(rows)
     first = _first_loadings(rows)
-    return [_automatic(row, names, std_lv=std_lv, single=single, first=first) for row in rows]
+    rows = [_automatic(row, names, std_lv=std_lv, single=single, first=first) for row in rows]
+    return [_automatic_ordinal(row, ordinal) for row in rows] if ordinal else rows
+
+
+def _check_ordinal(rows: Sequence[Row], ordinal: Ordinal) -> None:
+    """Raise a DataError for everything that the model says of ordinal items and cannot say."""
+    problems = []
+    for row in rows:
+        shown = f"`{row.lhs} {row.op} {row.rhs}`"
+        most = ordinal.n_thresholds.get(row.lhs)
+        if row.op in ("|", "~*~") and most is None:
+            said, remedy = f"{shown} is of an item that is not ordered", "Name it in `ordered`"
+        elif row.op == "|" and int(row.rhs[1:]) > most:
+            said = f"{shown}, but {row.lhs} has {most + 1} categories"
+            remedy = f"Its thresholds are t1 to t{most}"
+        elif row.op == "~*~" and ordinal.theta:
+            said = f"{shown}: scales follow from residual variances in the theta parameterization"
+            remedy = 'Use parameterization="delta"'
+        elif row.op == "~~" and row.lhs == row.rhs and most is not None and not ordinal.theta:
+            said = f"{shown}: the residual variance of an ordinal item is no parameter of its own"
+            remedy = 'Leave it out, or use parameterization="theta"'
+        else:
+            continue
+        problems.append(Problem(file="model", row=row.line, message=said, remedy=remedy))
+    if problems:
+        raise DataError(problems=problems)
+
+
+def _with_ordinal(
+    defaults: list[tuple[str, str, str]], names: Variables, ordinal: Ordinal
+) -> list[tuple[str, str, str]]:
+    """lavaan's order: thresholds first, and scales before means."""
+    items = [v for v in names.observed if v in ordinal.n_thresholds]
+    thresholds = [(v, "|", f"t{k}") for v in items for k in range(1, ordinal.n_thresholds[v] + 1)]
+    second = [key for key in defaults if key[1] != "~1"]
+    return [*thresholds, *second, *((v, "~*~", v) for v in items), *defaults[len(second) :]]
+
+
+def _automatic_ordinal(row: Row, ordinal: Ordinal) -> Row:
+    """Scales are 1, means 0, and residual variances 1, where the model says nothing else."""
+    if row.user or row.lhs not in ordinal.n_thresholds:
+        return row
+    if row.op == "~*~" or (row.op == "~~" and row.lhs == row.rhs):
+        return row.fixed(1.0)
+    return row.fixed(0.0) if row.op == "~1" else row
 
 
 def _ordered(term: Term, names: Variables) -> tuple[tuple[str, str, str], Term]:
@@ -196,17 +258,21 @@ def _automatic(row: Row, names: Variables, *, std_lv: bool, single: set, first: 
     return row
 
 
-def _release(rows: list[Row], group_equal: Sequence[str], *, std_lv: bool) -> list[Row]:
-    """Latent means and variances that equal intercepts and loadings identify in groups after the first."""
+def _release(
+    rows: list[Row], group_equal: Sequence[str], *, std_lv: bool, ordinal: Ordinal | None
+) -> list[Row]:
+    """What equality over groups identifies in groups after the first: latent means and variances, item scales."""
     latent = {row.lhs for row in rows if row.op == "=~"}
+    means = not {"intercepts", "thresholds"}.isdisjoint(group_equal) and "means" not in group_equal
+    variances = std_lv and "loadings" in group_equal and "lv.variances" not in group_equal
+    scales = ordinal is not None and "thresholds" in group_equal
 
     def released(row: Row) -> bool:
+        if scales and row.lhs in ordinal.n_thresholds:
+            return row.op == "~~" and row.lhs == row.rhs if ordinal.theta else row.op == "~*~"
         if row.user or row.lhs not in latent:
             return False
-        if row.op == "~1":
-            return "intercepts" in group_equal and "means" not in group_equal
-        is_variance = row.op == "~~" and row.lhs == row.rhs
-        return is_variance and std_lv and "loadings" in group_equal and "lv.variances" not in group_equal
+        return means if row.op == "~1" else row.op == "~~" and row.lhs == row.rhs and variances
 
     return [row.freed() if released(row) else row for row in rows]
 
@@ -273,4 +339,4 @@ def _kind(row: Row, latent: set[str]) -> str:
         if row.lhs in latent:
             return "lv.variances" if same else "lv.covariances"
         return "residuals" if same else "residual.covariances"
-    return {"=~": "loadings", "~": "regressions"}.get(row.op, "")
+    return {"=~": "loadings", "~": "regressions", "|": "thresholds"}.get(row.op, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from relcap_models.errors import DataError
 from relcap_models.psychometrics.sem.fit import Fit
 
 
@@ -18,6 +19,10 @@ def factor_scores(fit: Fit) -> pd.DataFrame:
 
     Source: Thurstone (1935); Bartholomew, Knott & Moustaki (2011), Latent Variable Models, section 7.4.
     """
+    if fit.ordinal:
+        raise DataError(
+            "Factor scores of ordered items are not available: use sum scores, or fit the items as continuous"
+        )
     frames = []
     for block, sample, moments in zip(fit.model.blocks, fit.model.samples, fit.model.moments(fit.theta)):
         p = block.n_observed

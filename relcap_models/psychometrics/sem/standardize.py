@@ -40,8 +40,10 @@ def standardized(
                 found[row] *= spread[left] / spread[right]
             elif sign == "~":
                 found[row] *= spread[right] / spread[left]
-            elif sign == "~1":
+            elif sign in ("~1", "|"):
                 found[row] /= spread[left]
+            elif sign == "~*~":
+                found[row] = 1.0 if observed else found[row]
             elif left == right:
                 found[row] /= spread[left] ** 2
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ OPERATORS = re.compile(r"=~|<~|~\*~|~~|~|==|:=|<|>|\||:")
 NAME = re.compile(r"[A-Za-z.][\w.]*\Z")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z")
 QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+THRESHOLD = re.compile(r"t[1-9]\d*\Z")
 MEASURES = frozenset({"=~", "~", "~~", "|", "~*~"})
 
 
@@ -156,11 +157,31 @@ def _terms(lhs: str, op: str, rhs: str, line: int, group: str, level: str) -> li
             variable, modifier = _read_term(right, op)
             if op in ("=~", "~") and variable == name:
                 raise ValueError(f"{name} cannot stand on both sides of {op}")
-            if op == "~" and variable == "":
-                found.append(Term(name, "~1", "", line, modifier, group, level))
-            else:
-                found.append(Term(name, op, variable, line, modifier, group, level))
-    return found
+            if op == "|" and not THRESHOLD.match(variable):
+                raise ValueError(f"thresholds are named t1, t2, …, and not '{variable}'")
+            if op == "~*~" and variable != name:
+                raise ValueError(f"the scale of {name} is written `{name} ~*~ {name}`")
+            key = (name, "~1", "") if op == "~" and variable == "" else (name, op, variable)
+            found.append(Term(*key, line, modifier, group, level))
+    return _merged(found)
+
+
+def _merged(terms: list[Term]) -> list[Term]:
+    """`f =~ NA*x + a*x` is one term with two modifiers."""
+    found: dict[tuple[str, str, str], Term] = {}
+    for term in terms:
+        key = (term.lhs, term.op, term.rhs)
+        if key not in found:
+            found[key] = term
+            continue
+        first, more = found[key].modifier, term.modifier
+        parts = {
+            field.name: (getattr(first, field.name), getattr(more, field.name)) for field in fields(Modifier)
+        }
+        if any(all(pair) for pair in parts.values()) or more == Modifier():
+            raise ValueError(f"{' '.join(key).strip()} stands twice")
+        found[key] = replace(term, modifier=Modifier(**{name: a or b for name, (a, b) in parts.items()}))
+    return list(found.values())
 
 
 def _pieces(text: str, separator: str) -> list[str]:
