@@ -35,17 +35,18 @@ def cfa(
 
     Parameters
     ----------
-    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses, `~~`
-        covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are equal
-        parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains, `ab := a*b` defines.
+    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses,
+        `~~` covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are
+        equal parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains,
+        `ab := a*b` defines.
     data : a row for each respondent, columns of numbers; missing answers are NaN.
-    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete data) or
-        `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
+    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete
+        data) or `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
     group : a column of the data, or each respondent's group: one model for each, in order of appearance.
     group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
         `residual.covariances`, `lv.variances`, `lv.covariances`.
-    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum likelihood
-        for answers missing at random).
+    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
+        likelihood for answers missing at random).
     std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
 
     Raises
@@ -59,13 +60,16 @@ def cfa(
     Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
     Conventions are those of lavaan 0.6 (likelihood with divisor n).
     """
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
     model = parse(syntax)
     if model.levels:
         raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
     unreadable = [t for t in model.terms if t.op in ("|", "~*~")]
     if unreadable:
         raise DataError(
-            f"model, row {unreadable[0].line}: {unreadable[0].op} needs ordered categories, which cannot be used"
+            f"model, row {unreadable[0].line}: {unreadable[0].op} needs ordered categories, "
+            "which cannot be used"
         )
     if missing not in ("listwise", "fiml"):
         raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
@@ -158,14 +162,13 @@ def _samples(
             covariates=part.covariates,
             fiml=fiml,
         )
-        found.append(_with_moments(sample) if fiml else sample)
         notes += said
+        if fiml:
+            mean, cov, said = saturated_moments(sample)
+            sample = replace(sample, mean=mean, cov=cov)
+            notes += said
+        found.append(sample)
     return tuple(found), tuple(notes)
-
-
-def _with_moments(sample: Sample) -> Sample:
-    mean, cov = saturated_moments(sample)
-    return replace(sample, mean=mean, cov=cov)
 
 
 def _equal_labels(model: Syntax, groups: Sequence[str]) -> tuple[str, ...]:
@@ -188,8 +191,8 @@ def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
     for lhs, block in table.loc[variance, ["lhs", "block"]].itertuples(index=False):
         kind = "residual variance" if lhs in fit.names[block].observed else "variance"
         notes.append(
-            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may be wrong for it, "
-            "or the sample too small"
+            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may "
+            "be wrong for it, or the sample too small"
         )
     for block, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
         latent = moments.covariance[len(v.observed) :, len(v.observed) :]

@@ -15,14 +15,14 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
 
     Parameters
     ----------
-    fits : two or more results on the same data with the same estimator, each nested in those with fewer degrees of
-        freedom (which is not checked).
+    fits : two or more results on the same data with the same estimator, each nested in those with fewer
+        degrees of freedom (which is not checked).
 
     Returns
     -------
-    DataFrame with a row for each model, fewest degrees of freedom first; `model` is its position among `fits` (1,
-    2, …). Columns df, aic, bic, chisq, and against the row before: chisq_diff (scaled under MLM and MLR), df_diff,
-    p, scaling (NaN under ML).
+    DataFrame with a row for each model, fewest degrees of freedom first; `model` is its position among `fits`
+    (1, 2, …). Columns df, aic, bic, chisq, and against the row before: chisq_diff (scaled under MLM and MLR),
+    df_diff, p, scaling (NaN under ML).
 
     Raises
     ------
@@ -62,8 +62,8 @@ def _difference(larger: CfaResult | None, smaller: CfaResult) -> dict[str, float
         scaling = (t0.df * t0.scaling - (t1.df * t1.scaling if t1.df else 0.0)) / df
         if scaling <= 0:
             raise DataError(
-                f"The scaled difference of the models with {t1.df} and {t0.df} degrees of freedom cannot be computed "
-                "(its scaling factor is negative): compare them under ML"
+                f"The scaled difference of the models with {t1.df} and {t0.df} degrees of freedom cannot be "
+                "computed (its scaling factor is negative): compare them under ML"
             )
         chisq /= scaling
     return {"chisq_diff": chisq, "df_diff": df, "p": float(chi2.sf(chisq, df)), "scaling": scaling}

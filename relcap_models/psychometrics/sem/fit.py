@@ -31,7 +31,10 @@ ESTIMATORS = ("ML", "MLM", "MLR")
 
 @dataclass(frozen=True)
 class ModelTest:
-    """A model against the saturated one. scaling : what divides its chi-square without normality, NaN under ML."""
+    """A model against the saturated one.
+
+    scaling : what divides its chi-square without normality, NaN under ML.
+    """
 
     chisq: float
     df: int
@@ -58,8 +61,9 @@ def _tail(chisq: float, df: int) -> float:
 class Fit:
     """A fitted model.
 
-    table : the parameter table with `est` and `se`. names : variables of each block. theta : (free parameter,).
-    vcov : (free parameter, free parameter). logl, logl_saturated : log-likelihoods (without the covariates').
+    table : the parameter table with `est` and `se`. names : variables of each block. theta : (free
+    parameter,). vcov : (free parameter, free parameter). logl, logl_saturated : log-likelihoods, without
+    the covariates'.
     """
 
     table: pd.DataFrame
@@ -133,12 +137,14 @@ def fit_table(
     df = _moments(model, names) - model.n_estimated
     if df < 0:
         raise FitError(
-            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold only "
-            f"{df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
+            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
+            f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
     theta = estimate(model, start_values(table, samples))
     check_identified(model, theta, parameter_names(table))
-    fit = Fit(table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml)
+    fit = Fit(
+        table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
+    )
     return _tested(fit)
 
 

@@ -17,9 +17,9 @@ CLOSE = 0.05
 def fit_measures(fit: Fit) -> pd.Series:
     """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
 
-    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990), Bentler
-    (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang &
-    Savalei (2023), Psychological Methods 28, 263-283.
+    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990),
+    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang
+    & Savalei (2023), Psychological Methods 28, 263-283.
     """
     baseline = fit_baseline(fit)
     test, null = fit.test, baseline.test

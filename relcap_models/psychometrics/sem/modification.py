@@ -20,8 +20,9 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with columns lhs, op, rhs, group, level, mi, epc (its expected value, from 0 or where it was fixed),
-    sepc_lv and sepc_all (epc standardised). Parameters about which the data say nothing are left out.
+    DataFrame with columns lhs, op, rhs, group, level, mi, epc (its expected change from 0 or
+    from where it was fixed), sepc_lv and sepc_all (epc standardised).
+    Parameters about which the data say nothing are left out.
 
     Source: Sörbom (1989), Psychometrika 54, 371-384.
     """
@@ -82,7 +83,7 @@ def _cell(lhs: str, op: str, rhs: str) -> tuple:
 
 
 def _candidates(names: Variables, *, means: bool) -> list[tuple[str, str, str]]:
-    """Loadings, covariances, regressions and intercepts that lavaan considers; nothing explains covariates."""
+    """Loadings, covariances, regressions, intercepts that could be added; nothing explains covariates."""
     structural = tuple(dict.fromkeys((*names.outcomes, *names.predictors)))
     indicators = [v for v in names.indicators if v not in names.latent]
     found = [(f, "=~", v) for f in names.latent for v in names.modelled if v not in structural]
