@@ -165,7 +165,7 @@ def _samples(
         notes += said
         if fiml:
             mean, cov, said = saturated_moments(sample)
-            sample = replace(sample, mean=mean, cov=cov)
+            sample = replace(sample, mean=mean, cov=cov, determined=not said)
             notes += said
         found.append(sample)
     return tuple(found), tuple(notes)

@@ -39,7 +39,7 @@ def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str
     where = f" of group '{sample.group}'" if sample.group else ""
     note = (
         f"So many answers{where} are missing that their covariances without a model are hardly determined: "
-        "chi-square and what derives from it are approximate"
+        "chi-square and what derives from it are approximate, and robust measures are left out"
     )
     return *_unpack(at, p), (note,)
 

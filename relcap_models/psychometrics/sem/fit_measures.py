@@ -18,8 +18,8 @@ def fit_measures(fit: Fit) -> pd.Series:
     """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
 
     Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990),
-    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang
-    & Savalei (2023), Psychological Methods 28, 263-283.
+    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
+    Zhang & Savalei (2023), Psychological Methods 28, 263-283.
     """
     baseline = fit_baseline(fit)
     test, null = fit.test, baseline.test
@@ -69,6 +69,8 @@ def fit_measures(fit: Fit) -> pd.Series:
 
 def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:
     """(chi-square, its factor, the baseline's, its factor) of the robust measures, if there are any."""
+    if not all(sample.determined for sample in fit.model.samples):
+        return None
     if fit.fiml:
         pairs = []
         for one in (fit, baseline):

@@ -71,9 +71,9 @@ def parameter_table(
 
     Returns
     -------
-    DataFrame with columns lhs, op, rhs, user (whether the model names it), block, group (1, 2, …), level,
-    free (0 if fixed, else the number of the parameter; equal ones share it), ustart (fixed value or start, NaN
-    if neither), exo (taken from the sample), label.
+    DataFrame with columns lhs, op, rhs, user (whether the model names it), block, group (1, 2, …),
+    level, free (0 if fixed, else the number of the parameter; equal ones share it), ustart
+    (fixed value or start, NaN if neither), exo (taken from the sample), label.
 
     Raises
     ------

@@ -23,9 +23,9 @@ class CfaResult:
     """A fitted factor or structural model.
 
     parameters : a row for each parameter in lavaan's order, defined ones last, with columns lhs, op, rhs,
-    group, level, label, est, se (0 where fixed), z, p, ci_lower, ci_upper (95 %), std_lv, std_all. fit_measures :
-    by lavaan's names. notes : what a reader should know, such as negative variances. n : respondents used.
-    groups : names in the order of `group` 1, 2, …
+    group, level, label, est, se (0 where fixed), z, p, ci_lower, ci_upper (95 %), std_lv, std_all.
+    fit_measures : by lavaan's names. notes : what a reader should know, such as negative variances.
+    n : respondents used. groups : names in the order of `group` 1, 2, …
     """
 
     parameters: pd.DataFrame

@@ -36,6 +36,7 @@ class Sample:
 
     values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
     mean, cov : with divisor n; where answers are missing, the maximum-likelihood ones (see `fiml`).
+    determined : whether the answers determine mean and cov.
     """
 
     group: str
@@ -45,6 +46,7 @@ class Sample:
     patterns: tuple[Pattern, ...]
     mean: np.ndarray
     cov: np.ndarray
+    determined: bool = True
 
     @property
     def n(self) -> int:

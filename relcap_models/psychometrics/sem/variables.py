@@ -14,8 +14,8 @@ class Variables:
 
     latent : measured by `=~`. observed : all others: indicators, then outcomes, then predictors, then the
     rest. covariates : observed predictors that nothing explains and whose moments the model leaves alone;
-    their variances, covariances and means are taken from the sample (lavaan's `fixed.x`). indicators : of `=~`.
-    outcomes : left of `~`. predictors : right of `~`.
+    their variances, covariances and means are taken from the sample (lavaan's `fixed.x`).
+    indicators : of `=~`. outcomes : left of `~`. predictors : right of `~`.
     """
 
     latent: tuple[str, ...]
