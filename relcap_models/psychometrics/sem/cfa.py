@@ -39,25 +39,26 @@ def cfa(
 
     Parameters
     ----------
-    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses, `~~`
-        covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are equal
-        parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains, `ab := a*b` defines.
+    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses,
+        `~~` covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are
+        equal parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains,
+        `ab := a*b` defines.
     data : a row for each respondent, columns of numbers; missing answers are NaN.
     ordered : names of the items with ordered categories, or True for all observed variables. Pandas' ordered
         categories and items with thresholds in the model (`x | t1`) are ordered anyhow.
-    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete data) or
-        `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too). With ordered
-        items `WLSMV` (diagonally weighted least squares with robust standard errors and a scaled and shifted
-        test) or `DWLS` (the same estimates, standard errors and test without correction). If left out, `ML`, or
+    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete
+        data) or `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
+        With ordered items `WLSMV` (diagonally weighted least squares with robust standard errors and a scaled
+        and shifted test) or `DWLS` (the same estimates, errors and test uncorrected). If left out, `ML`, or
         `WLSMV` with ordered items.
     parameterization : of ordered items: `delta` (scales, `x ~*~ x`) or `theta` (residual variances).
     group : a column of the data, or each respondent's group: one model for each, in order of appearance.
     group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
         `residual.covariances`, `lv.variances`, `lv.covariances`, `thresholds` (which frees scales or residual
         variances of ordered items, and latent means, in groups after the first).
-    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum likelihood
-        for answers missing at random); with ordered items `pairwise` estimates each correlation from those who
-        answered both items (answers missing completely at random).
+    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
+        likelihood for answers missing at random); with ordered items `pairwise` estimates each correlation
+        from those who answered both items (for answers missing completely at random).
     std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
 
     Raises
@@ -71,6 +72,8 @@ def cfa(
     Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
     Conventions are those of lavaan 0.6 (likelihood with divisor n).
     """
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
     model = parse(syntax)
     if model.levels:
         raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
@@ -201,14 +204,13 @@ def _samples(
             covariates=part.covariates,
             fiml=fiml,
         )
-        found.append(_with_moments(sample) if fiml else sample)
         notes += said
+        if fiml:
+            mean, cov, said = saturated_moments(sample)
+            sample = replace(sample, mean=mean, cov=cov, determined=not said)
+            notes += said
+        found.append(sample)
     return tuple(found), tuple(notes)
-
-
-def _with_moments(sample: Sample) -> Sample:
-    mean, cov = saturated_moments(sample)
-    return replace(sample, mean=mean, cov=cov)
 
 
 def _equal_labels(model: Syntax, groups: Sequence[str]) -> tuple[str, ...]:
@@ -231,8 +233,8 @@ def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
     for lhs, block in table.loc[variance, ["lhs", "block"]].itertuples(index=False):
         kind = "residual variance" if lhs in fit.names[block].observed else "variance"
         notes.append(
-            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may be wrong for it, "
-            "or the sample too small"
+            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may "
+            "be wrong for it, or the sample too small"
         )
     for block, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
         latent = moments.covariance[len(v.observed) :, len(v.observed) :]

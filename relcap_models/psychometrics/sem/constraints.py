@@ -16,7 +16,10 @@ from relcap_models.psychometrics.sem.syntax import Relation
 
 @dataclass(frozen=True)
 class Freedom:
-    """All free parameters are origin + basis @ reduced. basis : (parameter, reduced). origin : (parameter,)."""
+    """All free parameters are origin + basis @ reduced.
+
+    basis : (parameter, reduced). origin : (parameter,).
+    """
 
     basis: np.ndarray
     origin: np.ndarray
@@ -98,8 +101,8 @@ def freedom(table: pd.DataFrame, relations: tuple[Relation, ...]) -> Freedom:
         ]
         if any(abs(slopes[0][k] - slopes[1][k]) > 1e-9 * (1 + abs(slopes[0][k])) for k in slopes[0]):
             raise DataError(
-                f"model, row {relation.line}: `{relation.lhs} == {relation.rhs}` is not linear in its labels, and "
-                "only linear constraints can be used"
+                f"model, row {relation.line}: `{relation.lhs} == {relation.rhs}` is not linear in its "
+                "labels, and only linear constraints can be used"
             )
         for label, slope in slopes[0].items():
             if label in number_of:

@@ -51,7 +51,7 @@ class OrdinalModel:
 
     @property
     def n_errors(self) -> int:
-        """What divides the covariance of the estimates: as lavaan, one less than the respondents in each group."""
+        """What divides the covariance of the estimates: n − 1, summed over groups."""
         return self.n - len(self.samples)
 
     @property
@@ -107,6 +107,12 @@ def dwls_chisq(model: OrdinalModel, theta: np.ndarray) -> float:
     )
 
 
+def dwls_gradient(model: OrdinalModel, theta: np.ndarray) -> np.ndarray:
+    """(free parameter,) derivatives of half the weighted sum of squares, groups by n − 1."""
+    parts = zip(model.samples, weights(model), slopes(model, theta), residual(model, theta))
+    return -sum((sample.n - 1) / model.n * d.T @ (w * off) for sample, w, d, off in parts)
+
+
 def dwls_information(model: OrdinalModel, slope: list[np.ndarray]) -> np.ndarray:
     """(free parameter, free parameter) Δ' W Δ, groups by their shares."""
     parts = zip(model.shares, weights(model), slope)
@@ -151,8 +157,8 @@ def estimate_dwls(model: OrdinalModel, start: np.ndarray) -> np.ndarray:
     unit = np.sqrt(np.maximum((j**2).sum(axis=0), 1e-300))
     if not np.abs(j.T @ e / unit).max() < TOLERANCE * max(1.0, np.sqrt((e**2).sum())):
         raise FitError(
-            "The estimates did not converge: the model is probably not identified, or wrong for these data. Simplify "
-            "it, fix a parameter, or give starting values with start()"
+            "The estimates did not converge: the model is probably not identified, or wrong for these data. "
+            "Simplify it, fix a parameter, or give starting values with start()"
         )
     return theta_of(x)
 

@@ -122,12 +122,12 @@ def estimate(model: Model, start: np.ndarray) -> np.ndarray:
         return start
     for attempt in (start, _plain_start(model, start)):
         if np.isfinite(total_loss(model, attempt)):
-            theta, converged = _climb(model, attempt)
+            theta, converged = climb(model, attempt)
             if converged:
                 return theta
     raise FitError(
-        "The estimates did not converge: the model is probably not identified, or wrong for these data. Simplify "
-        "it, fix a parameter, or give starting values with start()"
+        "The estimates did not converge: the model is probably not identified, or wrong for these data. "
+        "Simplify it, fix a parameter, or give starting values with start()"
     )
 
 
@@ -149,7 +149,8 @@ def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
     return theta
 
 
-def _climb(model: Model, start: np.ndarray) -> tuple[np.ndarray, bool]:
+def climb(model: Model, start: np.ndarray, *, most_steps: int = MOST_STEPS) -> tuple[np.ndarray, bool]:
+    """(free parameter,) where Newton's method leads from `start`, and whether that is a maximum."""
     free = model.freedom
     begin = free.reduce(start)
     information = free.basis.T @ total_expected(model, free.origin + free.basis @ begin) @ free.basis
@@ -170,7 +171,7 @@ def _climb(model: Model, start: np.ndarray) -> tuple[np.ndarray, bool]:
         jac=gradient,
         hess=hessian,
         method="trust-exact",
-        options={"gtol": 1e-5, "maxiter": MOST_STEPS, "initial_trust_radius": 1.0, "max_trust_radius": 100.0},
+        options={"gtol": 1e-5, "maxiter": most_steps, "initial_trust_radius": 1.0, "max_trust_radius": 100.0},
     )
     x = found.x
     for _ in range(5):
@@ -188,6 +189,8 @@ def _climb(model: Model, start: np.ndarray) -> tuple[np.ndarray, bool]:
 
 def check_identified(model: Model, theta: np.ndarray, names: tuple[str, ...]) -> None:
     """Raise a FitError that names the parameters which the data cannot tell apart, if there are any."""
+    if model.n_estimated == 0:
+        return
     free = model.freedom
     information = free.basis.T @ total_expected(model, theta) @ free.basis
     unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))

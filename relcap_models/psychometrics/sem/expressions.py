@@ -51,7 +51,8 @@ def evaluate(text: str, values: Mapping[str, np.ndarray | float | complex]) -> n
     python = WORD.sub(lambda m: stand_in.setdefault(m[0], f"v{len(stand_in)}"), text.replace("^", "**"))
     label_of = {name: label for label, name in stand_in.items()}
     try:
-        return _value(ast.parse(python, mode="eval").body, label_of, values)
+        with np.errstate(all="ignore"):
+            return _value(ast.parse(python, mode="eval").body, label_of, values)
     except (SyntaxError, KeyError, TypeError) as error:
         raise DataError(
             f"`{text}` cannot be worked out ({error}). Use labels, numbers, + - * / ^ ( ) and "

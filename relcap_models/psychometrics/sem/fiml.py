@@ -1,52 +1,60 @@
-"""Missing answers: means and covariances that make the answers there are most likely (the EM algorithm)."""
+"""Missing answers: means and covariances that make the answers there are most likely (EM)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from relcap_models.errors import FitError
+from relcap_models.psychometrics.sem.constraints import Freedom
+from relcap_models.psychometrics.sem.estimate_ml import Model, climb
+from relcap_models.psychometrics.sem.implied_moments import COVARIANCE, MEAN, Block
 from relcap_models.psychometrics.sem.likelihood import loss
 from relcap_models.psychometrics.sem.sample import Sample
 
 TOLERANCE = 1e-12
-MOST_STEPS = 5000
+MOST_STEPS = 100
+NEWTON_STEPS = 30
 
 
-def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, covariance) of maximum likelihood without a model, where answers are missing at random.
+def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """(mean, covariance, notes) of maximum likelihood without a model, where answers are missing at random.
 
-    Raises
-    ------
-    FitError
-        If they cannot be found, as where too much is missing.
+    A note says so where so much is missing that the likelihood has no maximum inside.
 
     Source: Little & Rubin (2002), Statistical Analysis with Missing Data, section 11.2. Steps are lengthened
-    after Varadhan & Roland (2008), Scandinavian Journal of Statistics 35, 335-353 (SQUAREM).
+    after Varadhan & Roland (2008), Scandinavian Journal of Statistics 35, 335-353 (SQUAREM). Newton's method
+    goes on where that is slow, since much is missing.
     """
     if sample.complete:
-        return sample.patterns[0].mean, sample.patterns[0].cov
-    at = _pack(sample.mean, sample.cov)
+        return sample.patterns[0].mean, sample.patterns[0].cov, ()
     p = len(sample.observed)
-    value = loss(sample.cov, sample.mean, sample)
+    at, value = _pack(sample.mean, sample.cov), loss(sample.cov, sample.mean, sample)
     for _ in range(MOST_STEPS):
-        first = _step(at, sample)
-        second = _step(first, sample)
-        move, bend = first - at, (second - first) - (first - at)
-        length = min(-1.0, -np.linalg.norm(move) / max(np.linalg.norm(bend), 1e-300))
-        mean, cov = _unpack(at - 2 * length * move + length**2 * bend, p)
-        longer = loss(cov, mean, sample)
-        mean2, cov2 = _unpack(second, p)
-        plain = loss(cov2, mean2, sample)
-        best = (longer, _pack(mean, cov)) if longer < plain else (plain, second)
-        settled = value - best[0] < TOLERANCE and np.abs(best[1] - at).max() < 1e-7 * (1 + np.abs(at).max())
-        value, at = best
-        if settled:
-            return _unpack(at, p)
+        before, settled = value, at
+        value, at = _longer_step(at, sample)
+        if before - value < TOLERANCE and np.abs(at - settled).max() < 1e-7 * (1 + np.abs(at).max()):
+            return *_unpack(at, p), ()
+    found, converged = climb(_moments_model(sample), at, most_steps=NEWTON_STEPS)
+    if converged:
+        return *_unpack(found, p), ()
     where = f" of group '{sample.group}'" if sample.group else ""
-    raise FitError(
-        f"Means and covariances{where} could not be found, since too many answers are missing: leave out the "
-        "variables with the fewest answers"
+    note = (
+        f"So many answers{where} are missing that their covariances without a model are hardly determined: "
+        "chi-square and what derives from it are approximate, and robust measures are left out"
     )
+    return *_unpack(at, p), (note,)
+
+
+def _longer_step(at: np.ndarray, sample: Sample) -> tuple[float, np.ndarray]:
+    """(loss, moments) after two steps of EM, or beyond them where that is better."""
+    p = len(sample.observed)
+    first = _step(at, sample)
+    second = _step(first, sample)
+    move, bend = first - at, (second - first) - (first - at)
+    length = max(1.0, np.linalg.norm(move) / max(np.linalg.norm(bend), 1e-300))
+    tried = [second, at + 2 * length * move + length**2 * bend]
+    values = [loss(*_unpack(moments, p)[::-1], sample) for moments in tried]
+    best = int(values[1] < values[0])
+    return values[best], tried[best]
 
 
 def _step(packed: np.ndarray, sample: Sample) -> np.ndarray:
@@ -62,6 +70,17 @@ def _step(packed: np.ndarray, sample: Sample) -> np.ndarray:
         squares += pattern.n * (slope.T @ pattern.cov @ slope + np.outer(filled, filled) + left)
     mean = total / sample.n
     return _pack(mean, squares / sample.n - np.outer(mean, mean))
+
+
+def _moments_model(sample: Sample) -> Model:
+    """The model whose parameters are the means and the lower triangle of the covariances."""
+    p = len(sample.observed)
+    row, column = np.tril_indices(p)
+    kind = np.concatenate([np.full(p, MEAN), np.full(len(row), COVARIANCE)])
+    row, column = np.concatenate([np.arange(p), row]), np.concatenate([np.zeros(p, dtype=int), column])
+    every, none = np.arange(len(kind)), np.zeros(len(kind))
+    block = Block(sample.observed, sample.observed, kind, row, column, every, none, means=True)
+    return Model((block,), (sample,), Freedom(np.eye(len(kind)), none))
 
 
 def _pack(mean: np.ndarray, cov: np.ndarray) -> np.ndarray:

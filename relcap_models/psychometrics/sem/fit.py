@@ -32,8 +32,9 @@ ESTIMATORS = ("ML", "MLM", "MLR")
 
 @dataclass(frozen=True)
 class ModelTest:
-    """A model against the saturated one. scaling, shift : what divides its chi-square without normality (NaN under ML
-    and DWLS), and what is then added.
+    """A model against the saturated one.
+
+    scaling, shift : what divides its chi-square without normality (NaN under ML and DWLS), and is then added.
     """
 
     chisq: float
@@ -62,8 +63,9 @@ def _tail(chisq: float, df: int) -> float:
 class Fit:
     """A fitted model.
 
-    table : the parameter table with `est` and `se`. names : variables of each block. theta : (free parameter,).
-    vcov : (free parameter, free parameter). logl, logl_saturated : log-likelihoods (without the covariates').
+    table : the parameter table with `est` and `se`. names : variables of each block. theta : (free
+    parameter,). vcov : (free parameter, free parameter). logl, logl_saturated : log-likelihoods, without
+    the covariates'.
     """
 
     table: pd.DataFrame
@@ -147,8 +149,8 @@ def fit_table(
     df = _moments(model, names) - model.n_estimated
     if df < 0:
         raise FitError(
-            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold only "
-            f"{df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
+            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
+            f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
     theta = estimate(model, start_values(table, samples))
     check_identified(model, theta, parameter_names(table))

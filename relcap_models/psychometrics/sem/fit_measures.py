@@ -19,9 +19,9 @@ CLOSE = 0.05
 def fit_measures(fit: Fit) -> pd.Series:
     """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
 
-    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990), Bentler
-    (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang &
-    Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
+    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990),
+    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
+    Zhang & Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
     """
     baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
     test, null = fit.test, baseline.test
@@ -74,9 +74,11 @@ def fit_measures(fit: Fit) -> pd.Series:
 
 
 def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float, float] | None:
-    """(chi-square, its factor, the baseline's, its factor, df of the RMSEA) of the robust measures, if any."""
+    """(chi-square, its factor, the baseline's, its factor, df of RMSEA) of the robust measures, if any."""
     if fit.ordinal:
         return corrected_for_categories(fit.model, fit.theta, fit.table) if fit.scaled else None
+    if not all(sample.determined for sample in fit.model.samples):
+        return None
     if fit.fiml:
         pairs = []
         for one in (fit, baseline):

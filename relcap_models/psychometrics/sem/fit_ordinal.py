@@ -74,8 +74,8 @@ def fit_ordinal_table(
     df = model.n_statistics - model.n_estimated
     if df < 0:
         raise FitError(
-            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold only "
-            f"{model.n_statistics} thresholds, correlations and moments. Fix some, or set some equal"
+            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
+            f"only {model.n_statistics} thresholds, correlations and moments. Fix some, or set some equal"
         )
     at = estimate_dwls(model, _start(table, samples, statistics, theta=theta))
     check_identified_ordinal(model, at, parameter_names(table))

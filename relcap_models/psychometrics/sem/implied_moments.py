@@ -3,8 +3,8 @@
 A block (one group at one level) is written with all its variables, observed ones first, as
 η = m + A η + ζ, cov(ζ) = S: A holds loadings and regressions, S variances and covariances, m intercepts
 (McArdle & McDonald 1984). With E = (I − A)⁻¹ its moments are E m and E S E'. Each parameter moves the
-covariances by u v' + v u' and the means by d, so that derivatives, information matrices and scores are products
-of three thin matrices (variable, parameter), whatever the number of moments.
+covariances by u v' + v u' and the means by d, so that derivatives, information matrices and scores are
+products of three thin matrices (variable, parameter), whatever the number of moments.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Moments:
-    """What a block implies. effects : E = (I − A)⁻¹. covariance, mean : of all variables, observed ones first."""
+    """What a block implies.
+
+    effects : E = (I − A)⁻¹. covariance, mean : of all variables, observed ones first.
+    """
 
     effects: np.ndarray
     covariance: np.ndarray
@@ -98,7 +101,9 @@ def implied(block: Block, theta: np.ndarray) -> Moments:
         If I − A cannot be inverted.
     """
     n = len(block.variables)
-    values = np.where(block.parameter >= 0, theta[block.parameter], block.value)
+    values = block.value.copy()
+    free = free_entries(block)
+    values[free] = theta[block.parameter[free]]
     paths, residual, intercept = np.zeros((n, n)), np.zeros((n, n)), np.zeros(n)
     is_path, is_covariance, is_mean = (block.kind == k for k in (LOADING, COVARIANCE, MEAN))
     paths[block.row[is_path], block.column[is_path]] = values[is_path]

@@ -2,8 +2,8 @@
 
 `loss` is minus the log-likelihood per respondent without its constant; patterns of missing answers are summed
 over, and complete data are one pattern. Everything that concerns parameters is written with their directions
-(u, v, d), see `implied_moments`; W is the inverse covariance, M = W T W with T the covariance about the implied
-mean.
+(u, v, d), see `implied_moments`; W is the inverse covariance, M = W T W with T the covariance about the
+implied mean.
 
 Source: Yuan & Bentler (2000), Sociological Methodology 30, 165-200; Savalei (2010), Psychological Methods 15.
 """
@@ -20,7 +20,7 @@ from relcap_models.psychometrics.sem.sample import Pattern, Sample
 
 
 def loss(sigma: np.ndarray, mu: np.ndarray, sample: Sample) -> float:
-    """Minus the log-likelihood per respondent, without constant; infinite where sigma is not positive definite."""
+    """Minus the log-likelihood per respondent; infinite where sigma is not positive definite."""
     total = 0.0
     for pattern in sample.patterns:
         part = sigma[np.ix_(pattern.seen, pattern.seen)]

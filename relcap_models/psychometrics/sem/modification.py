@@ -7,8 +7,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
+from relcap_models.psychometrics.sem.estimate_dwls import dwls_gradient, dwls_information, slopes
 from relcap_models.psychometrics.sem.estimate_ml import total_expected, total_gradient
 from relcap_models.psychometrics.sem.fit import Fit, build_model
+from relcap_models.psychometrics.sem.fit_ordinal import build_ordinal_model
 from relcap_models.psychometrics.sem.standardize import standardized
 from relcap_models.psychometrics.sem.variables import Variables
 
@@ -20,19 +22,16 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with columns lhs, op, rhs, group, level, mi, epc (its expected value, from 0 or where it was fixed),
-    sepc_lv and sepc_all (epc standardised). Parameters about which the data say nothing are left out.
+    DataFrame with columns lhs, op, rhs, group, level, mi, epc (its expected change from 0 or
+    from where it was fixed), sepc_lv and sepc_all (epc standardised).
+    Parameters about which the data say nothing are left out.
 
     Source: Sörbom (1989), Psychometrika 54, 371-384.
     """
     table, added = _extended(fit)
     n_own = fit.model.n_free
-    model = build_model(table, fit.names, fit.model.samples)
-    theta = np.empty(model.n_free)
-    theta[:n_own] = fit.theta
-    theta[n_own:] = table["ustart"].to_numpy()[added]
-    information = total_expected(model, theta)
-    gradient = total_gradient(model, theta)
+    theta = np.concatenate([fit.theta, table["ustart"].to_numpy()[added]])
+    information, gradient = _information_and_gradient(fit, table, theta)
     own, new = slice(0, n_own), slice(n_own, None)
     inverse = fit.model.freedom.invert(information[own, own])
     cross = information[new, own]
@@ -46,6 +45,18 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
     for name, observed in (("sepc_lv", False), ("sepc_all", True)):
         shown[name] = _standardized_change(fit, table, added, change, observed=observed)
     return shown[known].sort_values("mi", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _information_and_gradient(
+    fit: Fit, table: pd.DataFrame, theta: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    if not fit.ordinal:
+        model = build_model(table, fit.names, fit.model.samples)
+        return total_expected(model, theta), total_gradient(model, theta)
+    model = build_ordinal_model(
+        table, fit.names, fit.model.samples, fit.model.statistics, theta=fit.model.parts_ordinal[0].theta
+    )
+    return dwls_information(model, slopes(model, theta)), dwls_gradient(model, theta)
 
 
 def _extended(fit: Fit) -> tuple[pd.DataFrame, np.ndarray]:
@@ -82,7 +93,7 @@ def _cell(lhs: str, op: str, rhs: str) -> tuple:
 
 
 def _candidates(names: Variables, *, means: bool) -> list[tuple[str, str, str]]:
-    """Loadings, covariances, regressions and intercepts that lavaan considers; nothing explains covariates."""
+    """Loadings, covariances, regressions, intercepts that could be added; nothing explains covariates."""
     structural = tuple(dict.fromkeys((*names.outcomes, *names.predictors)))
     indicators = [v for v in names.indicators if v not in names.latent]
     found = [(f, "=~", v) for f in names.latent for v in names.modelled if v not in structural]

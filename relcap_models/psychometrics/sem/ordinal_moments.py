@@ -1,10 +1,10 @@
 """Thresholds, means and correlations that a model of ordinal items implies, and their exact derivatives.
 
-Beneath each ordinal item lies a normal variable y*, whose moments are those of `implied_moments`. An item's scale
-δ brings y* to the units of the statistics: thresholds are δ (τ − μ), covariances δ σ δ, with δ = 1 for continuous
-items. In the delta parameterization scales are parameters, and residual variances of ordinal items are what makes
-the variance of y* equal 1 / δ²; in the theta parameterization residual variances are parameters, and δ is one over
-the standard deviation of y*.
+Beneath each ordinal item lies a normal variable y*, whose moments are those of `implied_moments`. An item's
+scale δ brings y* to the units of the statistics: thresholds are δ (τ − μ), covariances δ σ δ, with δ = 1 for
+continuous items. In the delta parameterization scales are parameters, and residual variances of ordinal items
+are what makes the variance of y* equal 1 / δ²; in the theta parameterization residual variances are
+parameters, and δ is one over the standard deviation of y*.
 
 Source: Muthén (1984), Psychometrika 49, 115-132; Muthén & Asparouhov (2002), Mplus Web Note 4.
 """
@@ -32,10 +32,10 @@ from relcap_models.psychometrics.sem.variables import Variables
 class OrdinalBlock:
     """Where the parameters of one group of a model with ordinal items stand.
 
-    block : those of the moments of y*; under delta, the residual variance of the k-th ordinal item is parameter
-    n_free + k. ordinal : (item,) bool. item : (threshold,) its item. threshold, scale : (threshold,), (ordinal
-    item,) index among the free parameters, −1 if fixed; the values of the fixed ones stand in
-    threshold_value and scale_value. theta : the parameterization.
+    block : those of the moments of y*; under delta, the residual variance of the k-th ordinal item is
+    parameter n_free + k. ordinal : (item,) bool. item : (threshold,) its item. threshold : (threshold,)
+    and scale : (ordinal item,) index among the free parameters, −1 if fixed; the values of the fixed ones stand
+    in threshold_value and scale_value. theta : the parameterization.
     """
 
     block: Block
@@ -51,7 +51,10 @@ class OrdinalBlock:
 
 @dataclass(frozen=True)
 class OrdinalMoments:
-    """What an ordinal block implies. latent : moments of y* and of the latent variables. scale : (item,) δ."""
+    """What an ordinal block implies.
+
+    latent : moments of y* and of the latent variables. scale : (item,) δ. threshold : (threshold,) τ.
+    """
 
     latent: Moments
     scale: np.ndarray

@@ -40,8 +40,8 @@ def ordered_names(
     found |= {name for name in observed if name in data.columns and _is_ordered(data[name])}
     if found and covariates:
         raise DataError(
-            f"{', '.join(covariates)} would be covariates, which cannot be used beside ordered items. Model them, as "
-            f"in `{covariates[0]} ~~ {covariates[0]}`: as normal variables, or as ordered ones"
+            f"{', '.join(covariates)} would be covariates, which cannot be used beside ordered items. Model "
+            f"them, as in `{covariates[0]} ~~ {covariates[0]}`: as normal variables, or as ordered ones"
         )
     return tuple(name for name in observed if name in found)
 

@@ -56,8 +56,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Ordinal:
-    """The model's ordinal items. n_thresholds : by item. theta : residual variances are parameters (lavaan's theta
-    parameterization), else scales are (delta).
+    """The model's ordinal items.
+
+    n_thresholds : by item. theta : residual variances are parameters (theta parameterization), else scales.
     """
 
     n_thresholds: Mapping[str, int]
@@ -84,14 +85,14 @@ def parameter_table(
 
     Returns
     -------
-    DataFrame with columns lhs, op, rhs, user (whether the model names it), block, group (1, 2, …), level, free
-    (0 if fixed, else the number of the parameter; equal ones share it), ustart (fixed value or start, NaN if
-    neither), exo (taken from the sample), label.
+    DataFrame with columns lhs, op, rhs, user (whether the model names it), block, group (1, 2, …),
+    level, free (0 if fixed, else the number of the parameter; equal ones share it), ustart
+    (fixed value or start, NaN if neither), exo (taken from the sample), label.
 
     Raises
     ------
     DataError
-        If `group_equal` names something unknown, modifiers do not match the groups, or blocks do not, or the model
+        If `group_equal` names something unknown, modifiers or blocks do not match the groups, or the model
         says of an ordinal item what cannot be.
 
     Source: Rosseel (2012), Journal of Statistical Software 48(2), sections 3 and 4.
@@ -261,7 +262,7 @@ def _automatic(row: Row, names: Variables, *, std_lv: bool, single: set, first: 
 def _release(
     rows: list[Row], group_equal: Sequence[str], *, std_lv: bool, ordinal: Ordinal | None
 ) -> list[Row]:
-    """What equality over groups identifies in groups after the first: latent means and variances, item scales."""
+    """What equality over groups identifies after the first one: latent means and variances, item scales."""
     latent = {row.lhs for row in rows if row.op == "=~"}
     means = not {"intercepts", "thresholds"}.isdisjoint(group_equal) and "means" not in group_equal
     variances = std_lv and "loadings" in group_equal and "lv.variances" not in group_equal

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from relcap_models.errors import DataError
 from relcap_models.psychometrics.sem.constraints import label_numbers, label_values
 from relcap_models.psychometrics.sem.expressions import evaluate, gradient
 from relcap_models.psychometrics.sem.fit import Fit
@@ -21,10 +22,10 @@ from relcap_models.psychometrics.sem.standardize import standardized
 class CfaResult:
     """A fitted factor or structural model.
 
-    parameters : a row for each parameter in lavaan's order, defined ones last, with columns lhs, op, rhs, group,
-    level, label, est, se (0 where fixed), z, p, ci_lower, ci_upper (95 %), std_lv, std_all. fit_measures : by
-    lavaan's names. notes : what a reader should know, such as negative variances. n : respondents used.
-    groups : names in the order of `group` 1, 2, …
+    parameters : a row for each parameter in lavaan's order, defined ones last, with columns lhs, op, rhs,
+    group, level, label, est, se (0 where fixed), z, p, ci_lower, ci_upper (95 %), std_lv, std_all.
+    fit_measures : by lavaan's names. notes : what a reader should know, such as negative variances.
+    n : respondents used. groups : names in the order of `group` 1, 2, …
     """
 
     parameters: pd.DataFrame
@@ -84,9 +85,14 @@ def _defined(fit: Fit, shown: pd.DataFrame) -> list[pd.DataFrame]:
     for relation in fit.relations:
         if relation.op != ":=":
             continue
+        value = float(evaluate(relation.rhs, values))
+        if not np.isfinite(value):
+            raise DataError(
+                f"model, row {relation.line}: `{relation.lhs} := {relation.rhs}` has no value here"
+            )
         by_label = gradient(relation.rhs, values)
         slope = sum((w * slopes[k] for k, w in by_label.items() if k in slopes), np.zeros(len(fit.theta)))
-        values[relation.lhs] = float(evaluate(relation.rhs, values))
+        values[relation.lhs] = value
         slopes[relation.lhs] = slope
         row = {"lhs": relation.lhs, "op": ":=", "rhs": relation.rhs, "group": 0, "level": ""}
         row |= {

@@ -32,9 +32,11 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Sample:
-    """One group. values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
+    """One group.
 
+    values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
     mean, cov : with divisor n; where answers are missing, the maximum-likelihood ones (see `fiml`).
+    determined : whether the answers determine mean and cov.
     """
 
     group: str
@@ -44,6 +46,7 @@ class Sample:
     patterns: tuple[Pattern, ...]
     mean: np.ndarray
     cov: np.ndarray
+    determined: bool = True
 
     @property
     def n(self) -> int:
@@ -105,8 +108,9 @@ def build_sample(
     values, position, answered = values[kept], position[kept], answered[kept]
     if len(values) < 3:
         raise DataError(
-            f"{len(values)} respondents{where} can be used, which is too few. "
-            + ("Leave the group out" if fiml else 'Use missing="fiml", or leave out what few answered')
+            f"{len(values)} respondents{where} can be used, which is too few: "
+            + ("leave the group out, or " if group else "")
+            + ("leave out what few answered" if fiml else 'use missing="fiml"')
         )
     _check(values, answered, observed, where)
     patterns = _patterns(values, answered)
@@ -116,7 +120,10 @@ def build_sample(
 
 
 def _patterns(values: np.ndarray, answered: np.ndarray) -> tuple[Pattern, ...]:
-    distinct, which = np.unique(answered, axis=0, return_inverse=True)
+    if answered.all():
+        distinct, which = answered[:1], np.zeros(len(answered), dtype=int)
+    else:
+        distinct, which = np.unique(answered, axis=0, return_inverse=True)
     found = []
     for i in range(len(distinct))[::-1]:
         seen = np.flatnonzero(distinct[i])
@@ -163,5 +170,5 @@ def check_invertible(cov: np.ndarray, sample: Sample) -> None:
         )
     part = [name for name, w in zip(sample.observed, vectors[:, 0]) if abs(w) > 0.05]
     raise DataError(
-        f"The covariance matrix{where} is singular: {', '.join(part)} determine one another. Leave one of them out"
+        f"The covariance matrix{where} is singular: {', '.join(part)} determine one another. Leave one out"
     )

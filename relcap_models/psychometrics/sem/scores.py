@@ -14,8 +14,8 @@ def factor_scores(fit: Fit) -> pd.DataFrame:
 
     Returns
     -------
-    (respondent, latent) DataFrame whose index is the respondent's row in the data (0, 1, …), respondents who were
-    left out missing from it.
+    (respondent, latent) DataFrame whose index is the respondent's row in the data (0, 1, …); respondents
+    who were left out are not in it.
 
     Source: Thurstone (1935); Bartholomew, Knott & Moustaki (2011), Latent Variable Models, section 7.4.
     """
@@ -40,7 +40,7 @@ def factor_scores(fit: Fit) -> pd.DataFrame:
 
 
 def _latent_mean(effects: np.ndarray, observed_mean: np.ndarray) -> np.ndarray:
-    """Means of the latent variables, intercepts 0, where observed variables explain them and have these means."""
+    """Means of latent variables with intercepts 0, where observed variables with these means explain them."""
     p = len(observed_mean)
     paths = np.eye(len(effects)) - np.linalg.inv(effects)
     among = np.eye(len(effects) - p) - paths[p:, p:]

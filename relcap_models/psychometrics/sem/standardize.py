@@ -20,8 +20,8 @@ def standardized(
 ) -> np.ndarray:
     """(row,) parameters with latent variables (and, with `observed`, observed ones) in units of their sd.
 
-    values : (row,) of the table. Covariances are divided by the square roots of the variances in the table, so
-    that they are correlations of residuals where the variables have residuals. NaN where a variance is not
+    values : (row,) of the table. Covariances are divided by the square roots of the variances in the table,
+    so that they are correlations of residuals where the variables have residuals. NaN where a variance is not
     positive.
 
     Source: Bollen (1989), Structural Equations with Latent Variables, 349-351.

@@ -22,7 +22,8 @@ MEASURES = frozenset({"=~", "~", "~~", "|", "~*~"})
 class Modifier:
     """What stands before a variable. Each entry is by group, or one for all; empty where nothing is said.
 
-    fixed : numbers, NaN for `NA` (free). start : numbers. label : names. equal : the parameter meant, as text.
+    fixed : numbers, NaN for `NA` (free). start : numbers. label : names. equal : the parameter
+    meant, as text.
     """
 
     fixed: tuple[float, ...] = ()

@@ -12,10 +12,10 @@ from relcap_models.psychometrics.sem.syntax import Term
 class Variables:
     """Names by part, each in the order in which lavaan lists them.
 
-    latent : measured by `=~`. observed : all others: indicators, then outcomes, then predictors, then the rest.
-    covariates : observed predictors that nothing explains and whose moments the model leaves alone; their
-    variances, covariances and means are taken from the sample (lavaan's `fixed.x`). indicators : of `=~`.
-    outcomes : left of `~`. predictors : right of `~`.
+    latent : measured by `=~`. observed : all others: indicators, then outcomes, then predictors, then the
+    rest. covariates : observed predictors that nothing explains and whose moments the model leaves alone;
+    their variances, covariances and means are taken from the sample (lavaan's `fixed.x`).
+    indicators : of `=~`. outcomes : left of `~`. predictors : right of `~`.
     """
 
     latent: tuple[str, ...]
