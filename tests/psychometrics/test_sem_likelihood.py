@@ -156,7 +156,7 @@ def test_saturated_information_is_expected_where_the_model_is_the_sample(model):
 
 
 def test_sampling_of_moments_is_normal_theory_under_normality():
-    """Γ = A⁻¹ for normal answers; 200,000 of them leave about 5/√200000 = 0.011 of chance for fourth moments."""
+    """Γ = A⁻¹ for normal answers; 200,000 of them leave chance of about 5/√200000 = 0.011 in an entry."""
     rng = np.random.default_rng(5)
     cov = np.array([[1.0, 0.5, 0.2], [0.5, 1.5, 0.3], [0.2, 0.3, 0.8]])
     values = rng.multivariate_normal(np.zeros(3), cov, size=200_000)

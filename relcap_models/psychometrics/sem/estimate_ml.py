@@ -29,7 +29,7 @@ from relcap_models.psychometrics.sem.likelihood import (
 from relcap_models.psychometrics.sem.sample import Sample
 
 TOLERANCE = 1e-6
-MOST_STEPS = 1000
+MOST_STEPS = 300
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from relcap_models.psychometrics.sem.sample import Sample
 TOLERANCE = 1e-12
 MOST_STEPS = 100
 NEWTON_STEPS = 30
+SMALLEST_EIGENVALUE = 1e-6
 
 
 def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -28,14 +29,19 @@ def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str
         return sample.patterns[0].mean, sample.patterns[0].cov, ()
     p = len(sample.observed)
     at, value = _pack(sample.mean, sample.cov), loss(sample.cov, sample.mean, sample)
+    inside = True
     for _ in range(MOST_STEPS):
-        before, settled = value, at
-        value, at = _longer_step(at, sample)
-        if before - value < TOLERANCE and np.abs(at - settled).max() < 1e-7 * (1 + np.abs(at).max()):
+        longer, moved = _longer_step(at, sample)
+        inside = _is_regular(moved, p)
+        if not inside:
+            break
+        gain, change, value, at = value - longer, np.abs(moved - at).max(), longer, moved
+        if gain < TOLERANCE and change < 1e-7 * (1 + np.abs(at).max()):
             return *_unpack(at, p), ()
-    found, converged = climb(_moments_model(sample), at, most_steps=NEWTON_STEPS)
-    if converged:
-        return *_unpack(found, p), ()
+    if inside:
+        found, converged = climb(_moments_model(sample), at, most_steps=NEWTON_STEPS)
+        if converged and _is_regular(found, p):
+            return *_unpack(found, p), ()
     where = f" of group '{sample.group}'" if sample.group else ""
     note = (
         f"So many answers{where} are missing that their covariances without a model are hardly determined: "
@@ -55,6 +61,13 @@ def _longer_step(at: np.ndarray, sample: Sample) -> tuple[float, np.ndarray]:
     values = [loss(*_unpack(moments, p)[::-1], sample) for moments in tried]
     best = int(values[1] < values[0])
     return values[best], tried[best]
+
+
+def _is_regular(packed: np.ndarray, p: int) -> bool:
+    """Whether the covariance matrix is away from singular, where the likelihood has no maximum inside."""
+    _, cov = _unpack(packed, p)
+    scale = np.sqrt(np.diag(cov))
+    return bool(np.linalg.eigvalsh(cov / np.outer(scale, scale))[0] > SMALLEST_EIGENVALUE)
 
 
 def _step(packed: np.ndarray, sample: Sample) -> np.ndarray:
