@@ -336,7 +336,7 @@ def test_much_missing_is_noted(holzinger):
         ("group: A\nf =~ x1 + x2 + x3", {"group": "school"}, "none for Pasteur"),
         ("x1 ~ x2:x3", {}, "is a product"),
         ("level: 1\nf =~ x1 + x2 + x3", {}, "levels"),
-        ("f =~ x1 + x2 + x3\nx1 | t1", {}, "needs ordered categories"),
+        ("f =~ x1 + x2 + x3\nx1 ~*~ x1", {}, "needs ordered categories"),
     ],
 )
 def test_what_cannot_be_read_is_said(holzinger, model, options, message):

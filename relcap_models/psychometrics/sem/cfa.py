@@ -105,6 +105,9 @@ def cfa(
             table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
         )
     else:
+        scale = next((term for term in model.terms if term.op == "~*~"), None)
+        if scale:
+            raise DataError(f"model, row {scale.line}: {scale.lhs} ~*~ {scale.rhs} needs ordered categories")
         fiml = missing == "fiml"
         samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
         means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)

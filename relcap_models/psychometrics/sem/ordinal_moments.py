@@ -34,8 +34,8 @@ class OrdinalBlock:
 
     block : those of the moments of y*; under delta, the residual variance of the k-th ordinal item is
     parameter n_free + k. ordinal : (item,) bool. item : (threshold,) its item. threshold : (threshold,)
-    and scale : (ordinal item,) index among the free parameters, −1 if fixed; the values of the fixed ones stand
-    in threshold_value and scale_value. theta : the parameterization.
+    and scale : (ordinal item,) index among the free parameters, −1 if fixed; the values of the fixed ones
+    stand in threshold_value and scale_value. theta : the parameterization.
     """
 
     block: Block
@@ -75,15 +75,12 @@ def build_ordinal_block(
     """The block of these rows of a parameter table."""
     ordinal = np.array([name in ordered for name in v.observed])
     number = {name: k for k, name in enumerate(np.array(v.observed)[ordinal])}
-    moments = table[~table["op"].isin(["|", "~*~"])].copy()
+    moments = table.loc[~table["op"].isin(["|", "~*~"]), ["lhs", "op", "rhs", "free", "ustart"]]
     if not theta:
         own = (moments["op"] == "~~") & (moments["lhs"] == moments["rhs"]) & moments["lhs"].isin(ordered)
-        moments.loc[own, "free"] = [n_free + 1 + number[name] for name in moments.loc[own, "lhs"]]
-        absent = [name for name in number if name not in set(moments.loc[own, "lhs"])]
-        more = pd.DataFrame({"lhs": absent, "op": "~~", "rhs": absent, "ustart": np.nan})
-        more["free"] = [n_free + 1 + number[name] for name in absent]
-        moments = pd.concat([moments[["lhs", "op", "rhs", "free", "ustart"]], more], ignore_index=True)
-        moments["free"] = moments["free"].astype(int)
+        more = pd.DataFrame({"lhs": list(number), "op": "~~", "rhs": list(number), "ustart": np.nan})
+        more["free"] = n_free + 1 + np.arange(len(number))
+        moments = pd.concat([moments[~own], more], ignore_index=True).astype({"free": int})
     block = build_block(moments, v.observed, v.latent, means=True)
     at = {
         (lhs, rhs): i for i, (lhs, op, rhs) in enumerate(table[["lhs", "op", "rhs"]].to_numpy()) if op == "|"
