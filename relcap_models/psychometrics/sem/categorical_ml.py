@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from scipy.linalg import block_diag
 
 from relcap_models.psychometrics.sem.estimate_dwls import OrdinalModel, dwls_information, slopes, weights
@@ -12,32 +11,35 @@ SMALLEST_EIGENVALUE = float(np.sqrt(np.finfo(float).eps))
 
 
 def corrected_for_categories(
-    model: OrdinalModel, theta: np.ndarray, table: pd.DataFrame
-) -> tuple[float, float, float, float, float] | None:
-    """(chi-square, its factor, the baseline's, its factor, degrees of freedom) of normal correlations.
+    model: OrdinalModel, theta: np.ndarray
+) -> tuple[float, float, float, float] | None:
+    """(chi-square, its factor, the baseline's, its factor) of normal correlations.
 
     The chi-square is the maximum-likelihood distance of polychoric correlations from those that the model
-    implies; its factor is its expectation per degree of freedom. None if there are continuous items too, or a
-    correlation matrix is not positive definite.
+    implies; its factor is its expectation per degree of freedom. None if there are continuous items too, a
+    correlation matrix (of the sample or the model) is not positive definite, or the model also constrains thresholds: the measures are of
+    correlations alone.
 
     Source: Savalei (2021), Improving fit indices in structural equation modeling with categorical data,
     Multivariate Behavioral Research 56, 390-407.
     """
     if not all(part.ordinal.all() for part in model.parts_ordinal):
         return None
-    if any(np.linalg.eigvalsh(sample.cov)[0] < SMALLEST_EIGENVALUE for sample in model.samples):
+    matrices = [matrix for _, _, m, sample, _ in model.parts(theta) for matrix in (m.sigma, sample.cov)]
+    if any(np.linalg.eigvalsh(matrix)[0] < SMALLEST_EIGENVALUE for matrix in matrices):
         return None
-    kept = table["free"][(table["free"] > 0) & ~table["op"].isin(["|", "~1"])].unique() - 1
     n_pairs = sum(len(s.items) * (len(s.items) - 1) // 2 for s in model.statistics)
-    n_kept = np.linalg.matrix_rank(model.freedom.basis[kept]) if len(kept) else 0
-    df = int(n_pairs - n_kept)
     slope = slopes(model, theta)
+    pairs = np.vstack(
+        [d[-(len(s.items) * (len(s.items) - 1) // 2) :] for d, s in zip(slope, model.statistics)]
+    )
+    df = n_pairs - int(np.linalg.matrix_rank(pairs @ model.freedom.basis))
+    if df != model.n_statistics - model.n_estimated:
+        return None
     inverse = model.freedom.invert(dwls_information(model, slope))
     chisq = null_chisq = 0.0
-    own, weight, normal, sampling = [], [], [], []
-    for (share, _, moments, sample, _), s, d, w in zip(
-        model.parts(theta), model.statistics, slope, weights(model)
-    ):
+    weight, normal, sampling = [], [], []
+    for (share, _, moments, sample, _), s, w in zip(model.parts(theta), model.statistics, weights(model)):
         precision = np.linalg.inv(moments.sigma)
         log_determinant = np.linalg.slogdet(sample.cov)[1]
         fitted = np.linalg.slogdet(moments.sigma)[1] + np.trace(precision @ sample.cov) - len(precision)
@@ -48,11 +50,10 @@ def corrected_for_categories(
         crossed = precision[np.ix_(row, row)] * precision[np.ix_(column, column)]
         crossed += precision[np.ix_(row, column)] * precision[np.ix_(column, row)]
         normal.append(share * crossed)
-        own.append(d[at])
         weight.append(share * w[at])
         sampling.append(s.gamma.to_numpy()[at, at] / share)
-    slope_all, gamma = np.vstack(own), block_diag(*sampling)
-    beyond = np.eye(n_pairs) - slope_all @ inverse @ slope_all.T * np.concatenate(weight)
+    gamma = block_diag(*sampling)
+    beyond = np.eye(n_pairs) - pairs @ inverse @ pairs.T * np.concatenate(weight)
     trace = float(np.trace(beyond.T @ block_diag(*normal) @ beyond @ gamma))
     null_trace = float(np.trace(gamma))
-    return chisq, trace / df if df > 0 else 1.0, null_chisq, null_trace / n_pairs, df
+    return chisq, trace / df if df > 0 else 1.0, null_chisq, null_trace / n_pairs

@@ -53,7 +53,7 @@ def fit_measures(fit: Fit) -> pd.Series:
         found |= _incremental(".scaled", test.chisq_scaled, test.df, null.chisq_scaled, null.df)
     corrected = _corrected(fit, baseline)
     if corrected:
-        chisq, factor, null_chisq, null_factor, tested = corrected
+        chisq, factor, null_chisq, null_factor = corrected
         found |= _incremental(".robust", chisq, test.df, null_chisq, null.df, factor, null_factor)
     found |= {"ntotal": fit.model.n} if fit.ordinal else _information(fit)
     groups = len(fit.model.samples)
@@ -68,15 +68,15 @@ def fit_measures(fit: Fit) -> pd.Series:
         found |= _rmsea(".scaled", test.chisq, test.chisq, trace, 1.0, n, groups)
     if corrected:
         shown = chisq / factor if test.df else 0.0
-        found |= _rmsea(".robust", chisq, shown, tested, factor, n, groups)
+        found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
     found["srmr"] = _srmr(fit)
     return pd.Series(found, dtype=float, name="value")
 
 
-def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float, float] | None:
-    """(chi-square, its factor, the baseline's, its factor, df of RMSEA) of the robust measures, if any."""
+def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:
+    """(chi-square, its factor, the baseline's, its factor) of the robust measures, if there are any."""
     if fit.ordinal:
-        return corrected_for_categories(fit.model, fit.theta, fit.table) if fit.scaled else None
+        return corrected_for_categories(fit.model, fit.theta) if fit.scaled else None
     if not all(sample.determined for sample in fit.model.samples):
         return None
     if fit.fiml:
@@ -85,10 +85,10 @@ def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float, flo
             robust = fit.estimator == "MLR"
             chisq, trace = corrected_for_missing(one.model, one.theta, one.covariates, robust=robust)
             pairs += [chisq, trace / one.test.df if one.test.df else 1.0]
-        return *pairs, fit.test.df
+        return tuple(pairs)
     if not fit.scaled:
         return None
-    return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling, fit.test.df
+    return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling
 
 
 def _incremental(
@@ -148,7 +148,10 @@ def _srmr(fit: Fit) -> float:
     for block, sample, (covariance, mean) in zip(fit.model.blocks, fit.model.samples, moment_residuals(fit)):
         scale = np.sqrt(np.diag(sample.cov))
         off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
-        if block.means and not fit.ordinal:
+        if fit.ordinal:
+            # As lavaan: variances are counted and not looked at.
+            off = np.where(np.equal(*np.tril_indices(len(scale))), 0.0, off)
+        elif block.means:
             off = np.concatenate([off, mean / scale])
         total += sample.n / fit.model.n * np.sqrt((off**2).mean())
     return total

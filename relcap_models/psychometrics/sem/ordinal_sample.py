@@ -94,10 +94,7 @@ def ordinal_samples(
                 f"{'without any answer' if pairwise else 'with missing answers'} were left out"
             )
         found = _statistics(mine, part, ordered, where, pairwise=pairwise)
-        notes += [
-            f"{note}{where}" if not where or note[-1] != "." else f"{note[:-1]}{where}."
-            for note in found.notes
-        ]
+        notes += [f"Group '{group}': {note}" if group else note for note in found.notes]
         statistics.append(found)
         values = mine.apply(_numbers).to_numpy(dtype=float)
         mean, cov = found.mean.to_numpy(), found.covariance.to_numpy()
