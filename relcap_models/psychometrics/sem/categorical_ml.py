@@ -17,8 +17,8 @@ def corrected_for_categories(
 
     The chi-square is the maximum-likelihood distance of polychoric correlations from those that the model
     implies; its factor is its expectation per degree of freedom. None if there are continuous items too, a
-    correlation matrix (of the sample or the model) is not positive definite, or the model also constrains thresholds: the measures are of
-    correlations alone.
+    correlation matrix (of the sample or the model) is not positive definite, or the model also constrains
+    thresholds: the measures are of correlations alone.
 
     Source: Savalei (2021), Improving fit indices in structural equation modeling with categorical data,
     Multivariate Behavioral Research 56, 390-407.
