@@ -1,0 +1,7 @@
+"""Factor and structural equation models in lavaan's syntax."""
+
+from relcap_models.psychometrics.sem.cfa import cfa, sem
+from relcap_models.psychometrics.sem.compare import compare
+from relcap_models.psychometrics.sem.result import CfaResult
+
+__all__ = ["CfaResult", "cfa", "compare", "sem"]

@@ -1,0 +1,256 @@
+"""Confirmatory factor analysis and structural equation models in lavaan's syntax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.errors import DataError
+from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.sem.fiml import saturated_moments
+from relcap_models.psychometrics.sem.fit import ESTIMATORS, Fit, fit_table
+from relcap_models.psychometrics.sem.fit_measures import fit_measures
+from relcap_models.psychometrics.sem.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
+from relcap_models.psychometrics.sem.ordinal_sample import ordered_names, ordinal_samples
+from relcap_models.psychometrics.sem.parameter_table import Ordinal, parameter_table, terms_of
+from relcap_models.psychometrics.sem.result import CfaResult, parameter_frame
+from relcap_models.psychometrics.sem.sample import Sample, build_sample, columns
+from relcap_models.psychometrics.sem.syntax import Syntax, parse
+from relcap_models.psychometrics.sem.variables import Variables, variables_of
+
+
+def cfa(
+    syntax: str,
+    data: pd.DataFrame,
+    *,
+    ordered: Sequence[str] | bool = (),
+    estimator: str | None = None,
+    parameterization: str = "delta",
+    group: str | Sequence | None = None,
+    group_equal: Sequence[str] = (),
+    missing: str = "listwise",
+    std_lv: bool = False,
+) -> CfaResult:
+    """Whether the items measure what they are meant to: a factor model fitted and tested.
+
+    Parameters
+    ----------
+    syntax : the model in lavaan's syntax, such as `trust =~ t1 + t2 + t3`. `=~` measures, `~` regresses,
+        `~~` covaries, `x ~ 1` is an intercept; `0.5*x` fixes, `NA*x` frees, `a*x` labels (equal labels are
+        equal parameters), `start(0.5)*x` starts, `c(a, b)*x` does so by group; `a == b` constrains,
+        `ab := a*b` defines.
+    data : a row for each respondent, columns of numbers; missing answers are NaN.
+    ordered : names of the items with ordered categories, or True for all observed variables. Pandas' ordered
+        categories and items with thresholds in the model (`x | t1`) are ordered anyhow.
+    estimator : `ML`; `MLM` (standard errors and a test after Satorra and Bentler, for non-normal complete
+        data) or `MLR` (sandwich standard errors and the test of Yuan and Bentler, for missing answers too).
+        With ordered items `WLSMV` (diagonally weighted least squares with robust standard errors and a scaled
+        and shifted test) or `DWLS` (the same estimates, errors and test uncorrected). If left out, `ML`, or
+        `WLSMV` with ordered items.
+    parameterization : of ordered items: `delta` (scales, `x ~*~ x`) or `theta` (residual variances).
+    group : a column of the data, or each respondent's group: one model for each, in order of appearance.
+    group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
+        `residual.covariances`, `lv.variances`, `lv.covariances`, `thresholds` (which frees scales or residual
+        variances of ordered items, and latent means, in groups after the first).
+    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
+        likelihood for answers missing at random); with ordered items `pairwise` estimates each correlation
+        from those who answered both items (for answers missing completely at random).
+    std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
+
+    Raises
+    ------
+    DataError
+        If the model or the data cannot be read, or the data cannot carry it (too few respondents, a singular
+        covariance matrix), with the line, variable or group.
+    FitError
+        If the model is not identified (with the parameters), or does not converge.
+
+    Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
+    Conventions are those of lavaan 0.6 (likelihood with divisor n).
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    model = parse(syntax)
+    if model.levels:
+        raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
+    group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    names_of, codes = _groups(data, group)
+    names = tuple(
+        variables_of(terms_of(model, group=name, number=number, level=""))
+        for number, name in enumerate(names_of, start=1)
+    )
+    _check_blocks(model, names_of)
+    items = ordered_names(ordered, model, names, data)
+    estimator = estimator or ("WLSMV" if items else "ML")
+    _check_options(estimator, missing, parameterization, ordinal=bool(items))
+    if items:
+        theta = parameterization == "theta"
+        samples, statistics, notes = ordinal_samples(
+            data, names, items, names_of, codes, pairwise=missing == "pairwise"
+        )
+        thresholds = {name: len(found) for s in statistics for name, found in s.thresholds.items()}
+        table = parameter_table(
+            model,
+            groups=names_of,
+            means=True,
+            std_lv=std_lv,
+            group_equal=group_equal,
+            ordinal=Ordinal(thresholds, theta),
+        )
+        fit = fit_ordinal_table(
+            table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
+        )
+    else:
+        scale = next((term for term in model.terms if term.op == "~*~"), None)
+        if scale:
+            raise DataError(f"model, row {scale.line}: {scale.lhs} ~*~ {scale.rhs} needs ordered categories")
+        fiml = missing == "fiml"
+        samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
+        means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)
+        table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
+        fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
+    notes = (*notes, *_equal_labels(model, names_of), *_improper(fit, names_of))
+    shown = names_of if len(names_of) > 1 else ()
+    return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
+
+
+def _check_options(estimator: str, missing: str, parameterization: str, *, ordinal: bool) -> None:
+    known, ways = (ORDINAL_ESTIMATORS, "pairwise") if ordinal else (ESTIMATORS, "fiml")
+    kind = "with" if ordinal else "without"
+    if estimator not in known:
+        raise DataError(
+            f"`estimator` is one of {', '.join(known)} {kind} ordered items, and not {estimator!r}"
+        )
+    if missing not in ("listwise", ways):
+        raise DataError(f"`missing` is 'listwise' or '{ways}' {kind} ordered items, and not {missing!r}")
+    if parameterization not in ("delta", "theta"):
+        raise DataError(f"`parameterization` is 'delta' or 'theta', and not {parameterization!r}")
+
+
+def sem(
+    syntax: str,
+    data: pd.DataFrame,
+    *,
+    ordered: Sequence[str] | bool = (),
+    estimator: str | None = None,
+    parameterization: str = "delta",
+    group: str | Sequence | None = None,
+    group_equal: Sequence[str] = (),
+    missing: str = "listwise",
+    std_lv: bool = False,
+) -> CfaResult:
+    """How constructs explain one another: a structural equation model fitted and tested.
+
+    Parameters, result, errors and defaults are those of `cfa`: as in lavaan, the two differ by name only.
+    Observed predictors that nothing explains are covariates: their moments are taken from the sample.
+    """
+    return cfa(
+        syntax,
+        data,
+        ordered=ordered,
+        estimator=estimator,
+        parameterization=parameterization,
+        group=group,
+        group_equal=group_equal,
+        missing=missing,
+        std_lv=std_lv,
+    )
+
+
+def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:
+    if group is None:
+        return ("",), np.zeros(len(data), dtype=int)
+    if isinstance(group, str):
+        if group not in data.columns:
+            near = get_close_matches(group, list(map(str, data.columns)), n=1)
+            raise DataError(
+                f"`group` '{group}' is no column of the data" + (f". Nearest: {near[0]}" if near else "")
+            )
+        group = data[group]
+    codes, names = read_groups(group, len(data))
+    if len(names) < 2:
+        raise DataError(f"`group` has one value only ('{names[0]}'): leave it out")
+    return names, codes
+
+
+def _check_blocks(model: Syntax, groups: Sequence[str]) -> None:
+    numbers = [str(i) for i in range(1, len(groups) + 1)]
+    strange = [name for name in model.groups if name not in groups and name not in numbers]
+    if strange:
+        known = ", ".join(groups) if len(groups) > 1 else "none (name a column with `group`)"
+        raise DataError(
+            f"The model has blocks for groups {', '.join(strange)}, and the data's groups are {known}"
+        )
+
+
+def _samples(
+    data: pd.DataFrame, names: Sequence[Variables], groups: Sequence[str], codes: np.ndarray, *, fiml: bool
+) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    values = columns(data, everything)
+    latent = [v for part in names for v in part.latent if v in data.columns]
+    if latent:
+        raise DataError(f"{latent[0]} is measured by =~ and is a column of the data too: rename the factor")
+    found, notes = [], []
+    for number, (name, part) in enumerate(zip(groups, names)):
+        rows = np.flatnonzero(codes == number)
+        at = [everything.index(v) for v in part.observed]
+        sample, said = build_sample(
+            values[np.ix_(rows, at)],
+            rows,
+            group=name,
+            observed=part.observed,
+            covariates=part.covariates,
+            fiml=fiml,
+        )
+        notes += said
+        if fiml:
+            mean, cov, said = saturated_moments(sample)
+            sample = replace(sample, mean=mean, cov=cov, determined=not said)
+            notes += said
+        found.append(sample)
+    return tuple(found), tuple(notes)
+
+
+def _equal_labels(model: Syntax, groups: Sequence[str]) -> tuple[str, ...]:
+    if len(groups) < 2 or model.groups:
+        return ()
+    shared = dict.fromkeys(t.modifier.label[0] for t in model.terms if len(t.modifier.label) == 1)
+    if not shared:
+        return ()
+    return (
+        f"One label for all groups makes parameters equal over groups: {', '.join(shared)}. "
+        "Use c(label1, label2) for labels by group",
+    )
+
+
+def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
+    """Notes on negative variances and on correlations beyond one."""
+    notes = []
+    table = fit.table
+    variance = (table["op"] == "~~") & (table["lhs"] == table["rhs"]) & (table["est"] < 0)
+    for lhs, block in table.loc[variance, ["lhs", "block"]].itertuples(index=False):
+        kind = "residual variance" if lhs in fit.names[block].observed else "variance"
+        notes.append(
+            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may "
+            "be wrong for it, or the sample too small"
+        )
+    for block, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
+        latent = moments.covariance[len(v.observed) :, len(v.observed) :]
+        if len(latent) and np.diag(latent).min() > 0:
+            values, vectors = np.linalg.eigh(latent / np.sqrt(np.outer(np.diag(latent), np.diag(latent))))
+            if values[0] < -1e-8:
+                part = [n for n, w in zip(v.latent, vectors[:, 0]) if abs(w) > 0.1]
+                notes.append(
+                    f"The covariance matrix of the factors{_where(block, groups)} is not positive definite: "
+                    f"{', '.join(part)} cannot be told apart"
+                )
+    return tuple(notes)
+
+
+def _where(block: int, groups: Sequence[str]) -> str:
+    return f" in group '{groups[block]}'" if len(groups) > 1 else ""

@@ -1,0 +1,206 @@
+"""Maximum likelihood: the estimates of a model's free parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from relcap_models.errors import FitError
+from relcap_models.psychometrics.sem.constraints import Freedom
+from relcap_models.psychometrics.sem.implied_moments import (
+    COVARIANCE,
+    LOADING,
+    Block,
+    Moments,
+    curvature,
+    directions,
+    free_entries,
+    implied,
+)
+from relcap_models.psychometrics.sem.likelihood import (
+    expected_information,
+    loss,
+    observed_information,
+    slopes,
+)
+from relcap_models.psychometrics.sem.sample import Sample
+
+TOLERANCE = 1e-6
+MOST_STEPS = 300
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model and its sample, block by block. Equal parameters share one free parameter."""
+
+    blocks: tuple[Block, ...]
+    samples: tuple[Sample, ...]
+    freedom: Freedom
+
+    @property
+    def n(self) -> int:
+        return sum(sample.n for sample in self.samples)
+
+    @property
+    def n_free(self) -> int:
+        """Parameters before constraints."""
+        return len(self.freedom.origin)
+
+    @property
+    def n_estimated(self) -> int:
+        return self.freedom.basis.shape[1]
+
+    def moments(self, theta: np.ndarray) -> list[Moments]:
+        return [implied(block, theta) for block in self.blocks]
+
+    def parts(self, theta: np.ndarray) -> Iterator[tuple[float, Block, Moments, Sample, np.ndarray]]:
+        """(share of respondents, block, moments, sample, mean that the likelihood uses) block by block."""
+        for block, sample in zip(self.blocks, self.samples):
+            moments = implied(block, theta)
+            yield sample.n / self.n, block, moments, sample, moments.mu if block.means else sample.mean
+
+
+def total_loss(model: Model, theta: np.ndarray) -> float:
+    """Minus the log-likelihood per respondent, without constant."""
+    try:
+        return sum(w * loss(m.sigma, mu, sample) for w, _, m, sample, mu in model.parts(theta))
+    except np.linalg.LinAlgError:
+        return np.inf
+
+
+def total_gradient(model: Model, theta: np.ndarray) -> np.ndarray:
+    """(free parameter,) derivatives of the loss."""
+    found = np.zeros(model.n_free)
+    for weight, block, moments, sample, mu in model.parts(theta):
+        slope, slope_mean = slopes(moments.sigma, mu, sample)
+        moving = directions(block, moments)
+        mine = 2 * (moving.u * (slope @ moving.v)).sum(axis=0) + slope_mean @ moving.d
+        np.add.at(found, block.parameter[free_entries(block)], weight * mine)
+    return found
+
+
+def total_hessian(model: Model, theta: np.ndarray) -> np.ndarray:
+    """(free parameter, free parameter) second derivatives of the loss: the observed information."""
+    found = np.zeros((model.n_free, model.n_free))
+    for weight, block, moments, sample, mu in model.parts(theta):
+        moving = directions(block, moments)
+        mine = observed_information(moving, moments.sigma, mu, sample)
+        mine += curvature(block, moments, *slopes(moments.sigma, mu, sample))
+        _add(found, block, weight * mine)
+    return found
+
+
+def total_expected(model: Model, theta: np.ndarray) -> np.ndarray:
+    """(free parameter, free parameter) expected information of one respondent."""
+    found = np.zeros((model.n_free, model.n_free))
+    for weight, block, moments, sample, mu in model.parts(theta):
+        moving = directions(block, moments)
+        _add(found, block, weight * expected_information(moving, moments.sigma, mu, sample))
+    return found
+
+
+def _add(total: np.ndarray, block: Block, part: np.ndarray) -> None:
+    at = block.parameter[free_entries(block)]
+    np.add.at(total, (at[:, None], at[None, :]), part)
+
+
+def estimate(model: Model, start: np.ndarray) -> np.ndarray:
+    """(free parameter,) maximum-likelihood estimates.
+
+    Newton's method in a trust region with exact derivatives, parameters in units of their standard errors at
+    the start, and then Newton steps until the slopes are rounding.
+
+    Raises
+    ------
+    FitError
+        If no maximum is reached.
+    """
+    if model.n_estimated == 0:
+        return start
+    for attempt in (start, _plain_start(model, start)):
+        if np.isfinite(total_loss(model, attempt)):
+            theta, converged = climb(model, attempt)
+            if converged:
+                return theta
+    raise FitError(
+        "The estimates did not converge: the model is probably not identified, or wrong for these data. "
+        "Simplify it, fix a parameter, or give starting values with start()"
+    )
+
+
+def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
+    """Starting values of a model in which everything is independent, for starts that lead nowhere."""
+    theta = start.copy()
+    for block, sample in zip(model.blocks, model.samples):
+        for entry in free_entries(block):
+            row, column, kind = block.row[entry], block.column[entry], block.kind[entry]
+            if kind == COVARIANCE and row == column:
+                value = 0.8 * sample.cov[row, row] if row < block.n_observed else 0.2 * sample.cov[0, 0]
+            elif kind == COVARIANCE:
+                value = 0.0
+            elif kind == LOADING:
+                value = 0.0 if column < block.n_observed or row >= block.n_observed else 0.5
+            else:
+                continue
+            theta[block.parameter[entry]] = value
+    return theta
+
+
+def climb(model: Model, start: np.ndarray, *, most_steps: int = MOST_STEPS) -> tuple[np.ndarray, bool]:
+    """(free parameter,) where Newton's method leads from `start`, and whether that is a maximum."""
+    free = model.freedom
+    begin = free.reduce(start)
+    information = free.basis.T @ total_expected(model, free.origin + free.basis @ begin) @ free.basis
+    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-12))
+
+    def theta_of(x: np.ndarray) -> np.ndarray:
+        return free.origin + free.basis @ (unit * x)
+
+    def gradient(x: np.ndarray) -> np.ndarray:
+        return unit * (free.basis.T @ total_gradient(model, theta_of(x)))
+
+    def hessian(x: np.ndarray) -> np.ndarray:
+        return np.outer(unit, unit) * (free.basis.T @ total_hessian(model, theta_of(x)) @ free.basis)
+
+    found = minimize(
+        lambda x: total_loss(model, theta_of(x)),
+        begin / unit,
+        jac=gradient,
+        hess=hessian,
+        method="trust-exact",
+        options={"gtol": 1e-5, "maxiter": most_steps, "initial_trust_radius": 1.0, "max_trust_radius": 100.0},
+    )
+    x = found.x
+    for _ in range(5):
+        slope = gradient(x)
+        if np.abs(slope).max() < 1e-11:
+            break
+        step = np.linalg.lstsq(hessian(x), slope, rcond=1e-12)[0]
+        if not np.isfinite(total_loss(model, theta_of(x - step))):
+            break
+        if np.abs(gradient(x - step)).max() >= np.abs(slope).max():
+            break
+        x = x - step
+    return theta_of(x), bool(np.abs(gradient(x)).max() < TOLERANCE)
+
+
+def check_identified(model: Model, theta: np.ndarray, names: tuple[str, ...]) -> None:
+    """Raise a FitError that names the parameters which the data cannot tell apart, if there are any."""
+    if model.n_estimated == 0:
+        return
+    free = model.freedom
+    information = free.basis.T @ total_expected(model, theta) @ free.basis
+    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    values, vectors = np.linalg.eigh(np.outer(unit, unit) * information)
+    if values[0] > 1e-9:
+        return
+    weight = np.abs(free.basis @ (unit * vectors[:, 0])) * np.sqrt(np.diag(total_expected(model, theta)))
+    loose = [names[i] for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max()]
+    raise FitError(
+        f"The model is not identified: the data do not determine {', '.join(loose[:8])}"
+        + (" and more" if len(loose) > 8 else "")
+        + ". Fix one of them, set some equal, or add indicators"
+    )

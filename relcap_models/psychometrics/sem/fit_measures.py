@@ -1,0 +1,157 @@
+"""How well a model fits: lavaan's measures under lavaan's names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import chi2, ncx2
+
+from relcap_models.psychometrics.sem.categorical_ml import corrected_for_categories
+from relcap_models.psychometrics.sem.fit import Fit, fit_baseline
+from relcap_models.psychometrics.sem.fit_ordinal import fit_ordinal_baseline
+from relcap_models.psychometrics.sem.residuals import moment_residuals
+from relcap_models.psychometrics.sem.robust import corrected_for_missing
+
+CLOSE = 0.05
+
+
+def fit_measures(fit: Fit) -> pd.Series:
+    """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
+
+    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990),
+    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
+    Zhang & Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
+    """
+    baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
+    test, null = fit.test, baseline.test
+    scaled = fit.scaled
+    found: dict[str, float] = {
+        "npar": fit.model.n_estimated,
+        "fmin": test.chisq / (2 * fit.model.n),
+        "chisq": test.chisq,
+        "df": test.df,
+        "pvalue": test.p,
+    }
+    if scaled:
+        found |= {
+            "chisq.scaled": test.chisq_scaled,
+            "df.scaled": test.df,
+            "pvalue.scaled": test.p_scaled,
+            "chisq.scaling.factor": test.scaling,
+        }
+    found |= {"baseline.chisq": null.chisq, "baseline.df": null.df, "baseline.pvalue": null.p}
+    if scaled:
+        found |= {
+            "baseline.chisq.scaled": null.chisq_scaled,
+            "baseline.df.scaled": null.df,
+            "baseline.pvalue.scaled": null.p_scaled,
+            "baseline.chisq.scaling.factor": null.scaling,
+        }
+    found |= _incremental("", test.chisq, test.df, null.chisq, null.df)
+    if scaled:
+        found |= _incremental(".scaled", test.chisq_scaled, test.df, null.chisq_scaled, null.df)
+    corrected = _corrected(fit, baseline)
+    if corrected:
+        chisq, factor, null_chisq, null_factor = corrected
+        found |= _incremental(".robust", chisq, test.df, null_chisq, null.df, factor, null_factor)
+    found |= {"ntotal": fit.model.n} if fit.ordinal else _information(fit)
+    groups = len(fit.model.samples)
+    # Least squares has n - 1 where maximum likelihood has n.
+    n = fit.model.n_errors if fit.ordinal else fit.model.n
+    found |= _rmsea("", test.chisq, test.chisq, test.df, 1.0, n, groups)
+    if scaled and fit.ordinal:
+        found |= _rmsea(".scaled", test.chisq_scaled, test.chisq_scaled, test.df, 1.0, n, groups)
+    elif scaled:
+        # The unscaled chi-square against the trace of U Γ, which is its expectation.
+        trace = test.df * test.scaling
+        found |= _rmsea(".scaled", test.chisq, test.chisq, trace, 1.0, n, groups)
+    if corrected:
+        shown = chisq / factor if test.df else 0.0
+        found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
+    found["srmr"] = _srmr(fit)
+    return pd.Series(found, dtype=float, name="value")
+
+
+def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:
+    """(chi-square, its factor, the baseline's, its factor) of the robust measures, if there are any."""
+    if fit.ordinal:
+        return corrected_for_categories(fit.model, fit.theta) if fit.scaled else None
+    if not all(sample.determined for sample in fit.model.samples):
+        return None
+    if fit.fiml:
+        pairs = []
+        for one in (fit, baseline):
+            robust = fit.estimator == "MLR"
+            chisq, trace = corrected_for_missing(one.model, one.theta, one.covariates, robust=robust)
+            pairs += [chisq, trace / one.test.df if one.test.df else 1.0]
+        return tuple(pairs)
+    if not fit.scaled:
+        return None
+    return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling
+
+
+def _incremental(
+    suffix: str,
+    chisq: float,
+    df: float,
+    null_chisq: float,
+    null_df: float,
+    factor: float = 1.0,
+    null_factor: float = 1.0,
+) -> dict[str, float]:
+    factor = 1.0 if df == 0 else factor
+    off, null_off = chisq - factor * df, null_chisq - null_factor * null_df
+    largest = max(off, null_off, 0.0)
+    cfi = 1.0 if largest < 1e-8 else 1 - max(off, 0.0) / largest
+    tli = 1.0 if df == 0 else 1 - off * null_df / (null_off * df) if null_off != 0 else np.nan
+    return {f"cfi{suffix}": cfi, f"tli{suffix}": tli}
+
+
+def _rmsea(
+    suffix: str, chisq: float, tested: float, df: float, factor: float, n: int, groups: int
+) -> dict[str, float]:
+    """RMSEA with its 90 % interval and the p-value of close fit. tested : the chi-square these two use."""
+    names = [f"rmsea{suffix}", *(f"rmsea.{part}{suffix}" for part in ("ci.lower", "ci.upper", "pvalue"))]
+    if not df > 0:
+        return dict(zip(names, (0.0, 0.0, 0.0, np.nan)))
+    value = np.sqrt(max(chisq / n / df - factor / n, 0.0) * groups)
+    ends = [np.sqrt(factor * _noncentrality(tested, df, tail) / (n * df) * groups) for tail in (0.95, 0.05)]
+    close = float(ncx2.sf(tested, df, n * df / factor * CLOSE**2 / groups))
+    return dict(zip(names, (value, *ends, close)))
+
+
+def _noncentrality(chisq: float, df: float, tail: float) -> float:
+    """The noncentrality at which a chi-square as low as this has probability `tail`."""
+    if chi2.cdf(chisq, df) < tail:
+        return 0.0
+    top = max(chisq, 1.0)
+    while ncx2.cdf(chisq, df, top) > tail:
+        top *= 2
+    return brentq(lambda nc: ncx2.cdf(chisq, df, nc) - tail, 1e-12, top, xtol=1e-10)
+
+
+def _information(fit: Fit) -> dict[str, float]:
+    k, n = fit.model.n_estimated, fit.model.n
+    return {
+        "logl": fit.logl,
+        "unrestricted.logl": fit.logl_saturated,
+        "aic": -2 * fit.logl + 2 * k,
+        "bic": -2 * fit.logl + np.log(n) * k,
+        "ntotal": n,
+        "bic2": -2 * fit.logl + np.log((n + 2) / 24) * k,
+    }
+
+
+def _srmr(fit: Fit) -> float:
+    total = 0.0
+    for block, sample, (covariance, mean) in zip(fit.model.blocks, fit.model.samples, moment_residuals(fit)):
+        scale = np.sqrt(np.diag(sample.cov))
+        off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
+        if fit.ordinal:
+            # As lavaan: variances are counted and not looked at.
+            off = np.where(np.equal(*np.tril_indices(len(scale))), 0.0, off)
+        elif block.means:
+            off = np.concatenate([off, mean / scale])
+        total += sample.n / fit.model.n * np.sqrt((off**2).mean())
+    return total

@@ -1,0 +1,139 @@
+"""A model with ordinal items fitted: from parameter table and statistics to estimates and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.errors import FitError
+from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics
+from relcap_models.psychometrics.sem.constraints import Freedom, check_labels, freedom
+from relcap_models.psychometrics.sem.estimate_dwls import (
+    OrdinalModel,
+    check_identified_ordinal,
+    dwls_chisq,
+    dwls_information,
+    estimate_dwls,
+    sandwich_dwls,
+    scaled_shifted,
+    slopes,
+)
+from relcap_models.psychometrics.sem.fit import Fit, ModelTest, parameter_names, with_estimates
+from relcap_models.psychometrics.sem.ordinal_moments import build_ordinal_block, residual_variances
+from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.sem.start_values import start_values
+from relcap_models.psychometrics.sem.syntax import Relation
+from relcap_models.psychometrics.sem.variables import Variables
+
+ORDINAL_ESTIMATORS = ("WLSMV", "DWLS")
+
+
+def build_ordinal_model(
+    table: pd.DataFrame,
+    names: Sequence[Variables],
+    samples: Sequence[Sample],
+    statistics: Sequence[OrdinalStatistics],
+    relations: tuple[Relation, ...] = (),
+    *,
+    theta: bool,
+) -> OrdinalModel:
+    """The model of a parameter table. theta : the parameterization."""
+    n_free = int(table["free"].max())
+    blocks = tuple(
+        build_ordinal_block(
+            table[(table["block"] == b).to_numpy()], v, frozenset(s.thresholds), theta=theta, n_free=n_free
+        )
+        for b, (v, s) in enumerate(zip(names, statistics))
+    )
+    free = freedom(table, relations) if n_free else Freedom(np.zeros((0, 0)), np.zeros(0))
+    return OrdinalModel(blocks, tuple(samples), tuple(statistics), free)
+
+
+def fit_ordinal_table(
+    table: pd.DataFrame,
+    relations: tuple[Relation, ...],
+    names: tuple[Variables, ...],
+    samples: tuple[Sample, ...],
+    statistics: tuple[OrdinalStatistics, ...],
+    *,
+    estimator: str,
+    theta: bool,
+) -> Fit:
+    """Estimate a model of ordinal items whose parameter table is made.
+
+    Raises
+    ------
+    FitError
+        If it does not converge, is not identified, or has more parameters than the data have statistics.
+    """
+    check_labels(table, relations)
+    model = build_ordinal_model(table, names, samples, statistics, relations, theta=theta)
+    df = model.n_statistics - model.n_estimated
+    if df < 0:
+        raise FitError(
+            f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
+            f"only {model.n_statistics} thresholds, correlations and moments. Fix some, or set some equal"
+        )
+    at = estimate_dwls(model, _start(table, samples, statistics, theta=theta))
+    check_identified_ordinal(model, at, parameter_names(table))
+    slope = slopes(model, at)
+    scaling, shift = np.nan, 0.0
+    if estimator == "WLSMV":
+        vcov = sandwich_dwls(model, slope)
+        if df:
+            scaling, shift = scaled_shifted(model, slope, df)
+    else:
+        vcov = model.freedom.invert(dwls_information(model, slope)) / model.n_errors
+    test = ModelTest(dwls_chisq(model, at), df, scaling, shift)
+    table = _completed(with_estimates(table, at, vcov), model, at)
+    return Fit(table, relations, names, model, at, vcov, test, np.nan, np.nan, estimator, fiml=False)
+
+
+def _start(
+    table: pd.DataFrame, samples: Sequence[Sample], statistics: Sequence[OrdinalStatistics], *, theta: bool
+) -> np.ndarray:
+    """Starting values: thresholds of the sample, scales and residual variances of 1."""
+    given = table["ustart"].to_numpy(copy=True)
+    for i in np.flatnonzero(np.isnan(given)):
+        lhs, op, rhs, b = (table[c].iat[i] for c in ("lhs", "op", "rhs", "block"))
+        if op == "|":
+            given[i] = statistics[b].thresholds[lhs][int(rhs[1:]) - 1]
+        elif op == "~*~" or (theta and op == "~~" and lhs == rhs and lhs in statistics[b].thresholds):
+            given[i] = 1.0
+    return start_values(table.assign(ustart=given), samples)
+
+
+def _completed(table: pd.DataFrame, model: OrdinalModel, theta: np.ndarray) -> pd.DataFrame:
+    """The table with the residual variances (delta) or scales (theta) that follow from other parameters."""
+    est = table["est"].to_numpy(copy=True)
+    for b, (part, found) in enumerate(zip(model.parts_ordinal, model.implied(theta))):
+        items = [name for name, is_ordinal in zip(part.block.observed, part.ordinal) if is_ordinal]
+        scale = found.scale[part.ordinal]
+        follows = scale if part.theta else residual_variances(part, theta, found.scale)
+        op = "~*~" if part.theta else "~~"
+        mine = (table["block"] == b) & (table["op"] == op) & (table["lhs"] == table["rhs"])
+        for name, value in zip(items, follows):
+            est[(mine & (table["lhs"] == name)).to_numpy()] = value
+    return table.assign(est=est)
+
+
+def fit_ordinal_baseline(fit: Fit) -> Fit:
+    """The model in which no items are related."""
+    rows = []
+    for b, (v, statistics) in enumerate(zip(fit.names, fit.model.statistics)):
+        for i, name in enumerate(v.observed):
+            if name in statistics.thresholds:
+                rows += [(b, name, "|", f"t{k + 1}", t) for k, t in enumerate(statistics.thresholds[name])]
+            else:
+                sample = fit.model.samples[b]
+                rows += [(b, name, "~~", name, sample.cov[i, i]), (b, name, "~1", "", sample.mean[i])]
+    table = pd.DataFrame(rows, columns=["block", "lhs", "op", "rhs", "ustart"])
+    table = table.assign(group=table["block"] + 1, level="", label="", user=False, exo=False)
+    table["free"] = np.arange(1, len(table) + 1)
+    names = tuple(replace(v, latent=()) for v in fit.names)
+    return fit_ordinal_table(
+        table, (), names, fit.model.samples, fit.model.statistics, estimator=fit.estimator, theta=False
+    )

@@ -1,0 +1,146 @@
+"""The sample of each group with ordinal items: their categories, thresholds and correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.errors import DataError, Problem
+from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics, ordinal_statistics
+from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.sem.syntax import Syntax
+from relcap_models.psychometrics.sem.variables import Variables
+
+
+def ordered_names(
+    ordered: Sequence[str] | bool, model: Syntax, names: Sequence[Variables], data: pd.DataFrame
+) -> tuple[str, ...]:
+    """The model's ordinal items: those asked for, those with thresholds, and pandas' ordered categories.
+
+    Raises
+    ------
+    DataError
+        If one is not in the model, or the model has covariates beside ordinal items.
+    """
+    observed = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    covariates = tuple(dict.fromkeys(v for part in names for v in part.covariates))
+    asked = () if isinstance(ordered, bool) else (ordered,) if isinstance(ordered, str) else tuple(ordered)
+    unknown = [name for name in asked if name not in observed]
+    if unknown:
+        near = get_close_matches(unknown[0], observed, n=1)
+        raise DataError(
+            f"`ordered` names {', '.join(unknown)}, which the model does not measure"
+            + (f". Nearest: {near[0]}" if near else "")
+        )
+    found = set(observed) if ordered is True else set(asked)
+    found |= {term.lhs for term in model.terms if term.op == "|"}
+    found |= {name for name in observed if name in data.columns and _is_ordered(data[name])}
+    if found and covariates:
+        raise DataError(
+            f"{', '.join(covariates)} would be covariates, which cannot be used beside ordered items. Model "
+            f"them, as in `{covariates[0]} ~~ {covariates[0]}`: as normal variables, or as ordered ones"
+        )
+    return tuple(name for name in observed if name in found)
+
+
+def _is_ordered(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype) and bool(column.dtype.ordered)
+
+
+def ordinal_samples(
+    data: pd.DataFrame,
+    names: Sequence[Variables],
+    ordered: Sequence[str],
+    groups: Sequence[str],
+    codes: np.ndarray,
+    *,
+    pairwise: bool,
+) -> tuple[tuple[Sample, ...], tuple[OrdinalStatistics, ...], tuple[str, ...]]:
+    """Each group's sample and statistics, and notes.
+
+    Raises
+    ------
+    DataError
+        If an item cannot be used, or nobody in a group chose one of its categories.
+    """
+    everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    unknown = [name for name in everything if name not in data.columns]
+    if unknown:
+        near = get_close_matches(unknown[0], list(map(str, data.columns)), n=3)
+        raise DataError(
+            f"The data have no column {', '.join(unknown)}"
+            + (f". Nearest: {', '.join(near)}" if near else "")
+        )
+    frame = data[list(everything)].reset_index(drop=True)
+    samples, statistics, notes, problems = [], [], [], []
+    for number, (group, part) in enumerate(zip(groups, names)):
+        at = np.flatnonzero(codes == number)
+        mine = frame.iloc[at][list(part.observed)]
+        kept = mine.notna().any(axis=1) if pairwise else mine.notna().all(axis=1)
+        where = f" in group '{group}'" if group else ""
+        mine, used = mine[kept.to_numpy()], at[kept.to_numpy()]
+        if len(mine) < 3:
+            raise DataError(f"{len(mine)} respondents{where} can be used, which is too few")
+        missing = _missing_categories(frame, mine, [v for v in part.observed if v in ordered], where)
+        problems += missing
+        if missing:
+            continue
+        if len(used) < len(at):
+            notes.append(
+                f"{len(at) - len(used)} of {len(at)} respondents{where} "
+                f"{'without any answer' if pairwise else 'with missing answers'} were left out"
+            )
+        found = _statistics(mine, part, ordered, where, pairwise=pairwise)
+        notes += [f"Group '{group}': {note}" if group else note for note in found.notes]
+        statistics.append(found)
+        values = mine.apply(_numbers).to_numpy(dtype=float)
+        mean, cov = found.mean.to_numpy(), found.covariance.to_numpy()
+        samples.append(Sample(group, part.observed, values, used, (), mean, cov))
+    if problems:
+        raise DataError(problems=problems)
+    return tuple(samples), tuple(statistics), tuple(notes)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    if _is_ordered(column):
+        codes = column.cat.codes.astype(float)
+        return codes.where(codes >= 0)
+    return pd.to_numeric(column)
+
+
+def _missing_categories(
+    frame: pd.DataFrame, mine: pd.DataFrame, items: Sequence[str], where: str
+) -> list[Problem]:
+    """Categories of the scale, or of anybody's answers, that these respondents did not use."""
+    problems = []
+    for name in items:
+        column = frame[name]
+        known = list(column.cat.categories) if _is_ordered(column) else sorted(column.dropna().unique())
+        seen = set(mine[name].dropna())
+        absent = [category for category in known if category not in seen]
+        if absent and len(known) <= 50:
+            shown = ", ".join(map(str, absent))
+            problems.append(
+                Problem(
+                    file="items",
+                    column=name,
+                    message=f"nobody{where} who can be used chose category {shown}",
+                    remedy="Collapse it with a neighbouring category, in all groups alike",
+                )
+            )
+    return problems
+
+
+def _statistics(
+    mine: pd.DataFrame, part: Variables, ordered: Sequence[str], where: str, *, pairwise: bool
+) -> OrdinalStatistics:
+    continuous = [v for v in part.observed if v not in ordered]
+    try:
+        return ordinal_statistics(mine, continuous=continuous, missing="pairwise" if pairwise else "listwise")
+    except DataError as error:
+        if not where:
+            raise
+        raise DataError(f"Items{where}:", problems=error.problems) from None

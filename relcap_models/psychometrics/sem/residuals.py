@@ -1,0 +1,28 @@
+"""What a model leaves of the sample's covariances and means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from relcap_models.psychometrics.sem.fit import Fit
+
+
+def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each block (covariances, means): sample minus implied."""
+    return [
+        (sample.cov - moments.sigma, sample.mean - mu)
+        for _, _, moments, sample, mu in fit.model.parts(fit.theta)
+    ]
+
+
+def correlation_residuals(fit: Fit) -> list[np.ndarray]:
+    """For each block (observed, observed): sample correlations minus implied ones."""
+    return [
+        _correlations(sample.cov) - _correlations(moments.sigma)
+        for _, _, moments, sample, _ in fit.model.parts(fit.theta)
+    ]
+
+
+def _correlations(cov: np.ndarray) -> np.ndarray:
+    scale = np.sqrt(np.diag(cov))
+    return cov / np.outer(scale, scale)

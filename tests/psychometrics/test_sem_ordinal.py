@@ -1,0 +1,794 @@
+"""Ordinal items in factor and structural models: lavaan's values, derivatives, truth recovered, errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relcap_models.errors import DataError, FitError
+from relcap_models.psychometrics.ordinal_statistics import ordinal_statistics
+from relcap_models.psychometrics.sem import cfa, compare, sem
+from relcap_models.psychometrics.sem.cfa import _groups
+from relcap_models.psychometrics.sem.estimate_dwls import dwls_gradient
+from relcap_models.psychometrics.sem.fit_ordinal import _start, build_ordinal_model
+from relcap_models.psychometrics.sem.ordinal_moments import (
+    ordinal_implied,
+    ordinal_jacobian,
+    ordinal_vector,
+)
+from relcap_models.psychometrics.sem.ordinal_sample import ordinal_samples
+from relcap_models.psychometrics.sem.parameter_table import Ordinal, parameter_table, terms_of
+from relcap_models.psychometrics.sem.syntax import parse
+from relcap_models.psychometrics.sem.variables import variables_of
+
+AGREEABLE = [f"A{i}" for i in range(1, 6)]
+TWO = "FU1 =~ u1 + u2 + u3 + u4\nFU2 =~ u5 + u6 + u7 + u8"
+STEPS = ["configural", "thresholds", "loadings", "intercepts"]
+
+
+@pytest.fixture(scope="session")
+def bfi(data_of):
+    return data_of("psychtools_bfi").assign(A1=lambda x: 7 - x["A1"])
+
+
+@pytest.fixture(scope="session")
+def datcat(data_of):
+    return data_of("semtools_datcat")
+
+
+def _found(result) -> pd.Series:
+    table = result.parameters
+    at = "@g" + table["group"].astype(str) if table["group"].max() > 1 else ""
+    key = table["lhs"] + table["op"] + table["rhs"] + at
+    columns = {"est": "est", "se": "se", "std.all": "std_all"}
+    parts = [pd.Series(table[c].to_numpy(), index=kind + ":" + key) for kind, c in columns.items()]
+    return pd.concat([result.fit_measures.rename(lambda name: f"fit:{name}"), *parts])
+
+
+def _agrees(result, reference):
+    """Every value within 1e-5 and 1e-5 of itself: lavaan stops its optimiser a little earlier than we do."""
+    found = _found(result)
+    wanted = reference[reference.index.str.match("fit:|est:|se:|std.all:")]
+    assert set(wanted.index) <= set(found.index)
+    pd.testing.assert_series_equal(found[wanted.index], wanted, rtol=2e-5, atol=1e-5, check_names=False)
+
+
+def test_five_items_of_agreeableness(bfi, values_of):
+    result = cfa("A =~ A1 + A2 + A3 + A4 + A5", bfi[AGREEABLE], ordered=True, std_lv=True)
+    _agrees(result, values_of("bfi.A.WLSMV[listwise,std.lv]"))
+
+
+def test_four_categorical_items(datcat, values_of):
+    result = cfa("f =~ u1 + u2 + u3 + u4", datcat, ordered=True, std_lv=True)
+    _agrees(result, values_of("datcat.u1-4.WLSMV"))
+
+
+def test_eleven_items_of_leadership(data_of, values_of):
+    items = [f"LEAD{i:02d}" for i in range(1, 12)]
+    result = cfa("F =~ " + " + ".join(items), data_of("multilevel_lq2002"), ordered=items)
+    assert result.fit.estimator == "WLSMV"
+    _agrees(result, values_of("lq2002.LEAD.WLSMV"))
+
+
+def over_groups(factors: dict[str, list[str]], n_thresholds: int, step: str) -> str:
+    """Wu and Estabrook's models for two groups, by hand: each step frees what its equalities identify."""
+    level = STEPS.index(step)
+    lines = []
+    for factor, items in factors.items():
+        for i in items:
+            lines.append(f"{factor} =~ c(NA, NA)*{i}" + (f" + c(l.{i}, l.{i})*{i}" if level >= 2 else ""))
+            if level >= 1:
+                lines += [f"{i} | c({i}.t{k}, {i}.t{k})*t{k}" for k in range(1, n_thresholds + 1)]
+                lines.append(f"{i} ~~ c(1, NA)*{i}")
+            lines.append(f"{i} ~ c(0, {'NA' if level in (1, 2) else '0'})*1")
+        lines.append(f"{factor} ~~ c(1, {'NA' if level >= 2 else '1'})*{factor}")
+        lines.append(f"{factor} ~ c(0, {'NA' if level == 3 else '0'})*1")
+    return "\n".join(lines)
+
+
+def over_waves(level: int) -> str:
+    lines = []
+    for k in range(1, 5):
+        first, second = f"u{k}", f"u{k + 4}"
+        lines.append(f"FU1 =~ NA*{first} + l{k}*{first}" if level >= 2 else f"FU1 =~ NA*{first}")
+        lines.append(f"FU2 =~ NA*{second} + l{k}*{second}" if level >= 2 else f"FU2 =~ NA*{second}")
+        if level >= 1:
+            lines += [f"{item} | {first}.t{j}*t{j}" for item in (first, second) for j in range(1, 5)]
+            lines.append(f"{second} ~~ NA*{second}")
+        if level in (1, 2):
+            lines.append(f"{second} ~ NA*1")
+        lines.append(f"{first} ~~ {second}")
+    lines += [
+        "FU1 ~~ 1*FU1",
+        f"FU2 ~~ {'NA' if level >= 2 else '1'}*FU2",
+        f"FU2 ~ {'NA' if level == 3 else '0'}*1",
+    ]
+    return "\n".join(lines)
+
+
+def _lavaan_differences(fits, reference):
+    found = compare(*fits).iloc[1:]
+    for row, step in zip(found.itertuples(), (2, 3, 4)):
+        assert row.df_diff == reference[f"lrt:Df.diff:{step}"]
+        # 1e-6 of the difference, and of the chi-squares of which it is one.
+        assert row.chisq_diff == pytest.approx(reference[f"lrt:Chisq.diff:{step}"], rel=1e-5)
+
+
+@pytest.mark.parametrize("data", ["bfi.A.gender", "datcat.group"])
+def test_invariance_over_groups(bfi, datcat, values_of, data):
+    if data == "datcat.group":
+        answers, group, n = datcat, "g", 4
+        factors = {"FU1": ["u1", "u2", "u3", "u4"], "FU2": ["u5", "u6", "u7", "u8"]}
+    else:
+        answers, group, n = bfi[[*AGREEABLE, "gender"]].dropna(), "gender", 5
+        factors = {"A": AGREEABLE}
+    items = [i for part in factors.values() for i in part]
+    fits = []
+    for step in STEPS:
+        model = over_groups(factors, n, step)
+        fits.append(cfa(model, answers, ordered=items, parameterization="theta", group=group))
+        _agrees(fits[-1], values_of(f"{data}.{step}"))
+    _lavaan_differences(fits, values_of(data))
+
+
+def test_invariance_over_waves(datcat, values_of):
+    fits = []
+    for level, step in enumerate(STEPS):
+        items = [f"u{i}" for i in range(1, 9)]
+        fits.append(cfa(over_waves(level), datcat, ordered=items, parameterization="theta"))
+        _agrees(fits[-1], values_of(f"datcat.waves[u1-4 then u5-8].{step}"))
+    _lavaan_differences(fits, values_of("datcat.waves[u1-4 then u5-8]"))
+
+
+# lavaan 0.6-14 on the first 900 rows (A1 reversed), those with all of A1-A5, C1-C5 for listwise ones:
+# fitMeasures and parameterEstimates of cfa(model, data, ordered = …, …).
+LAVAAN = {
+    "mixed": {
+        "fit:npar": 28,
+        "fit:chisq": 23.78479,
+        "fit:df": 8,
+        "fit:chisq.scaled": 38.31396,
+        "fit:chisq.scaling.factor": 0.6349809,
+        "fit:baseline.chisq.scaled": 690.0469,
+        "fit:cfi": 0.9837626,
+        "fit:tli.scaled": 0.9158004,
+        "fit:rmsea.scaled": 0.06692543,
+        "fit:rmsea.ci.upper.scaled": 0.08889236,
+        "fit:srmr": 0.035264,
+        "est:C=~C2@g1": 1.560318,
+        "se:C=~C2@g1": 0.137765,
+        "std.all:C=~C2@g1": 0.6865964,
+        "est:C=~C3@g1": 1.33091,
+        "se:C=~C3@g1": 0.1163342,
+        "std.all:C=~C3@g1": 0.6214308,
+        "est:A2|t1@g1": -2.160984,
+        "se:A2|t1@g1": 0.1094262,
+        "std.all:A2|t1@g1": -2.160984,
+        "est:C1|t1@g1": -1.924361,
+        "se:C1|t1@g1": 0.08922389,
+        "std.all:C1|t1@g1": -1.924361,
+        "est:C~~C@g1": 0.3385032,
+        "se:C~~C@g1": 0.03979138,
+        "std.all:C~~C@g1": 1,
+        "est:A~~C@g1": 0.07999462,
+        "se:A~~C@g1": 0.01379717,
+        "std.all:A~~C@g1": 0.3420572,
+        "est:C1~*~C1@g1": 1,
+        "se:C1~*~C1@g1": 0,
+        "std.all:C1~*~C1@g1": 1,
+        "est:C2~1@g1": 4.342385,
+        "se:C2~1@g1": 0.05407933,
+        "std.all:C2~1@g1": 3.284243,
+        "est:C3~1@g1": 4.329398,
+        "se:C3~1@g1": 0.04898652,
+        "std.all:C3~1@g1": 3.474483,
+    },
+    "mixedtheta": {
+        "fit:npar": 28,
+        "fit:chisq": 23.78479,
+        "fit:df": 8,
+        "fit:chisq.scaled": 38.31396,
+        "fit:chisq.scaling.factor": 0.634981,
+        "fit:baseline.chisq.scaled": 690.0469,
+        "fit:cfi": 0.9837626,
+        "fit:tli.scaled": 0.9158004,
+        "fit:rmsea.scaled": 0.06692543,
+        "fit:rmsea.ci.upper.scaled": 0.08889236,
+        "fit:srmr": 0.035264,
+        "est:C=~C2@g1": 1.269044,
+        "se:C=~C2@g1": 0.1408467,
+        "std.all:C=~C2@g1": 0.6865964,
+        "est:C=~C3@g1": 1.082461,
+        "se:C=~C3@g1": 0.1181244,
+        "std.all:C=~C3@g1": 0.6214306,
+        "est:A2|t1@g1": -4.844979,
+        "se:A2|t1@g1": 0.8878565,
+        "std.all:A2|t1@g1": -2.160984,
+        "est:C1|t1@g1": -2.366045,
+        "se:C1|t1@g1": 0.1184962,
+        "std.all:C1|t1@g1": -1.924362,
+        "est:C~~C@g1": 0.511724,
+        "se:C~~C@g1": 0.09093567,
+        "std.all:C~~C@g1": 1,
+        "est:A~~C@g1": 0.1074147,
+        "se:A~~C@g1": 0.02092487,
+        "std.all:A~~C@g1": 0.3420572,
+        "est:C1~*~C1@g1": 0.8133243,
+        "se:C1~*~C1@g1": 0,
+        "std.all:C1~*~C1@g1": 1,
+        "est:C2~1@g1": 4.342385,
+        "se:C2~1@g1": 0.05407933,
+        "std.all:C2~1@g1": 3.284243,
+        "est:C3~1@g1": 4.329398,
+        "se:C3~1@g1": 0.04898652,
+        "std.all:C3~1@g1": 3.474483,
+    },
+    "dwls": {
+        "fit:npar": 43,
+        "fit:chisq": 60.00344,
+        "fit:df": 13,
+        "fit:cfi": 0.977605,
+        "fit:srmr": 0.04779081,
+        "est:C=~C2@g1": 1.277667,
+        "se:C=~C2@g1": 0.1000304,
+        "std.all:C=~C2@g1": 0.7423939,
+        "est:C=~C3@g1": 1.085519,
+        "se:C=~C3@g1": 0.08010875,
+        "std.all:C=~C3@g1": 0.6307454,
+        "est:C2|t1@g1": -1.791585,
+        "se:C2|t1@g1": 0.08054548,
+        "std.all:C2|t1@g1": -1.791585,
+        "est:C3|t1@g1": -2.028562,
+        "se:C3|t1@g1": 0.09727682,
+        "std.all:C3|t1@g1": -2.028562,
+        "est:C~~C@g1": 0.337624,
+        "se:C~~C@g1": 0.03339278,
+        "std.all:C~~C@g1": 1,
+        "est:A~~C@g1": 0.09287211,
+        "se:A~~C@g1": 0.009263808,
+        "std.all:A~~C@g1": 0.409163,
+        "est:C3~*~C3@g1": 1,
+        "se:C3~*~C3@g1": 0,
+        "std.all:C3~*~C3@g1": 1,
+        "est:C~1@g1": 0,
+        "se:C~1@g1": 0,
+        "std.all:C~1@g1": 0,
+    },
+    "sem": {
+        "fit:npar": 38,
+        "fit:chisq": 32.60225,
+        "fit:df": 7,
+        "fit:chisq.scaled": 50.60988,
+        "fit:chisq.scaling.factor": 0.6509699,
+        "fit:baseline.chisq.scaled": 1269.01,
+        "fit:cfi": 0.9845985,
+        "fit:tli.scaled": 0.9254793,
+        "fit:rmsea.scaled": 0.08581402,
+        "fit:rmsea.ci.upper.scaled": 0.1087572,
+        "fit:cfi.robust": 0.9612533,
+        "fit:rmsea.robust": 0.07832746,
+        "fit:srmr": 0.04050393,
+        "est:C=~C2@g1": 1.191492,
+        "se:C=~C2@g1": 0.08606068,
+        "std.all:C=~C2@g1": 0.7162228,
+        "est:C=~C3@g1": 1.058493,
+        "se:C=~C3@g1": 0.07208674,
+        "std.all:C=~C3@g1": 0.6362749,
+        "est:C~A@g1": 0.5457237,
+        "se:C~A@g1": 0.08779024,
+        "std.all:C~A@g1": 0.3714561,
+        "est:C2|t1@g1": -1.791585,
+        "se:C2|t1@g1": 0.08054548,
+        "std.all:C2|t1@g1": -1.791585,
+        "est:C3|t1@g1": -2.028562,
+        "se:C3|t1@g1": 0.09727682,
+        "std.all:C3|t1@g1": -2.028562,
+        "est:A~~A@g1": 0.1674107,
+        "se:A~~A@g1": 0.02840026,
+        "std.all:A~~A@g1": 1,
+        "est:C~~C@g1": 0.3114808,
+        "se:C~~C@g1": 0.03460139,
+        "std.all:C~~C@g1": 0.8620203,
+        "est:C3~*~C3@g1": 1,
+        "se:C3~*~C3@g1": 0,
+        "std.all:C3~*~C3@g1": 1,
+        "est:C~1@g1": 0,
+        "se:C~1@g1": 0,
+        "std.all:C~1@g1": 0,
+    },
+    "pairwise": {
+        "fit:npar": 37,
+        "fit:chisq": 41.57796,
+        "fit:df": 8,
+        "fit:chisq.scaled": 61.33397,
+        "fit:chisq.scaling.factor": 0.6855821,
+        "fit:baseline.chisq.scaled": 1321.259,
+        "fit:cfi": 0.9805049,
+        "fit:tli.scaled": 0.9234446,
+        "fit:rmsea.scaled": 0.08611467,
+        "fit:rmsea.ci.upper.scaled": 0.1068355,
+        "fit:cfi.robust": 0.9588943,
+        "fit:rmsea.robust": 0.07492917,
+        "fit:srmr": 0.04399977,
+        "est:C=~C2@g1": 1.293542,
+        "se:C=~C2@g1": 0.09577431,
+        "std.all:C=~C2@g1": 0.7416873,
+        "est:C=~C3@g1": 1.075864,
+        "se:C=~C3@g1": 0.0732016,
+        "std.all:C=~C3@g1": 0.6168754,
+        "est:C2|t1@g1": -1.802743,
+        "se:C2|t1@g1": 0.07895947,
+        "std.all:C2|t1@g1": -1.802743,
+        "est:C3|t1@g1": -2.029467,
+        "se:C3|t1@g1": 0.09464952,
+        "std.all:C3|t1@g1": -2.029467,
+        "est:C~~C@g1": 0.328761,
+        "se:C~~C@g1": 0.03536604,
+        "std.all:C~~C@g1": 1,
+        "est:A~~C@g1": 0.0866184,
+        "se:A~~C@g1": 0.01295214,
+        "std.all:A~~C@g1": 0.3709759,
+        "est:C3~*~C3@g1": 1,
+        "se:C3~*~C3@g1": 0,
+        "std.all:C3~*~C3@g1": 1,
+        "est:C~1@g1": 0,
+        "se:C~1@g1": 0,
+        "std.all:C~1@g1": 0,
+    },
+    "groups": {
+        "fit:npar": 30,
+        "fit:chisq": 35.15523,
+        "fit:df": 22,
+        "fit:chisq.scaled": 50.61425,
+        "fit:chisq.scaling.factor": 0.7460884,
+        "fit:baseline.chisq.scaled": 759.3328,
+        "fit:cfi": 0.985849,
+        "fit:tli.scaled": 0.9791154,
+        "fit:rmsea.scaled": 0.05548384,
+        "fit:rmsea.ci.upper.scaled": 0.07571511,
+        "fit:srmr": 0.04128374,
+        "est:A=~A3@g2": 1.790636,
+        "se:A=~A3@g2": 0.1824299,
+        "std.all:A=~A3@g2": 0.6170561,
+        "est:A=~A4@g2": 1.383949,
+        "se:A=~A4@g2": 0.1475273,
+        "std.all:A=~A4@g2": 0.4974615,
+        "est:A3~*~A3@g2": 0.8240994,
+        "se:A3~*~A3@g2": 0.05288917,
+        "std.all:A3~*~A3@g2": 1,
+        "est:A4~*~A4@g2": 0.8596101,
+        "se:A4~*~A4@g2": 0.05680806,
+        "std.all:A4~*~A4@g2": 1,
+        "est:A3|t1@g2": -1.74159,
+        "se:A3|t1@g2": 0.1189292,
+        "std.all:A3|t1@g2": -1.435244,
+        "est:A4|t1@g2": -1.630805,
+        "se:A4|t1@g2": 0.1078666,
+        "std.all:A4|t1@g2": -1.401856,
+        "est:A~~A@g2": 0.174854,
+        "se:A~~A@g2": 0.03611992,
+        "std.all:A~~A@g2": 1,
+        "est:A~1@g2": 0.2923407,
+        "se:A~1@g2": 0.04645674,
+        "std.all:A~1@g2": 0.6991197,
+    },
+    "groupstheta": {
+        "fit:npar": 30,
+        "fit:chisq": 35.15523,
+        "fit:df": 22,
+        "fit:chisq.scaled": 50.61425,
+        "fit:chisq.scaling.factor": 0.7460884,
+        "fit:baseline.chisq.scaled": 759.3328,
+        "fit:cfi": 0.985849,
+        "fit:tli.scaled": 0.9791154,
+        "fit:rmsea.scaled": 0.05548384,
+        "fit:rmsea.ci.upper.scaled": 0.0757151,
+        "fit:srmr": 0.04128364,
+        "est:A=~A3@g2": 1.100836,
+        "se:A=~A3@g2": 0.1258806,
+        "std.all:A=~A3@g2": 0.6170568,
+        "est:A=~A4@g2": 0.6974927,
+        "se:A=~A4@g2": 0.07352585,
+        "std.all:A=~A4@g2": 0.4974611,
+        "est:A3|t1@g2": -2.590139,
+        "se:A3|t1@g2": 0.2303694,
+        "std.all:A3|t1@g2": -1.435244,
+        "est:A4|t1@g2": -1.988311,
+        "se:A4|t1@g2": 0.142591,
+        "std.all:A4|t1@g2": -1.401858,
+        "est:A4~~A4@g2": 1.513861,
+        "se:A4~~A4@g2": 0.2534011,
+        "std.all:A4~~A4@g2": 0.7525325,
+        "est:A~~A@g2": 1.023292,
+        "se:A~~A@g2": 0.1753053,
+        "std.all:A~~A@g2": 1,
+        "est:A4~*~A4@g2": 0.7050495,
+        "se:A4~*~A4@g2": 0,
+        "std.all:A4~*~A4@g2": 1,
+        "est:A~1@g2": 0.7072144,
+        "se:A~1@g2": 0.1039423,
+        "std.all:A~1@g2": 0.6991193,
+    },
+    "groupsall": {
+        "fit:npar": 34,
+        "fit:chisq": 55.14608,
+        "fit:df": 38,
+        "fit:chisq.scaled": 62.24899,
+        "fit:chisq.scaling.factor": 1.101432,
+        "fit:baseline.chisq.scaled": 666.1235,
+        "fit:cfi": 0.9810526,
+        "fit:tli.scaled": 0.9699053,
+        "fit:rmsea.scaled": 0.03886348,
+        "fit:rmsea.ci.upper.scaled": 0.05576431,
+        "fit:srmr": 0.04874945,
+        "est:C=~C2@g2": 1.444136,
+        "se:C=~C2@g2": 0.1398405,
+        "std.all:C=~C2@g2": 0.6722992,
+        "est:C=~C3@g2": 1.241997,
+        "se:C=~C3@g2": 0.1196836,
+        "std.all:C=~C3@g2": 0.6090062,
+        "est:A2~*~A2@g2": 0.9023412,
+        "se:A2~*~A2@g2": 0.04339764,
+        "std.all:A2~*~A2@g2": 1,
+        "est:C1~*~C1@g2": 0.9516695,
+        "se:C1~*~C1@g2": 0.04814521,
+        "std.all:C1~*~C1@g2": 1,
+        "est:A2|t1@g2": -1.964512,
+        "se:A2|t1@g2": 0.1329739,
+        "std.all:A2|t1@g2": -1.77266,
+        "est:C1|t1@g2": -1.908428,
+        "se:C1|t1@g2": 0.1172445,
+        "std.all:C1|t1@g2": -1.816192,
+        "est:C~~C@g2": 0.3709255,
+        "se:C~~C@g2": 0.05082112,
+        "std.all:C~~C@g2": 1,
+        "est:A~~C@g2": 0.08627109,
+        "se:A~~C@g2": 0.01750151,
+        "std.all:A~~C@g2": 0.36773,
+        "est:A~1@g2": 0.2441201,
+        "se:A~1@g2": 0.04384092,
+        "std.all:A~1@g2": 0.6337394,
+        "est:C~1@g2": 0.1180199,
+        "se:C~1@g2": 0.06160009,
+        "std.all:C~1@g2": 0.1937813,
+    },
+    "indirect": {
+        "fit:npar": 28,
+        "fit:chisq": 14.29898,
+        "fit:df": 4,
+        "fit:chisq.scaled": 22.16508,
+        "fit:chisq.scaling.factor": 0.6544129,
+        "fit:baseline.chisq.scaled": 792.5304,
+        "fit:cfi": 0.9894633,
+        "fit:tli.scaled": 0.9419669,
+        "fit:rmsea.scaled": 0.07326617,
+        "fit:rmsea.ci.upper.scaled": 0.1043667,
+        "fit:srmr": 0.03267345,
+        "est:A=~A2@g1": 2.060505,
+        "se:A=~A2@g1": 0.2184515,
+        "std.all:A=~A2@g1": 0.8704543,
+        "est:A=~A3@g1": 1.484499,
+        "se:A=~A3@g1": 0.1242995,
+        "std.all:A=~A3@g1": 0.6271224,
+        "est:C2~C1@g1": 0.3181674,
+        "se:C2~C1@g1": 0.01941922,
+        "std.all:C2~C1@g1": 0.3948175,
+        "est:C2~A@g1": 0.3387833,
+        "se:C2~A@g1": 0.0867986,
+        "std.all:C2~A@g1": 0.143118,
+        "est:A3|t1@g1": -1.821855,
+        "se:A3|t1@g1": 0.08238394,
+        "std.all:A3|t1@g1": -1.821855,
+        "est:C2|t1@g1": -0.3731667,
+        "se:C2|t1@g1": 0.1259745,
+        "std.all:C2|t1@g1": -0.3731667,
+        "est:C1~~C1@g1": 1.486949,
+        "se:C1~~C1@g1": 0.08098638,
+        "std.all:C1~~C1@g1": 0.9656385,
+        "est:A~~A@g1": 0.1784616,
+        "se:A~~A@g1": 0.02978886,
+        "std.all:A~~A@g1": 1,
+        "est:C2~*~C2@g1": 1,
+        "se:C2~*~C2@g1": 0,
+        "std.all:C2~*~C2@g1": 1,
+        "est:C1~1@g1": 4.458087,
+        "se:C1~1@g1": 0.05103314,
+        "std.all:C1~1@g1": 3.592591,
+    },
+    "scales": {
+        "fit:npar": 47,
+        "fit:chisq": 12.39438,
+        "fit:df": 5,
+        "fit:chisq.scaled": 24.70164,
+        "fit:chisq.scaling.factor": 0.5047109,
+        "fit:baseline.chisq.scaled": 759.3328,
+        "fit:cfi": 0.9920459,
+        "fit:tli.scaled": 0.9367298,
+        "fit:rmsea.scaled": 0.09657235,
+        "fit:rmsea.ci.upper.scaled": 0.1360886,
+        "fit:srmr": 0.02916944,
+        "est:A=~A3@g2": 1.793898,
+        "se:A=~A3@g2": 0.255029,
+        "std.all:A=~A3@g2": 0.6076094,
+        "est:A=~A4@g2": 1.19266,
+        "se:A=~A4@g2": 0.1959162,
+        "std.all:A=~A4@g2": 0.4039648,
+        "est:A1~*~A1@g2": 1.265177,
+        "se:A1~*~A1@g2": 0.1101525,
+        "std.all:A1~*~A1@g2": 1,
+        "est:A3|t1@g2": -1.858078,
+        "se:A3|t1@g2": 0.103297,
+        "std.all:A3|t1@g2": -1.858078,
+        "est:A4|t1@g2": -1.76721,
+        "se:A4|t1@g2": 0.09650518,
+        "std.all:A4|t1@g2": -1.76721,
+        "est:A~~A@g2": 0.1147238,
+        "se:A~~A@g2": 0.03232055,
+        "std.all:A~~A@g2": 1,
+        "est:A~1@g2": 0,
+        "se:A~1@g2": 0,
+        "std.all:A~1@g2": 0,
+    },
+}
+GROUPS = {"group": "gender", "ordered": True}
+CASES = {
+    "mixed": ("A =~ A1 + A2 + A3\nC =~ C1 + C2 + C3", {"ordered": ["A1", "A2", "C1"]}),
+    "mixedtheta": (
+        "A =~ A1 + A2 + A3\nC =~ C1 + C2 + C3",
+        {"ordered": ["A1", "A2", "C1"], "parameterization": "theta"},
+    ),
+    "dwls": ("A =~ A1 + A2 + A3 + A4\nC =~ C1 + C2 + C3", {"ordered": True, "estimator": "DWLS"}),
+    "sem": ("A =~ A1 + A2 + A3\nC =~ C1 + C2 + C3\nC ~ A\nA1 ~~ C1", {"ordered": True}),
+    "pairwise": ("A =~ A1 + A2 + A3\nC =~ C1 + C2 + C3", {"ordered": True, "missing": "pairwise"}),
+    "groups": ("A =~ A1 + A2 + A3 + A4", GROUPS | {"group_equal": ["loadings", "thresholds"]}),
+    "groupstheta": (
+        "A =~ A1 + A2 + A3 + A4",
+        GROUPS
+        | {
+            "group_equal": ["loadings", "thresholds", "intercepts"],
+            "parameterization": "theta",
+            "std_lv": True,
+        },
+    ),
+    "groupsall": (
+        "A =~ A1 + A2 + A3\nC =~ C1 + C2 + C3",
+        {
+            "ordered": ["A1", "A2", "C1"],
+            "group": "gender",
+            "group_equal": ["loadings", "thresholds", "intercepts", "residuals", "lv.variances"],
+        },
+    ),
+    "indirect": ("A =~ A1 + A2 + A3\nC1 ~ A\nC2 ~ b*C1 + A", {"ordered": ["A1", "A2", "A3", "C2"]}),
+    "scales": (
+        "A =~ A1 + A2 + A3 + A4\nA1 | c(t, t)*t1 + c(s, s)*t2\nA1 ~*~ c(1, NA)*A1",
+        GROUPS,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_models_as_lavaan_fits_them(bfi, case):
+    model, options = CASES[case]
+    data = bfi.head(900)
+    if options.get("missing") != "pairwise":
+        data = data.dropna(subset=[f"{scale}{i}" for scale in "AC" for i in range(1, 6)])
+    result = sem(model, data, **options)
+    found = _found(result).rename(lambda name: name if "@g" in name or name[:4] == "fit:" else name + "@g1")
+    wanted = pd.Series(LAVAAN[case])
+    pd.testing.assert_series_equal(found[wanted.index], wanted, rtol=2e-4, atol=1e-5, check_names=False)
+
+
+def test_modification_indices_as_lavaan_has_them(datcat):
+    """lavaan 0.6-14: modindices(cfa(TWO, datCat, ordered = TRUE)), and with group and group.equal."""
+    found = cfa(TWO, datcat, ordered=True).modification_indices
+    assert found["op"].value_counts().to_dict() == {"~~": 28, "=~": 8}
+    first = (found["lhs"] + found["op"] + found["rhs"]).head(4).tolist()
+    assert first == ["FU1=~u7", "u2~~u4", "u2~~u8", "u1~~u2"]
+    np.testing.assert_allclose(found["mi"].head(4), [3.348, 3.313, 1.795, 1.778], atol=5e-4)
+    np.testing.assert_allclose(found["sepc_all"].head(4), [0.170, 0.241, -0.195, -0.246], atol=6e-4)
+    equal = {"group": "g", "group_equal": ["loadings", "thresholds"]}
+    for kind, epc in (("delta", 0.244), ("theta", 0.319)):
+        row = cfa(TWO, datcat, ordered=True, parameterization=kind, **equal).modification_indices.iloc[0]
+        assert (row["lhs"], row["op"]) == ("u8", "~1")
+        np.testing.assert_allclose([row["mi"], abs(row["epc"])], [5.011, epc], atol=6e-4)
+
+
+def simulated(n: int, seed: int, *, shift: float = 0.0) -> pd.DataFrame:
+    """One factor of four items with three categories each, loadings .8, .7, .6, .5, thresholds -.5 and .7."""
+    rng = np.random.default_rng(seed)
+    loading = np.array([0.8, 0.7, 0.6, 0.5])
+    beneath = rng.normal(shift, 1, (n, 1)) * loading + rng.normal(size=(n, 4)) * np.sqrt(1 - loading**2)
+    return pd.DataFrame((beneath > -0.5).astype(int) + (beneath > 0.7), columns=list("abcd"))
+
+
+def test_truth_is_recovered():
+    result = cfa("f =~ a + b + c + d", simulated(20_000, 1), ordered=True, std_lv=True)
+    table = result.parameters.set_index(result.parameters["lhs"] + result.parameters["op"])
+    loadings = table.loc["f=~"]
+    assert (((loadings["est"] - [0.8, 0.7, 0.6, 0.5]) / loadings["se"]).abs() < 3.5).all()
+    thresholds = table[table["op"] == "|"]
+    assert (((thresholds["est"] - [-0.5, 0.7] * 4) / thresholds["se"]).abs() < 3.5).all()
+
+
+def test_latent_means_of_a_second_group_are_recovered():
+    data = pd.concat([simulated(6000, 2), simulated(6000, 3, shift=0.4)], ignore_index=True)
+    equal = ["loadings", "thresholds", "intercepts"]
+    group = np.repeat(["first", "second"], 6000)
+    result = cfa("f =~ a + b + c + d", data, ordered=True, std_lv=True, group=group, group_equal=equal)
+    mean = result.parameters.query("lhs == 'f' and op == '~1' and group == 2").iloc[0]
+    assert abs(mean["est"] - 0.4) < 3.5 * mean["se"] < 0.2
+
+
+def test_the_scaled_test_has_the_mean_and_spread_of_a_chi_square():
+    fits = [cfa("f =~ a + b + c + d", simulated(400, seed), ordered=True) for seed in range(10, 90)]
+    scaled = np.array([f.fit_measures["chisq.scaled"] for f in fits])
+    plain = np.array([f.fit_measures["chisq"] for f in fits])
+    # Mean 2 and standard deviation 2 over 80 samples: Monte Carlo error 2 / √80 = .22.
+    assert abs(scaled.mean() - 2) < 3.5 * 0.22
+    assert plain.mean() < 2 - 3.5 * 0.22
+
+
+@pytest.mark.parametrize("kind", ["delta", "theta"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "f =~ a + b + c\nf ~~ f\nd ~ a + f",
+        "f =~ a + x + b\nd ~ x\nx ~ 1\nf ~ 0*1",
+        "f =~ c(NA, NA)*a + b + c + d\na | c(t, t)*t1 + c(s, s)*t2\nf ~~ c(1, 1)*f\nf ~ 0*1",
+    ],
+)
+def test_derivatives_are_those_of_differences(kind, model):
+    data = simulated(600, 4)
+    rng = np.random.default_rng(5)
+    data["x"] = data["a"] + rng.normal(size=600)
+    data["g"] = np.repeat(["u", "v"], 300)
+    ordered = [v for v in "abcd" if f"{v}" in model]
+    group = "g" if "c(" in model else None
+    if kind == "delta" and group:
+        model += "\na ~*~ c(1, NA)*a"
+    if kind == "theta":
+        model += "\nb ~~ b"
+    fit = _unfitted(model, data, ordered, kind, group)
+    rng = np.random.default_rng(6)
+    at = fit["theta"] + rng.normal(scale=0.05, size=len(fit["theta"]))
+    for part in fit["model"].parts_ordinal:
+        exact = ordinal_jacobian(part, ordinal_implied(part, at))
+        step = 1e-6
+        moved = [
+            (
+                ordinal_vector(part, ordinal_implied(part, at + e))
+                - ordinal_vector(part, ordinal_implied(part, at - e))
+            )
+            / (2 * step)
+            for e in step * np.eye(len(at))
+        ]
+        # Central differences: step squared, and rounding over the step.
+        np.testing.assert_allclose(exact, np.transpose(moved), atol=1e-8)
+
+
+def _unfitted(model, data, ordered, kind, group):
+    """The model of a fit that may not be identified, and values to try it at."""
+    syntax = parse(model)
+    names_of, codes = _groups(data, group)
+    names = tuple(
+        variables_of(terms_of(syntax, group=g, number=i, level="")) for i, g in enumerate(names_of, 1)
+    )
+    samples, statistics, _ = ordinal_samples(data, names, ordered, names_of, codes, pairwise=False)
+    counts = {k: len(v) for k, v in statistics[0].thresholds.items()}
+    ordinal = Ordinal(counts, kind == "theta")
+    table = parameter_table(syntax, groups=names_of, means=True, ordinal=ordinal)
+    theta = kind == "theta"
+    built = build_ordinal_model(table, names, samples, statistics, syntax.relations, theta=theta)
+    return {"model": built, "theta": _start(table, samples, statistics, theta=theta)}
+
+
+def test_estimates_are_a_minimum_and_the_two_parameterizations_agree(datcat):
+    delta, theta = (cfa(TWO, datcat, ordered=True, parameterization=kind) for kind in ("delta", "theta"))
+    assert np.abs(dwls_gradient(delta.fit.model, delta.fit.theta)).max() < 1e-7
+    np.testing.assert_allclose(delta.fit_measures, theta.fit_measures, rtol=1e-6, atol=1e-8)
+    standardised = [r.parameters.query("op in ('=~', '|')")["std_all"] for r in (delta, theta)]
+    np.testing.assert_allclose(*standardised, rtol=1e-6)
+
+
+def test_a_saturated_model_gives_the_statistics_back(datcat):
+    items = ["u1", "u2", "u3"]
+    result = cfa("u1 ~~ u2 + u3\nu2 ~~ u3", datcat, ordered=items)
+    wanted = ordinal_statistics(datcat[items])
+    assert result.fit_measures["df"] == 0
+    assert result.fit_measures["chisq"] < 1e-12
+    table = result.parameters.query("se > 0")
+    label = table["lhs"] + table["op"] + table["rhs"]
+    found = table.set_index(label)[["est", "se"]].loc[wanted.statistics.index]
+    np.testing.assert_allclose(found["est"], wanted.statistics, atol=1e-10)
+    np.testing.assert_allclose(found["se"], wanted.standard_error, rtol=1e-8)
+
+
+def test_order_of_items_changes_no_difference_test(datcat):
+    names = {"ordered": True, "std_lv": True}
+    free, equal = "f =~ u1 + u2 + u3 + u4", "f =~ a*u1 + a*u2 + a*u3 + a*u4"
+    turned = "f =~ a*u4 + a*u2 + a*u3 + a*u1"
+    first = compare(cfa(free, datcat, **names), cfa(equal, datcat, **names))
+    second = compare(cfa(free, datcat, **names), cfa(turned, datcat, **names))
+    np.testing.assert_allclose(first.iloc[1, 4:], second.iloc[1, 4:], rtol=1e-6)
+
+
+def test_models_that_are_not_nested_are_refused(datcat):
+    items = ["u1", "u2", "u3", "u4"]
+    one = cfa("u1 ~~ u2 + u3\nu3 ~~ u4", datcat, ordered=items)
+    other = cfa("u2 ~~ u4\nu1 ~~ u4\nu3 ~~ 0*u4", datcat, ordered=items)
+    with pytest.raises(DataError, match="is not nested"):
+        compare(one, other)
+
+
+def test_ordered_categories_of_pandas_are_ordinal(datcat):
+    words = pd.CategoricalDtype(["v", "w", "x", "y", "z"], ordered=True)
+    named = datcat[["u1", "u2", "u3", "u4"]].apply(lambda column: column.map(dict(zip(range(1, 6), "vwxyz"))))
+    result = cfa("f =~ u1 + u2 + u3 + u4", named.astype(words))
+    plain = cfa("f =~ u1 + u2 + u3 + u4", datcat, ordered=True)
+    np.testing.assert_allclose(result.fit_measures, plain.fit_measures, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("f =~ a + b + c", {"ordered": ["a", "bb"]}, "`ordered` names bb.*Nearest: b"),
+        (
+            "f =~ a + b + c",
+            {"ordered": True, "estimator": "ML"},
+            "WLSMV, DWLS with ordered items, and not 'ML'",
+        ),
+        ("f =~ a + b + c", {"estimator": "WLSMV"}, "without ordered items, and not 'WLSMV'"),
+        ("f =~ a + b + c", {"ordered": True, "missing": "fiml"}, "'listwise' or 'pairwise' with ordered"),
+        ("f =~ a + b + c", {"ordered": True, "parameterization": "beta"}, "'delta' or 'theta'"),
+        ("f =~ a + b + c\na | t3", {}, "a has 3 categories.*t1 to t2"),
+        ("f =~ a + b + c\na | x", {}, "thresholds are named t1"),
+        ("f =~ a + b + c\na ~*~ b", {"ordered": True}, "is written `a ~\\*~ a`"),
+        ("f =~ a + b + c\na ~*~ a", {"ordered": ["b"]}, "not ordered. Name it in `ordered`"),
+        (
+            "f =~ a + b + c\na ~*~ a",
+            {"ordered": True, "parameterization": "theta"},
+            'parameterization="delta"',
+        ),
+        ("f =~ a + b + c\na ~~ a", {"ordered": True}, "no parameter of its own.*theta"),
+        ("f =~ a + b + c\nf ~ d", {"ordered": ["a", "b", "c"]}, "d would be covariates.*d ~~ d"),
+        (
+            "f =~ a + b + rare",
+            {"ordered": True, "group": "g"},
+            "'rare': nobody in group 'v'.*category 3.*Collapse",
+        ),
+        ("f =~ a + b + e", {"ordered": True}, "no column e"),
+        ("f =~ a + b + left", {"ordered": True}, "'left': nobody who can be used chose category 9. Collapse"),
+        ("f =~ NA*a + b + c + d", {"ordered": True}, "not identified.*f =~ "),
+        ("f =~ NA*a + b + NA*c", {"ordered": True}, "7 free|not identified"),
+    ],
+)
+def test_what_cannot_be_estimated_is_said(model, options, message):
+    data = simulated(200, 7)
+    data["g"] = np.repeat(["u", "v"], 100)
+    data["rare"] = data["a"].where(data.index != 3, 3)
+    data["left"] = data["a"].where(data.index != 5, 9)
+    data.loc[5, "b"] = np.nan
+    with pytest.raises((DataError, FitError), match=f"(?s){message}"):
+        cfa(model, data, **options)
+
+
+def test_an_unused_category_of_a_scale_is_said():
+    data = simulated(200, 8)
+    data["a"] = pd.Categorical(data["a"], categories=[0, 1, 2, 3], ordered=True)
+    with pytest.raises(DataError, match="'a': nobody who can be used chose category 3"):
+        cfa("f =~ a + b + c", data, ordered=True)
+
+
+def test_factor_scores_of_ordered_items_are_refused(datcat):
+    with pytest.raises(DataError, match="not available"):
+        cfa(TWO, datcat, ordered=True).predict()
+
+
+def test_residuals_are_sample_minus_implied_correlations(datcat):
+    result = cfa("f =~ u1 + u2 + u3 + u4", datcat, ordered=True, std_lv=True)
+    loading = result.parameters.query("op == '=~'")["est"].to_numpy()
+    wanted = ordinal_statistics(datcat[["u1", "u2", "u3", "u4"]]).correlation.to_numpy() - np.outer(
+        loading, loading
+    )
+    found = result.residuals[""].to_numpy()
+    off = ~np.eye(4, dtype=bool)
+    np.testing.assert_allclose(found[off], wanted[off], atol=1e-8)
