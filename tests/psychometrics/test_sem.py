@@ -112,9 +112,9 @@ def test_industrialisation_and_democracy(democracy, values_of, id, model):
     _agrees(sem(model, democracy), values_of(id))
 
 
-# lavaan 0.6-14, R 4.2.2, sem(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr; sums
-# of |est|, se, |std.all| of parameterEstimates(standardized = TRUE), and its rows. Holes in the data: x_j of row i
-# (from 1) is missing where (7 i + 3 j) mod 10 = 0 and i mod 4 > 0.
+# lavaan 0.6-14, R 4.2.2, sem(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr;
+# sums of |est|, se, |std.all| of parameterEstimates(standardized = TRUE), and its rows. Holes in the data:
+# x_j of row i (from 1) is missing where (7 i + 3 j) mod 10 = 0 and i mod 4 > 0.
 LAVAAN = {
     "single": (11.79822, 2, NAN, 157.0756, NAN, 0.04487755, 8.4049233, 0.9060291, 7.083594, 11),
     "second": (85.30552, 24, NAN, 918.8516, NAN, 0.06520503, 18.015281, 2.147446, 15.32654, 25),
