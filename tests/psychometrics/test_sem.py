@@ -384,3 +384,10 @@ def test_a_model_that_says_everything_has_no_test(holzinger):
         assert measures["df"] == 0
         assert measures["chisq"] == pytest.approx(0, abs=1e-8)
         assert measures["cfi"] == 1
+
+
+def test_a_factor_without_variance_has_no_standardised_loadings(holzinger):
+    """lavaan reports infinity for its covariance; here it is missing."""
+    table = cfa("v =~ x1 + x2 + x3\nt =~ x4 + x5 + x6\nv ~~ t\nt ~~ 0*t", holzinger).parameters
+    assert table.set_index(["lhs", "rhs"])["std_all"].isna()[("v", "t")]
+    assert np.isfinite(table["est"]).all()
