@@ -7,6 +7,8 @@ needs a study.
     correlations           polychoric and polyserial, with their covariance matrix
     factor analysis        how many factors, exploratory
     item response theory   graded response and generalised partial credit; item and person fit; DIF
+    structural models      lavaan's syntax: confirmatory factor analysis with continuous and ordinal items,
+                           structural equations, difference tests
     agreement              within groups, intraclass correlations, social relations model
 
 Modules have other names than the functions in them. Names are looked up when they are used.
@@ -30,11 +32,16 @@ if TYPE_CHECKING:
     from relcap_models.psychometrics.polychoric_correlations import polychoric, polyserial
     from relcap_models.psychometrics.reliability import cronbach_alpha
     from relcap_models.psychometrics.social_relations import srm_variances
+    from relcap_models.psychometrics.structural.cfa import cfa, sem
+    from relcap_models.psychometrics.structural.compare import compare
+    from relcap_models.psychometrics.structural.sam import sam
 
 _HOME = {
     "average_deviation": "agreement",
     "awg": "agreement",
     "bartlett_sphericity": "dimensionality",
+    "cfa": "structural.cfa",
+    "compare": "structural.compare",
     "cronbach_alpha": "reliability",
     "dif": "differential_functioning",
     "efa": "exploratory_factors",
@@ -50,6 +57,8 @@ _HOME = {
     "polyserial": "polychoric_correlations",
     "rwg_j": "agreement",
     "rwg_j_lindell": "agreement",
+    "sam": "structural.sam",
+    "sem": "structural.cfa",
     "shrout_fleiss": "intraclass",
     "srm_variances": "social_relations",
 }
@@ -58,6 +67,8 @@ __all__ = [
     "average_deviation",
     "awg",
     "bartlett_sphericity",
+    "cfa",
+    "compare",
     "cronbach_alpha",
     "dif",
     "efa",
@@ -73,6 +84,8 @@ __all__ = [
     "polyserial",
     "rwg_j",
     "rwg_j_lindell",
+    "sam",
+    "sem",
     "shrout_fleiss",
     "srm_variances",
 ]

@@ -4,35 +4,35 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from relcap_models.psychometrics.sem.constraints import Freedom, freedom
-from relcap_models.psychometrics.sem.estimate_ml import (
+from relcap_models.psychometrics.structural.constraints import Freedom, freedom
+from relcap_models.psychometrics.structural.estimate_ml import (
     Model,
     total_expected,
     total_gradient,
     total_hessian,
     total_loss,
 )
-from relcap_models.psychometrics.sem.fiml import saturated_moments
-from relcap_models.psychometrics.sem.fit import build_model
-from relcap_models.psychometrics.sem.implied_moments import (
+from relcap_models.psychometrics.structural.fiml import saturated_moments
+from relcap_models.psychometrics.structural.fit import build_model
+from relcap_models.psychometrics.structural.implied_moments import (
     directions,
     free_entries,
     implied,
     jacobian,
     saturated_directions,
 )
-from relcap_models.psychometrics.sem.likelihood import (
+from relcap_models.psychometrics.structural.likelihood import (
     casewise_scores,
     expected_information,
     log_likelihood,
     observed_information,
 )
-from relcap_models.psychometrics.sem.parameter_table import parameter_table
-from relcap_models.psychometrics.sem.robust import moment_sampling
-from relcap_models.psychometrics.sem.sample import build_sample
-from relcap_models.psychometrics.sem.start_values import start_values
-from relcap_models.psychometrics.sem.syntax import parse
-from relcap_models.psychometrics.sem.variables import variables_of
+from relcap_models.psychometrics.structural.parameter_table import parameter_table
+from relcap_models.psychometrics.structural.robust import moment_sampling
+from relcap_models.psychometrics.structural.sample import build_sample
+from relcap_models.psychometrics.structural.start_values import start_values
+from relcap_models.psychometrics.structural.syntax import parse
+from relcap_models.psychometrics.structural.variables import variables_of
 
 TEXT = """
 f =~ x1 + x2 + x3

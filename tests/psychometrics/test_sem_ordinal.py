@@ -6,19 +6,19 @@ import pytest
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.ordinal_statistics import ordinal_statistics
-from relcap_models.psychometrics.sem import cfa, compare, sem
-from relcap_models.psychometrics.sem.cfa import _groups
-from relcap_models.psychometrics.sem.estimate_dwls import dwls_gradient
-from relcap_models.psychometrics.sem.fit_ordinal import _start, build_ordinal_model
-from relcap_models.psychometrics.sem.ordinal_moments import (
+from relcap_models.psychometrics.structural import cfa, compare, sem
+from relcap_models.psychometrics.structural.cfa import _groups
+from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient
+from relcap_models.psychometrics.structural.fit_ordinal import _start, build_ordinal_model
+from relcap_models.psychometrics.structural.ordinal_moments import (
     ordinal_implied,
     ordinal_jacobian,
     ordinal_vector,
 )
-from relcap_models.psychometrics.sem.ordinal_sample import ordinal_samples
-from relcap_models.psychometrics.sem.parameter_table import Ordinal, parameter_table, terms_of
-from relcap_models.psychometrics.sem.syntax import parse
-from relcap_models.psychometrics.sem.variables import variables_of
+from relcap_models.psychometrics.structural.ordinal_sample import ordinal_samples
+from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
+from relcap_models.psychometrics.structural.syntax import parse
+from relcap_models.psychometrics.structural.variables import variables_of
 
 AGREEABLE = [f"A{i}" for i in range(1, 6)]
 TWO = "FU1 =~ u1 + u2 + u3 + u4\nFU2 =~ u5 + u6 + u7 + u8"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.sem.expressions import evaluate, gradient, names_in
-from relcap_models.psychometrics.sem.parameter_table import parameter_table
-from relcap_models.psychometrics.sem.syntax import parse
+from relcap_models.psychometrics.structural.expressions import evaluate, gradient, names_in
+from relcap_models.psychometrics.structural.parameter_table import parameter_table
+from relcap_models.psychometrics.structural.syntax import parse
 
 
 def _table(text, *, groups=("",), means=False, std_lv=False, group_equal=()):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from relcap_models.errors import DataError, Problem
-from relcap_models.psychometrics.sem.expressions import evaluate
+from relcap_models.psychometrics.structural.expressions import evaluate
 
 OPERATORS = re.compile(r"=~|<~|~\*~|~~|~|==|:=|<|>|\||:")
 NAME = re.compile(r"[A-Za-z.][\w.]*\Z")

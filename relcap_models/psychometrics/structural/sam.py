@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics.sem.estimate_ml import total_expected
-from relcap_models.psychometrics.sem.fit import (
+from relcap_models.psychometrics.structural.estimate_ml import total_expected
+from relcap_models.psychometrics.structural.fit import (
     Fit,
     ModelTest,
     build_model,
     fit_table,
     with_estimates,
 )
-from relcap_models.psychometrics.sem.fit_measures import fit_measures
-from relcap_models.psychometrics.sem.parameter_table import parameter_table
-from relcap_models.psychometrics.sem.result import parameter_frame
-from relcap_models.psychometrics.sem.sample import Pattern, Sample, build_sample, columns
-from relcap_models.psychometrics.sem.start_values import with_sample_moments
-from relcap_models.psychometrics.sem.syntax import Syntax, Term, parse
-from relcap_models.psychometrics.sem.variables import Variables, variables_of
+from relcap_models.psychometrics.structural.fit_measures import fit_measures
+from relcap_models.psychometrics.structural.parameter_table import parameter_table
+from relcap_models.psychometrics.structural.result import parameter_frame
+from relcap_models.psychometrics.structural.sample import Pattern, Sample, build_sample, columns
+from relcap_models.psychometrics.structural.start_values import with_sample_moments
+from relcap_models.psychometrics.structural.syntax import Syntax, Term, parse
+from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,22 @@ import pandas as pd
 from scipy.stats import chi2
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics.sem.constraints import Freedom, check_labels, freedom
-from relcap_models.psychometrics.sem.estimate_dwls import OrdinalModel
-from relcap_models.psychometrics.sem.estimate_ml import (
+from relcap_models.psychometrics.structural.constraints import Freedom, check_labels, freedom
+from relcap_models.psychometrics.structural.estimate_dwls import OrdinalModel
+from relcap_models.psychometrics.structural.estimate_ml import (
     Model,
     check_identified,
     estimate,
     total_expected,
     total_hessian,
 )
-from relcap_models.psychometrics.sem.implied_moments import build_block
-from relcap_models.psychometrics.sem.likelihood import log_likelihood
-from relcap_models.psychometrics.sem.robust import sandwich_mlm, sandwich_mlr
-from relcap_models.psychometrics.sem.sample import Sample, check_invertible
-from relcap_models.psychometrics.sem.start_values import start_values, with_sample_moments
-from relcap_models.psychometrics.sem.syntax import Relation
-from relcap_models.psychometrics.sem.variables import Variables
+from relcap_models.psychometrics.structural.implied_moments import build_block
+from relcap_models.psychometrics.structural.likelihood import log_likelihood
+from relcap_models.psychometrics.structural.robust import sandwich_mlm, sandwich_mlr
+from relcap_models.psychometrics.structural.sample import Sample, check_invertible
+from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
+from relcap_models.psychometrics.structural.syntax import Relation
+from relcap_models.psychometrics.structural.variables import Variables
 
 ESTIMATORS = ("ML", "MLM", "MLR")
 

@@ -9,13 +9,13 @@ import pandas as pd
 from scipy.stats import norm
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.sem.constraints import label_numbers, label_values
-from relcap_models.psychometrics.sem.expressions import evaluate, gradient
-from relcap_models.psychometrics.sem.fit import Fit
-from relcap_models.psychometrics.sem.modification import modification_indices
-from relcap_models.psychometrics.sem.residuals import correlation_residuals
-from relcap_models.psychometrics.sem.scores import factor_scores
-from relcap_models.psychometrics.sem.standardize import standardized
+from relcap_models.psychometrics.structural.constraints import label_numbers, label_values
+from relcap_models.psychometrics.structural.expressions import evaluate, gradient
+from relcap_models.psychometrics.structural.fit import Fit
+from relcap_models.psychometrics.structural.modification import modification_indices
+from relcap_models.psychometrics.structural.residuals import correlation_residuals
+from relcap_models.psychometrics.structural.scores import factor_scores
+from relcap_models.psychometrics.structural.standardize import standardized
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
-from relcap_models.psychometrics.sem.estimate_dwls import dwls_gradient, dwls_information, slopes
-from relcap_models.psychometrics.sem.estimate_ml import total_expected, total_gradient
-from relcap_models.psychometrics.sem.fit import Fit, build_model
-from relcap_models.psychometrics.sem.fit_ordinal import build_ordinal_model
-from relcap_models.psychometrics.sem.standardize import standardized
-from relcap_models.psychometrics.sem.variables import Variables
+from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient, dwls_information, slopes
+from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_gradient
+from relcap_models.psychometrics.structural.fit import Fit, build_model
+from relcap_models.psychometrics.structural.fit_ordinal import build_ordinal_model
+from relcap_models.psychometrics.structural.standardize import standardized
+from relcap_models.psychometrics.structural.variables import Variables
 
 SMALLEST_INFORMATION = float(np.finfo(float).eps ** (1 / 3))
 

@@ -7,11 +7,11 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
-from relcap_models.psychometrics.sem.categorical_ml import corrected_for_categories
-from relcap_models.psychometrics.sem.fit import Fit, fit_baseline
-from relcap_models.psychometrics.sem.fit_ordinal import fit_ordinal_baseline
-from relcap_models.psychometrics.sem.residuals import moment_residuals
-from relcap_models.psychometrics.sem.robust import corrected_for_missing
+from relcap_models.psychometrics.structural.categorical_ml import corrected_for_categories
+from relcap_models.psychometrics.structural.fit import Fit, fit_baseline
+from relcap_models.psychometrics.structural.fit_ordinal import fit_ordinal_baseline
+from relcap_models.psychometrics.structural.residuals import moment_residuals
+from relcap_models.psychometrics.structural.robust import corrected_for_missing
 
 CLOSE = 0.05
 

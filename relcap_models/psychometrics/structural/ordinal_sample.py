@@ -10,9 +10,9 @@ import pandas as pd
 
 from relcap_models.errors import DataError, Problem
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics, ordinal_statistics
-from relcap_models.psychometrics.sem.sample import Sample
-from relcap_models.psychometrics.sem.syntax import Syntax
-from relcap_models.psychometrics.sem.variables import Variables
+from relcap_models.psychometrics.structural.sample import Sample
+from relcap_models.psychometrics.structural.syntax import Syntax
+from relcap_models.psychometrics.structural.variables import Variables
 
 
 def ordered_names(

@@ -11,16 +11,16 @@ from scipy.optimize import least_squares
 
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics
-from relcap_models.psychometrics.sem.constraints import Freedom
-from relcap_models.psychometrics.sem.implied_moments import Block, Moments
-from relcap_models.psychometrics.sem.ordinal_moments import (
+from relcap_models.psychometrics.structural.constraints import Freedom
+from relcap_models.psychometrics.structural.implied_moments import Block, Moments
+from relcap_models.psychometrics.structural.ordinal_moments import (
     OrdinalBlock,
     OrdinalMoments,
     ordinal_implied,
     ordinal_jacobian,
     ordinal_vector,
 )
-from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.structural.sample import Sample
 
 FAR = 1e3
 TOLERANCE = 1e-7

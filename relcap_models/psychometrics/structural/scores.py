@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.sem.fit import Fit
+from relcap_models.psychometrics.structural.fit import Fit
 
 
 def factor_scores(fit: Fit) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.structural.sample import Sample
 
 LATENT_VARIANCE = 0.05
 

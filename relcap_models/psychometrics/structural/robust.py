@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import block_diag
 
-from relcap_models.psychometrics.sem.estimate_ml import Model, total_expected, total_hessian
-from relcap_models.psychometrics.sem.implied_moments import (
+from relcap_models.psychometrics.structural.estimate_ml import Model, total_expected, total_hessian
+from relcap_models.psychometrics.structural.implied_moments import (
     Block,
     Moments,
     directions,
@@ -20,13 +20,13 @@ from relcap_models.psychometrics.sem.implied_moments import (
     kept_moments,
     saturated_directions,
 )
-from relcap_models.psychometrics.sem.likelihood import (
+from relcap_models.psychometrics.structural.likelihood import (
     casewise_scores,
     expected_information,
     loss,
     observed_information,
 )
-from relcap_models.psychometrics.sem.sample import Pattern, Sample
+from relcap_models.psychometrics.structural.sample import Pattern, Sample
 
 
 def sandwich_mlm(

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from relcap_models.errors import FitError
-from relcap_models.psychometrics.sem.constraints import Freedom
-from relcap_models.psychometrics.sem.implied_moments import (
+from relcap_models.psychometrics.structural.constraints import Freedom
+from relcap_models.psychometrics.structural.implied_moments import (
     COVARIANCE,
     LOADING,
     Block,
@@ -20,13 +20,13 @@ from relcap_models.psychometrics.sem.implied_moments import (
     free_entries,
     implied,
 )
-from relcap_models.psychometrics.sem.likelihood import (
+from relcap_models.psychometrics.structural.likelihood import (
     expected_information,
     loss,
     observed_information,
     slopes,
 )
-from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.structural.sample import Sample
 
 TOLERANCE = 1e-6
 MOST_STEPS = 300

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.linalg import null_space
 
 from relcap_models.errors import DataError, Problem
-from relcap_models.psychometrics.sem.expressions import evaluate, gradient, names_in
-from relcap_models.psychometrics.sem.syntax import Relation
+from relcap_models.psychometrics.structural.expressions import evaluate, gradient, names_in
+from relcap_models.psychometrics.structural.syntax import Relation
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pandas as pd
 
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics
-from relcap_models.psychometrics.sem.constraints import Freedom, check_labels, freedom
-from relcap_models.psychometrics.sem.estimate_dwls import (
+from relcap_models.psychometrics.structural.constraints import Freedom, check_labels, freedom
+from relcap_models.psychometrics.structural.estimate_dwls import (
     OrdinalModel,
     check_identified_ordinal,
     dwls_chisq,
@@ -21,12 +21,12 @@ from relcap_models.psychometrics.sem.estimate_dwls import (
     scaled_shifted,
     slopes,
 )
-from relcap_models.psychometrics.sem.fit import Fit, ModelTest, parameter_names, with_estimates
-from relcap_models.psychometrics.sem.ordinal_moments import build_ordinal_block, residual_variances
-from relcap_models.psychometrics.sem.sample import Sample
-from relcap_models.psychometrics.sem.start_values import start_values
-from relcap_models.psychometrics.sem.syntax import Relation
-from relcap_models.psychometrics.sem.variables import Variables
+from relcap_models.psychometrics.structural.fit import Fit, ModelTest, parameter_names, with_estimates
+from relcap_models.psychometrics.structural.ordinal_moments import build_ordinal_block, residual_variances
+from relcap_models.psychometrics.structural.sample import Sample
+from relcap_models.psychometrics.structural.start_values import start_values
+from relcap_models.psychometrics.structural.syntax import Relation
+from relcap_models.psychometrics.structural.variables import Variables
 
 ORDINAL_ESTIMATORS = ("WLSMV", "DWLS")
 

@@ -6,8 +6,13 @@ import numpy as np
 from scipy.linalg import block_diag, null_space
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.sem.estimate_dwls import OrdinalModel, dwls_information, slopes, weights
-from relcap_models.psychometrics.sem.fit import Fit
+from relcap_models.psychometrics.structural.estimate_dwls import (
+    OrdinalModel,
+    dwls_information,
+    slopes,
+    weights,
+)
+from relcap_models.psychometrics.structural.fit import Fit
 
 
 def scaled_difference(larger: Fit, smaller: Fit, df: int) -> tuple[float, float]:

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from relcap_models.psychometrics.sem.implied_moments import Directions
-from relcap_models.psychometrics.sem.sample import Pattern, Sample
+from relcap_models.psychometrics.structural.implied_moments import Directions
+from relcap_models.psychometrics.structural.sample import Pattern, Sample
 
 
 def loss(sigma: np.ndarray, mu: np.ndarray, sample: Sample) -> float:

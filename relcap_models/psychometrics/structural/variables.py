@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from relcap_models.psychometrics.sem.syntax import Term
+from relcap_models.psychometrics.structural.syntax import Term
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from relcap_models.psychometrics.sem.implied_moments import (
+from relcap_models.psychometrics.structural.implied_moments import (
     Block,
     Moments,
     build_block,
@@ -25,7 +25,7 @@ from relcap_models.psychometrics.sem.implied_moments import (
     implied,
     jacobian,
 )
-from relcap_models.psychometrics.sem.variables import Variables
+from relcap_models.psychometrics.structural.variables import Variables
 
 
 @dataclass(frozen=True)

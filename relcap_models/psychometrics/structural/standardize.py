@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from relcap_models.psychometrics.sem.implied_moments import Block, Moments
+from relcap_models.psychometrics.structural.implied_moments import Block, Moments
 
 
 def standardized(

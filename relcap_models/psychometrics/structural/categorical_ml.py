@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import block_diag
 
-from relcap_models.psychometrics.sem.estimate_dwls import OrdinalModel, dwls_information, slopes, weights
+from relcap_models.psychometrics.structural.estimate_dwls import (
+    OrdinalModel,
+    dwls_information,
+    slopes,
+    weights,
+)
 
 SMALLEST_EIGENVALUE = float(np.sqrt(np.finfo(float).eps))
 

@@ -7,8 +7,8 @@ import pandas as pd
 from scipy.stats import chi2
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.sem.result import CfaResult
-from relcap_models.psychometrics.sem.scaled_difference import scaled_difference
+from relcap_models.psychometrics.structural.result import CfaResult
+from relcap_models.psychometrics.structural.scaled_difference import scaled_difference
 
 
 def compare(*fits: CfaResult) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from relcap_models.psychometrics.sem.fit import Fit
+from relcap_models.psychometrics.structural.fit import Fit
 
 
 def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError, Problem
-from relcap_models.psychometrics.sem.syntax import Modifier, Syntax, Term
-from relcap_models.psychometrics.sem.variables import Variables, variables_of
+from relcap_models.psychometrics.structural.syntax import Modifier, Syntax, Term
+from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
 EQUALITIES = (
     "loadings",

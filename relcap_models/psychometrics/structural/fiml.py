@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from relcap_models.psychometrics.sem.constraints import Freedom
-from relcap_models.psychometrics.sem.estimate_ml import Model, climb
-from relcap_models.psychometrics.sem.implied_moments import COVARIANCE, MEAN, Block
-from relcap_models.psychometrics.sem.likelihood import loss
-from relcap_models.psychometrics.sem.sample import Sample
+from relcap_models.psychometrics.structural.constraints import Freedom
+from relcap_models.psychometrics.structural.estimate_ml import Model, climb
+from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, MEAN, Block
+from relcap_models.psychometrics.structural.likelihood import loss
+from relcap_models.psychometrics.structural.sample import Sample
 
 TOLERANCE = 1e-12
 MOST_STEPS = 100

@@ -11,16 +11,16 @@ import pandas as pd
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.items import read_groups
-from relcap_models.psychometrics.sem.fiml import saturated_moments
-from relcap_models.psychometrics.sem.fit import ESTIMATORS, Fit, fit_table
-from relcap_models.psychometrics.sem.fit_measures import fit_measures
-from relcap_models.psychometrics.sem.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
-from relcap_models.psychometrics.sem.ordinal_sample import ordered_names, ordinal_samples
-from relcap_models.psychometrics.sem.parameter_table import Ordinal, parameter_table, terms_of
-from relcap_models.psychometrics.sem.result import CfaResult, parameter_frame
-from relcap_models.psychometrics.sem.sample import Sample, build_sample, columns
-from relcap_models.psychometrics.sem.syntax import Syntax, parse
-from relcap_models.psychometrics.sem.variables import Variables, variables_of
+from relcap_models.psychometrics.structural.fiml import saturated_moments
+from relcap_models.psychometrics.structural.fit import ESTIMATORS, Fit, fit_table
+from relcap_models.psychometrics.structural.fit_measures import fit_measures
+from relcap_models.psychometrics.structural.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
+from relcap_models.psychometrics.structural.ordinal_sample import ordered_names, ordinal_samples
+from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
+from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
+from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns
+from relcap_models.psychometrics.structural.syntax import Syntax, parse
+from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
 
 def cfa(

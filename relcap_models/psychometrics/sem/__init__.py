@@ -1,8 +1,0 @@
-"""Factor and structural equation models in lavaan's syntax."""
-
-from relcap_models.psychometrics.sem.cfa import cfa, sem
-from relcap_models.psychometrics.sem.compare import compare
-from relcap_models.psychometrics.sem.result import CfaResult
-from relcap_models.psychometrics.sem.sam import SamResult, sam
-
-__all__ = ["CfaResult", "SamResult", "cfa", "compare", "sam", "sem"]
