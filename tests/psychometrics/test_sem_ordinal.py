@@ -633,7 +633,7 @@ def test_the_scaled_test_has_the_mean_and_spread_of_a_chi_square():
     [
         "f =~ a + b + c\nf ~~ f\nd ~ a + f",
         "f =~ a + x + b\nd ~ x\nx ~ 1\nf ~ 0*1",
-        "f =~ c(NA, NA)*a + b + c + d\na | c(t, t)*t1 + c(s, s)*t2\nf ~~ c(1, 1)*f\nf ~ 0*1",
+        "f =~ c(NA, NA)*a + b + c + d\na | c(t, t)*t1 + c(s, s)*t2\nf ~~ c(1, 1)*f\nf ~ 0*1\nd ~ a",
     ],
 )
 def test_derivatives_are_those_of_differences(kind, model):
