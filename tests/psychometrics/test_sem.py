@@ -112,9 +112,9 @@ def test_industrialisation_and_democracy(democracy, values_of, id, model):
     _agrees(sem(model, democracy), values_of(id))
 
 
-# lavaan 0.6-14, R 4.2.2, sem(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr; sums
-# of |est|, se, |std.all| of parameterEstimates(standardized = TRUE), and its rows. Holes in the data: x_j of row i
-# (from 1) is missing where (7 i + 3 j) mod 10 = 0 and i mod 4 > 0.
+# lavaan 0.6-14, R 4.2.2, sem(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr;
+# sums of |est|, se, |std.all| of parameterEstimates(standardized = TRUE), and its rows. Holes in the data:
+# x_j of row i (from 1) is missing where (7 i + 3 j) mod 10 = 0 and i mod 4 > 0.
 LAVAAN = {
     "single": (11.79822, 2, NAN, 157.0756, NAN, 0.04487755, 8.4049233, 0.9060291, 7.083594, 11),
     "second": (85.30552, 24, NAN, 918.8516, NAN, 0.06520503, 18.015281, 2.147446, 15.32654, 25),
@@ -384,3 +384,10 @@ def test_a_model_that_says_everything_has_no_test(holzinger):
         assert measures["df"] == 0
         assert measures["chisq"] == pytest.approx(0, abs=1e-8)
         assert measures["cfi"] == 1
+
+
+def test_a_factor_without_variance_has_no_standardised_loadings(holzinger):
+    """lavaan reports infinity for its covariance; here it is missing."""
+    table = cfa("v =~ x1 + x2 + x3\nt =~ x4 + x5 + x6\nv ~~ t\nt ~~ 0*t", holzinger).parameters
+    assert table.set_index(["lhs", "rhs"])["std_all"].isna()[("v", "t")]
+    assert np.isfinite(table["est"]).all()

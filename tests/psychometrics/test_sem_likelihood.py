@@ -145,11 +145,12 @@ def test_expected_information_is_the_kronecker_formula(model, theta):
     np.testing.assert_allclose(total_expected(model, theta)[np.ix_(at, at)], expected, rtol=1e-9, atol=1e-10)
 
 
-def test_saturated_information_is_expected_where_the_model_is_the_sample(model):
-    sample = model.samples[0]
-    if not sample.complete:
-        pytest.skip("they differ where answers are missing")
-    moving = saturated_directions(len(sample.observed), means=True)
+def test_saturated_information_is_expected_where_the_model_is_the_sample():
+    values = np.random.default_rng(10).normal(size=(50, 3)) @ (np.eye(3) + 0.3)
+    sample, _ = build_sample(
+        values, np.arange(50), group="", observed=("a", "b", "c"), covariates=(), fiml=False
+    )
+    moving = saturated_directions(3, means=True)
     observed = observed_information(moving, sample.cov, sample.mean, sample)
     expected = expected_information(moving, sample.cov, sample.mean, sample)
     np.testing.assert_allclose(observed, expected, atol=1e-12)

@@ -26,6 +26,19 @@ def standardized(
 
     Source: Bollen (1989), Structural Equations with Latent Variables, 349-351.
     """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = _scaled(table, values, blocks, moments, observed=observed)
+    return np.where(np.isfinite(found), found, np.nan)
+
+
+def _scaled(
+    table: pd.DataFrame,
+    values: np.ndarray,
+    blocks: Sequence[Block],
+    moments: Sequence[Moments],
+    *,
+    observed: bool,
+) -> np.ndarray:
     found = np.array(values, dtype=float)
     for b, (block, moment) in enumerate(zip(blocks, moments)):
         rows = np.flatnonzero((table["block"] == b).to_numpy())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from relcap_models.errors import DataError, Problem
+from relcap_models.psychometrics.sem.expressions import evaluate
 
 OPERATORS = re.compile(r"=~|<~|~\*~|~~|~|==|:=|<|>|\||:")
 NAME = re.compile(r"[A-Za-z.][\w.]*\Z")
@@ -269,16 +269,12 @@ def _number(text: str) -> float:
     if NUMBER.match(text):
         return float(text)
     try:
-        tree = ast.parse(text.replace("^", "**"), mode="eval")
-    except SyntaxError:
+        value = float(evaluate(text, {}))
+    except DataError:
         raise ValueError(f"'{text}' is no number") from None
-    allowed = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.operator, ast.unaryop)
-    if not all(isinstance(node, allowed) for node in ast.walk(tree)):
+    if not np.isfinite(value):
         raise ValueError(f"'{text}' is no number")
-    try:
-        return float(eval(compile(tree, "model", "eval"), {"__builtins__": {}}))
-    except (ArithmeticError, TypeError):
-        raise ValueError(f"'{text}' is no number") from None
+    return value
 
 
 def _duplicates(terms: list[Term]) -> list[Problem]:
