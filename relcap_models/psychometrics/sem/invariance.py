@@ -29,13 +29,13 @@ class Invariance:
     """Models of a sequence of levels, each with more parameters equal than the one above.
 
     fits, syntax : by level, the model fitted and its text.
-    table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against the
-        level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`). NaN in the first row;
-        so is the p-value where equality costs no degree of freedom, as with three categories' thresholds.
+    table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against
+        the level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`): NaN in the first
+        row; so is the p-value where equality costs no degree of freedom, as with three categories' thresholds.
     mean_impact : a row for each latent mean after the first group or wave, with columns factor, where, equal
         (the mean if everything is equal), partial (if the parameters of `partial` are free), and impact
-        (partial minus equal), in standard deviations of the first group or wave. Empty without `partial` or below
-        `intercepts`.
+        (partial minus equal), in standard deviations of the first group or wave. Empty without `partial` or
+        below `intercepts`.
     """
 
     fits: dict[str, CfaResult]
