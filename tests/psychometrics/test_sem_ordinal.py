@@ -771,6 +771,18 @@ def test_what_cannot_be_estimated_is_said(model, options, message):
         cfa(model, data, **options)
 
 
+def test_a_heywood_case_is_noted_under_delta_and_said_under_theta():
+    data = simulated(80, 9)
+    data["b"] = data["a"].where(np.arange(80) % 12 > 0, 2 - data["a"])
+    data["c"] = data["a"].where(np.arange(80) % 5 > 0, 1)
+    found = cfa("f =~ a + b + c", data, ordered=True, std_lv=True)
+    correlation = ordinal_statistics(data[["a", "b", "c"]]).correlation
+    assert correlation.loc["a", "b"] * correlation.loc["a", "c"] > correlation.loc["b", "c"]
+    assert any("residual variance of a is negative (a Heywood case)" in note for note in found.notes)
+    with pytest.raises(FitError, match="explains all of a \\(a Heywood case\\)"):
+        cfa("f =~ a + b + c", data, ordered=True, std_lv=True, parameterization="theta")
+
+
 def test_an_unused_category_of_a_scale_is_said():
     data = simulated(200, 8)
     data["a"] = pd.Categorical(data["a"], categories=[0, 1, 2, 3], ordered=True)

@@ -30,8 +30,8 @@ class Invariance:
 
     fits, syntax : by level, the model fitted and its text.
     table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against
-        the level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`): NaN in the first
-        row; so is the p-value where equality costs no degree of freedom, as with three categories' thresholds.
+        the level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`): NaN in the
+        first row; so is the p-value where equality costs no degree of freedom (three categories' thresholds).
     mean_impact : a row for each latent mean after the first group or wave, with columns factor, where, equal
         (the mean if everything is equal), partial (if the parameters of `partial` are free), and impact
         (partial minus equal), in standard deviations of the first group or wave. Empty without `partial` or
