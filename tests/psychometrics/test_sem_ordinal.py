@@ -711,6 +711,15 @@ def test_order_of_items_changes_no_difference_test(datcat):
     np.testing.assert_allclose(first.iloc[1, 4:], second.iloc[1, 4:], rtol=1e-6)
 
 
+def test_models_of_different_statistics_are_not_compared(datcat):
+    model = "f =~ u1 + u2 + u3 + u4"
+    fits = [cfa(model, datcat, ordered=ordered) for ordered in (True, ["u1", "u2", "u3"])]
+    with pytest.raises(DataError, match="different respondents or variables"):
+        compare(*fits)
+    with pytest.raises(DataError, match="different respondents or variables"):
+        compare(fits[0], cfa(model, datcat, ordered=True, group="g"))
+
+
 def test_models_that_are_not_nested_are_refused(datcat):
     items = ["u1", "u2", "u3", "u4"]
     one = cfa("u1 ~~ u2 + u3\nu3 ~~ u4", datcat, ordered=items)

@@ -121,7 +121,8 @@ def _check_explained(model: OrdinalModel, theta: np.ndarray) -> None:
             where = f" in group '{sample.group}'" if sample.group else ""
             raise FitError(
                 f"The model explains all of {item}{where} (a Heywood case), for which the theta "
-                'parameterization has no estimates: see it with parameterization="delta", or simplify the model'
+                "parameterization has no estimates: see it with "
+                'parameterization="delta", or simplify the model'
             )
 
 

@@ -132,7 +132,8 @@ def _missing_categories(
                     file="items",
                     column=name,
                     message=f"nobody{where} who can be used chose category {shown}",
-                    remedy="Collapse it with a neighbouring category, in all groups alike",
+                    remedy="Collapse it with a neighbouring category"
+                    + (", in all groups alike" if where else ""),
                 )
             )
     return problems
