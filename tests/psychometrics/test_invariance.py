@@ -115,6 +115,15 @@ def test_models_as_semtools_writes_them(bfi, data_of, case):
     np.testing.assert_allclose(found, SEMTOOLS[case], rtol=3e-6, atol=3e-6)
 
 
+def test_residual_variances_and_intercepts_may_stay_free(bfi):
+    """semTools and lavaan as above, items A1 to A3 ordered, at the last level."""
+    found = invariance(
+        A, bfi.dropna(), ordered=AGREEABLE[:3], group="gender", partial=["A2 ~~ A2", "A4 ~~ A4", "A5 ~ 1"]
+    ).table.loc["residuals", NAMES]
+    wanted = (135.4506246, 29, 164.8281856, 0.9519398343, 0.06132309769, 0.04166384227)
+    np.testing.assert_allclose(found, wanted, rtol=3e-6, atol=3e-6)
+
+
 def _answers(n: int, seed: int, *, mean: float = 0.0, bias: float = 0.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     loading = np.array([0.8, 0.8, 0.7, 0.7, 0.6])
