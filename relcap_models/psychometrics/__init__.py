@@ -8,7 +8,7 @@ needs a study.
     factor analysis        how many factors, exploratory
     item response theory   graded response and generalised partial credit; item and person fit; DIF
     structural models      lavaan's syntax: confirmatory factor analysis with continuous and ordinal items,
-                           structural equations, difference tests
+                           structural equations, difference tests, measurement invariance
     agreement              within groups, intraclass correlations, social relations model
 
 Modules have other names than the functions in them. Names are looked up when they are used.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from relcap_models.psychometrics.social_relations import srm_variances
     from relcap_models.psychometrics.structural.cfa import cfa, sem
     from relcap_models.psychometrics.structural.compare import compare
+    from relcap_models.psychometrics.structural.invariance import invariance
     from relcap_models.psychometrics.structural.sam import sam
 
 _HOME = {
@@ -48,6 +49,7 @@ _HOME = {
     "gpcm": "irt",
     "grm": "irt",
     "icc": "intraclass",
+    "invariance": "structural.invariance",
     "item_fit": "misfit",
     "kmo": "dimensionality",
     "omega": "omega_coefficients",
@@ -75,6 +77,7 @@ __all__ = [
     "gpcm",
     "grm",
     "icc",
+    "invariance",
     "item_fit",
     "kmo",
     "omega",

@@ -633,7 +633,7 @@ def test_the_scaled_test_has_the_mean_and_spread_of_a_chi_square():
     [
         "f =~ a + b + c\nf ~~ f\nd ~ a + f",
         "f =~ a + x + b\nd ~ x\nx ~ 1\nf ~ 0*1",
-        "f =~ c(NA, NA)*a + b + c + d\na | c(t, t)*t1 + c(s, s)*t2\nf ~~ c(1, 1)*f\nf ~ 0*1",
+        "f =~ c(NA, NA)*a + b + c + d\na | c(t, t)*t1 + c(s, s)*t2\nf ~~ c(1, 1)*f\nf ~ 0*1\nd ~ a",
     ],
 )
 def test_derivatives_are_those_of_differences(kind, model):
@@ -711,6 +711,15 @@ def test_order_of_items_changes_no_difference_test(datcat):
     np.testing.assert_allclose(first.iloc[1, 4:], second.iloc[1, 4:], rtol=1e-6)
 
 
+def test_models_of_different_statistics_are_not_compared(datcat):
+    model = "f =~ u1 + u2 + u3 + u4"
+    fits = [cfa(model, datcat, ordered=ordered) for ordered in (True, ["u1", "u2", "u3"])]
+    with pytest.raises(DataError, match="different respondents or variables"):
+        compare(*fits)
+    with pytest.raises(DataError, match="different respondents or variables"):
+        compare(fits[0], cfa(model, datcat, ordered=True, group="g"))
+
+
 def test_models_that_are_not_nested_are_refused(datcat):
     items = ["u1", "u2", "u3", "u4"]
     one = cfa("u1 ~~ u2 + u3\nu3 ~~ u4", datcat, ordered=items)
@@ -769,6 +778,18 @@ def test_what_cannot_be_estimated_is_said(model, options, message):
     data.loc[5, "b"] = np.nan
     with pytest.raises((DataError, FitError), match=f"(?s){message}"):
         cfa(model, data, **options)
+
+
+def test_a_heywood_case_is_noted_under_delta_and_said_under_theta():
+    data = simulated(80, 9)
+    data["b"] = data["a"].where(np.arange(80) % 12 > 0, 2 - data["a"])
+    data["c"] = data["a"].where(np.arange(80) % 5 > 0, 1)
+    found = cfa("f =~ a + b + c", data, ordered=True, std_lv=True)
+    correlation = ordinal_statistics(data[["a", "b", "c"]]).correlation
+    assert correlation.loc["a", "b"] * correlation.loc["a", "c"] > correlation.loc["b", "c"]
+    assert any("residual variance of a is negative (a Heywood case)" in note for note in found.notes)
+    with pytest.raises(FitError, match="explains all of a \\(a Heywood case\\)"):
+        cfa("f =~ a + b + c", data, ordered=True, std_lv=True, parameterization="theta")
 
 
 def test_an_unused_category_of_a_scale_is_said():

@@ -28,6 +28,7 @@ from relcap_models.psychometrics.structural.start_values import start_values
 from relcap_models.psychometrics.structural.syntax import Relation
 from relcap_models.psychometrics.structural.variables import Variables
 
+SMALLEST_RESIDUAL = 1e-4
 ORDINAL_ESTIMATORS = ("WLSMV", "DWLS")
 
 
@@ -78,6 +79,7 @@ def fit_ordinal_table(
             f"only {model.n_statistics} thresholds, correlations and moments. Fix some, or set some equal"
         )
     at = estimate_dwls(model, _start(table, samples, statistics, theta=theta))
+    _check_explained(model, at)
     check_identified_ordinal(model, at, parameter_names(table))
     slope = slopes(model, at)
     scaling, shift = np.nan, 0.0
@@ -104,6 +106,24 @@ def _start(
         elif op == "~*~" or (theta and op == "~~" and lhs == rhs and lhs in statistics[b].thresholds):
             given[i] = 1.0
     return start_values(table.assign(ustart=given), samples)
+
+
+def _check_explained(model: OrdinalModel, theta: np.ndarray) -> None:
+    """Raise a FitError if estimates went to infinity in search of a Heywood case (only theta does)."""
+    for part, sample, found in zip(model.parts_ordinal, model.samples, model.implied(theta)):
+        if not part.theta:
+            continue
+        paths = np.linalg.inv(found.latent.effects)
+        residual = np.diag(paths @ found.latent.covariance @ paths.T)[: len(part.ordinal)]
+        share = np.where(part.ordinal, residual * found.scale**2, 1.0)
+        if np.abs(share).min() < SMALLEST_RESIDUAL:
+            item = sample.observed[int(np.abs(share).argmin())]
+            where = f" in group '{sample.group}'" if sample.group else ""
+            raise FitError(
+                f"The model explains all of {item}{where} (a Heywood case), for which the theta "
+                "parameterization has no estimates: see it with "
+                'parameterization="delta", or simplify the model'
+            )
 
 
 def _completed(table: pd.DataFrame, model: OrdinalModel, theta: np.ndarray) -> pd.DataFrame:

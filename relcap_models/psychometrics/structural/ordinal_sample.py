@@ -111,6 +111,10 @@ def _numbers(column: pd.Series) -> pd.Series:
     return pd.to_numeric(column)
 
 
+def _plain(category: object) -> str:
+    return f"{category:g}" if isinstance(category, float) else str(category)
+
+
 def _missing_categories(
     frame: pd.DataFrame, mine: pd.DataFrame, items: Sequence[str], where: str
 ) -> list[Problem]:
@@ -122,13 +126,14 @@ def _missing_categories(
         seen = set(mine[name].dropna())
         absent = [category for category in known if category not in seen]
         if absent and len(known) <= 50:
-            shown = ", ".join(map(str, absent))
+            shown = ", ".join(_plain(category) for category in absent)
             problems.append(
                 Problem(
                     file="items",
                     column=name,
                     message=f"nobody{where} who can be used chose category {shown}",
-                    remedy="Collapse it with a neighbouring category, in all groups alike",
+                    remedy="Collapse it with a neighbouring category"
+                    + (", in all groups alike" if where else ""),
                 )
             )
     return problems
