@@ -109,7 +109,7 @@ def _lavaan_differences(fits, reference):
     found = compare(*fits).iloc[1:]
     for row, step in zip(found.itertuples(), (2, 3, 4)):
         assert row.df_diff == reference[f"lrt:Df.diff:{step}"]
-        # 1e-6 of the difference, and of the chi-squares of which it is one.
+        # A small difference of two chi-squares, each known to 1e-6 of itself.
         assert row.chisq_diff == pytest.approx(reference[f"lrt:Chisq.diff:{step}"], rel=1e-5)
 
 

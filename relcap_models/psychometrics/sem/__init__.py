@@ -2,7 +2,8 @@
 
 from relcap_models.psychometrics.sem.cfa import cfa, sem
 from relcap_models.psychometrics.sem.compare import compare
+from relcap_models.psychometrics.sem.invariance import Invariance, invariance
 from relcap_models.psychometrics.sem.result import CfaResult
 from relcap_models.psychometrics.sem.sam import SamResult, sam
 
-__all__ = ["CfaResult", "SamResult", "cfa", "compare", "sam", "sem"]
+__all__ = ["CfaResult", "Invariance", "SamResult", "cfa", "compare", "invariance", "sam", "sem"]
