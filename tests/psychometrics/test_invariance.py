@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.structural.invariance import invariance
+from relcap_models.psychometrics import invariance
 
 AGREEABLE = [f"A{i}" for i in range(1, 6)]
 A = "A =~ A1 + A2 + A3 + A4 + A5"

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics.structural import cfa, compare, sem
+from relcap_models.psychometrics import cfa, compare, sem
 
 NAN = float("nan")
 HOLZINGER = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
+from relcap_models.psychometrics import cfa, compare, sem
 from relcap_models.psychometrics.ordinal_statistics import ordinal_statistics
-from relcap_models.psychometrics.structural import cfa, compare, sem
 from relcap_models.psychometrics.structural.cfa import _groups
 from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient
 from relcap_models.psychometrics.structural.fit_ordinal import _start, build_ordinal_model
@@ -109,7 +109,7 @@ def _lavaan_differences(fits, reference):
     found = compare(*fits).iloc[1:]
     for row, step in zip(found.itertuples(), (2, 3, 4)):
         assert row.df_diff == reference[f"lrt:Df.diff:{step}"]
-        # 1e-6 of the difference, and of the chi-squares of which it is one.
+        # A small difference of two chi-squares, each known to 1e-6 of itself.
         assert row.chisq_diff == pytest.approx(reference[f"lrt:Chisq.diff:{step}"], rel=1e-5)
 
 
@@ -711,6 +711,15 @@ def test_order_of_items_changes_no_difference_test(datcat):
     np.testing.assert_allclose(first.iloc[1, 4:], second.iloc[1, 4:], rtol=1e-6)
 
 
+def test_nullable_integers_are_read(datcat):
+    data = datcat[["u1", "u2", "u3", "u4"]].astype(float)
+    data.iloc[:20, 1] = np.nan
+    options = {"ordered": True, "missing": "pairwise"}
+    plain, nullable = (cfa("f =~ u1 + u2 + u3 + u4", d, **options) for d in (data, data.astype("Int64")))
+    assert plain.n == nullable.n == 200
+    np.testing.assert_allclose(plain.fit_measures, nullable.fit_measures)
+
+
 def test_models_of_different_statistics_are_not_compared(datcat):
     model = "f =~ u1 + u2 + u3 + u4"
     fits = [cfa(model, datcat, ordered=ordered) for ordered in (True, ["u1", "u2", "u3"])]
@@ -765,6 +774,8 @@ def test_ordered_categories_of_pandas_are_ordinal(datcat):
             "'rare': nobody in group 'v'.*category 3.*Collapse",
         ),
         ("f =~ a + b + e", {"ordered": True}, "no column e"),
+        ("a =~ b + c + d", {"ordered": True}, "rename the factor"),
+        ("f =~ a + b + words", {"ordered": True}, "'words': has answers that are no numbers"),
         ("f =~ a + b + left", {"ordered": True}, "'left': nobody who can be used chose category 9. Collapse"),
         ("f =~ NA*a + b + c + d", {"ordered": True}, "not identified.*f =~ "),
         ("f =~ NA*a + b + NA*c", {"ordered": True}, "7 free|not identified"),
@@ -776,6 +787,7 @@ def test_what_cannot_be_estimated_is_said(model, options, message):
     data["rare"] = data["a"].where(data.index != 3, 3)
     data["left"] = data["a"].where(data.index != 5, 9)
     data.loc[5, "b"] = np.nan
+    data["words"] = data["a"].astype(object).where(data["a"] > 0, "none")
     with pytest.raises((DataError, FitError), match=f"(?s){message}"):
         cfa(model, data, **options)
 

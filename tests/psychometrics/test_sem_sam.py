@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics.structural import sam, sem
+from relcap_models.psychometrics import sam, sem
 
 MEDIATION = """
 ind60 =~ x1 + x2 + x3

@@ -84,6 +84,7 @@ def cfa(
         for number, name in enumerate(names_of, start=1)
     )
     _check_blocks(model, names_of)
+    _check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
     estimator = estimator or ("WLSMV" if items else "ML")
     _check_options(estimator, missing, parameterization, ordinal=bool(items))
@@ -187,14 +188,17 @@ def _check_blocks(model: Syntax, groups: Sequence[str]) -> None:
         )
 
 
+def _check_latent(names: Sequence[Variables], data: pd.DataFrame) -> None:
+    latent = [v for part in names for v in part.latent if v in data.columns]
+    if latent:
+        raise DataError(f"{latent[0]} is measured by =~ and is a column of the data too: rename the factor")
+
+
 def _samples(
     data: pd.DataFrame, names: Sequence[Variables], groups: Sequence[str], codes: np.ndarray, *, fiml: bool
 ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
     everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
     values = columns(data, everything)
-    latent = [v for part in names for v in part.latent if v in data.columns]
-    if latent:
-        raise DataError(f"{latent[0]} is measured by =~ and is a column of the data too: rename the factor")
     found, notes = [], []
     for number, (name, part) in enumerate(zip(groups, names)):
         rows = np.flatnonzero(codes == number)

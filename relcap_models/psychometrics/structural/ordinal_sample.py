@@ -96,7 +96,7 @@ def ordinal_samples(
         found = _statistics(mine, part, ordered, where, pairwise=pairwise)
         notes += [f"Group '{group}': {note}" if group else note for note in found.notes]
         statistics.append(found)
-        values = mine.apply(_numbers).to_numpy(dtype=float)
+        values = np.column_stack([_numbers(mine[name]) for name in part.observed])
         mean, cov = found.mean.to_numpy(), found.covariance.to_numpy()
         samples.append(Sample(group, part.observed, values, used, (), mean, cov))
     if problems:
@@ -104,11 +104,11 @@ def ordinal_samples(
     return tuple(samples), tuple(statistics), tuple(notes)
 
 
-def _numbers(column: pd.Series) -> pd.Series:
+def _numbers(column: pd.Series) -> np.ndarray:
     if _is_ordered(column):
-        codes = column.cat.codes.astype(float)
-        return codes.where(codes >= 0)
-    return pd.to_numeric(column)
+        codes = column.cat.codes.to_numpy(dtype=float)
+        return np.where(codes < 0, np.nan, codes)
+    return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
 
 
 def _plain(category: object) -> str:
@@ -122,9 +122,9 @@ def _missing_categories(
     problems = []
     for name in items:
         column = frame[name]
-        known = list(column.cat.categories) if _is_ordered(column) else sorted(column.dropna().unique())
+        known = list(column.cat.categories) if _is_ordered(column) else list(column.dropna().unique())
         seen = set(mine[name].dropna())
-        absent = [category for category in known if category not in seen]
+        absent = sorted((category for category in known if category not in seen), key=str)
         if absent and len(known) <= 50:
             shown = ", ".join(_plain(category) for category in absent)
             problems.append(
