@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from relcap_models.psychometrics.polychoric_correlations import polychoric, polyserial
     from relcap_models.psychometrics.reliability import cronbach_alpha
     from relcap_models.psychometrics.social_relations import srm_variances
-    from relcap_models.psychometrics.structural.cfa import cfa, sem
+    from relcap_models.psychometrics.structural.cfa import cfa
     from relcap_models.psychometrics.structural.compare import compare
     from relcap_models.psychometrics.structural.invariance import invariance
     from relcap_models.psychometrics.structural.sam import sam
@@ -60,7 +60,6 @@ _HOME = {
     "rwg_j": "agreement",
     "rwg_j_lindell": "agreement",
     "sam": "structural.sam",
-    "sem": "structural.cfa",
     "shrout_fleiss": "intraclass",
     "srm_variances": "social_relations",
 }
@@ -88,7 +87,6 @@ __all__ = [
     "rwg_j",
     "rwg_j_lindell",
     "sam",
-    "sem",
     "shrout_fleiss",
     "srm_variances",
 ]

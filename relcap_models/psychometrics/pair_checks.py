@@ -57,7 +57,7 @@ def pair_notes(
     if empty:
         notes.append(
             f"{len(empty)} of {len(pairs)} pairs have answers that nobody combined: {_some(empty)}. If a "
-            "correlation looks wrong, collapse rare categories, or set `correct`."
+            "correlation looks wrong, collapse rare categories."
         )
     if empty_2x2:
         rests = (
@@ -72,7 +72,7 @@ def pair_notes(
     if extreme:
         notes.append(
             f"Correlations at or near ±1: {_some(extreme)}. Their standard errors mean little: leave one of "
-            "the two out, collapse categories, or set `correct`."
+            "the two out, or collapse categories."
         )
     return notes + _definiteness_note(correlation)
 

@@ -29,3 +29,25 @@ def values_of(reference: Path) -> Callable[[str], pd.Series]:
         return found
 
     return read
+
+
+@pytest.fixture(scope="session")
+def bfi(data_of):
+    """Personality items, A1 turned round."""
+    return data_of("psychtools_bfi").assign(A1=lambda x: 7 - x["A1"])
+
+
+@pytest.fixture(scope="session")
+def datcat(data_of):
+    """Eight items of five categories, two groups."""
+    return data_of("semtools_datcat")
+
+
+def named(result) -> pd.Series:
+    """A fitted model's figures by the names of the reference values."""
+    table = result.parameters
+    at = "@g" + table["group"].astype(str) if table["group"].max() > 1 else ""
+    key = table["lhs"] + table["op"] + table["rhs"] + at
+    columns = {"est": "est", "se": "se", "std.all": "std_all"}
+    parts = [pd.Series(table[c].to_numpy(), index=kind + ":" + key) for kind, c in columns.items()]
+    return pd.concat([result.fit_measures.rename(lambda name: f"fit:{name}"), *parts])

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics import cfa, compare, sem
+from relcap_models.psychometrics import cfa, compare
 
 NAN = float("nan")
 HOLZINGER = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
@@ -109,10 +109,10 @@ def test_missing_answers_by_maximum_likelihood(holzinger, values_of):
     ],
 )
 def test_industrialisation_and_democracy(democracy, values_of, id, model):
-    _agrees(sem(model, democracy), values_of(id))
+    _agrees(cfa(model, democracy), values_of(id))
 
 
-# lavaan 0.6-14, R 4.2.2, sem(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr;
+# lavaan 0.6-14, R 4.2.2, cfa(model, data, ...): chisq, df, chisq.scaled, baseline.chisq, rmsea.robust, srmr;
 # sums of |est|, se, |std.all| of parameterEstimates(standardized = TRUE), and its rows. Holes in the data:
 # x_j of row i (from 1) is missing where (7 i + 3 j) mod 10 = 0 and i mod 4 > 0.
 LAVAAN = {
@@ -206,7 +206,7 @@ def test_other_models_are_lavaans(holzinger, democracy, name):
         data = _with_holes(data)
     if name == "fimlx":
         data.loc[[2, 49, 76], "ageyr"] = np.nan
-    result = sem(model, data, **options)
+    result = cfa(model, data, **options)
     table = result.parameters
     measures = ["chisq", "df", "chisq.scaled", "baseline.chisq", "rmsea.robust", "srmr"]
     found = [
@@ -380,7 +380,7 @@ def test_models_of_other_people_are_not_compared(holzinger):
 
 def test_a_model_that_says_everything_has_no_test(holzinger):
     for estimator in ("ML", "MLM", "MLR"):
-        measures = sem("x1 ~ x2 + x3", holzinger, estimator=estimator).fit_measures
+        measures = cfa("x1 ~ x2 + x3", holzinger, estimator=estimator).fit_measures
         assert measures["df"] == 0
         assert measures["chisq"] == pytest.approx(0, abs=1e-8)
         assert measures["cfi"] == 1

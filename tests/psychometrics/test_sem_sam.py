@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics import sam, sem
+from relcap_models.psychometrics import cfa, sam
 
 MEDIATION = """
 ind60 =~ x1 + x2 + x3
@@ -58,7 +58,7 @@ def test_a_true_model_gives_what_estimation_at_once_gives():
     for i in range(3):
         data[f"y{i}"] = g + rng.normal(size=20_000)
     model = "f =~ x0 + x1 + x2\ng =~ y0 + y1 + y2\ng ~ f"
-    both = [run(model, data).parameters.query("op == '~'").iloc[0] for run in (sam, sem)]
+    both = [run(model, data).parameters.query("op == '~'").iloc[0] for run in (sam, cfa)]
     assert both[0]["est"] == pytest.approx(0.5, abs=3 * both[0]["se"])
     assert both[0]["est"] == pytest.approx(both[1]["est"], abs=2 * both[1]["se"])
     assert both[0]["se"] == pytest.approx(both[1]["se"], rel=0.1)

@@ -35,7 +35,10 @@ def cfa(
     missing: str = "listwise",
     std_lv: bool = False,
 ) -> CfaResult:
-    """Whether the items measure what they are meant to: a factor model fitted and tested.
+    """Whether items measure what they are meant to, and how constructs explain one another.
+
+    A factor model, or a structural equation model (lavaan's `cfa` and `sem` differ by name only). Observed
+    predictors that nothing explains are covariates: their moments are taken from the sample.
 
     Parameters
     ----------
@@ -130,36 +133,6 @@ def _check_options(estimator: str, missing: str, parameterization: str, *, ordin
         raise DataError(f"`missing` is 'listwise' or '{ways}' {kind} ordered items, and not {missing!r}")
     if parameterization not in ("delta", "theta"):
         raise DataError(f"`parameterization` is 'delta' or 'theta', and not {parameterization!r}")
-
-
-def sem(
-    syntax: str,
-    data: pd.DataFrame,
-    *,
-    ordered: Sequence[str] | bool = (),
-    estimator: str | None = None,
-    parameterization: str = "delta",
-    group: str | Sequence | None = None,
-    group_equal: Sequence[str] = (),
-    missing: str = "listwise",
-    std_lv: bool = False,
-) -> CfaResult:
-    """How constructs explain one another: a structural equation model fitted and tested.
-
-    Parameters, result, errors and defaults are those of `cfa`: as in lavaan, the two differ by name only.
-    Observed predictors that nothing explains are covariates: their moments are taken from the sample.
-    """
-    return cfa(
-        syntax,
-        data,
-        ordered=ordered,
-        estimator=estimator,
-        parameterization=parameterization,
-        group=group,
-        group_equal=group_equal,
-        missing=missing,
-        std_lv=std_lv,
-    )
 
 
 def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:

@@ -1,4 +1,4 @@
-"""What `cfa` and `sem` return."""
+"""What `cfa` returns."""
 
 from __future__ import annotations
 

@@ -90,31 +90,31 @@ def sam(syntax: str, data: pd.DataFrame) -> SamResult:
 def _check(model: Syntax, names: Variables) -> None:
     if model.groups or model.levels:
         raise DataError(
-            "The model has blocks for groups or levels, which this method does not know: use sem()"
+            "The model has blocks for groups or levels, which this method does not know: use cfa()"
         )
     if not names.latent:
-        raise DataError("The model measures nothing with =~: use sem()")
+        raise DataError("The model measures nothing with =~: use cfa()")
     if any(t.op in ("~1", "|", "~*~") for t in model.terms):
-        raise DataError("The model speaks of means or thresholds, which this method does not know: use sem()")
+        raise DataError("The model speaks of means or thresholds, which this method does not know: use cfa()")
     if any(relation.op == "==" for relation in model.relations):
-        raise DataError("The model has constraints with ==, which this method does not know: use sem()")
+        raise DataError("The model has constraints with ==, which this method does not know: use cfa()")
     factors_of: dict[str, list[str]] = {}
     for term in model.terms:
         if term.op == "=~":
             factors_of.setdefault(term.rhs, []).append(term.lhs)
     for item, factors in factors_of.items():
         if len(factors) > 1 or item in (*names.latent, *names.outcomes, *names.predictors):
-            raise DataError(f"{item} belongs to more than one factor or regression: use sem()")
+            raise DataError(f"{item} belongs to more than one factor or regression: use cfa()")
     part_of: dict[str, str] = {}
     for term in model.terms:
         part = term.lhs if term.op == "=~" else factors_of.get(term.lhs, [""])[0]
         for label in (*term.modifier.label, *term.modifier.equal):
             if part_of.setdefault(label, part) != part:
-                raise DataError(f"The label '{label}' is shared by parts that are estimated apart: use sem()")
+                raise DataError(f"The label '{label}' is shared by parts that are estimated apart: use cfa()")
         items = [factors_of[v][0] for v in (term.lhs, term.rhs) if v in factors_of]
         if term.op == "~~" and (len(items) == 1 or len(set(items)) == 2):
             raise DataError(
-                f"model, row {term.line}: {term.lhs} ~~ {term.rhs} goes beyond one factor: use sem()"
+                f"model, row {term.line}: {term.lhs} ~~ {term.rhs} goes beyond one factor: use cfa()"
             )
 
 
