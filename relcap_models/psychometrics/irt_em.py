@@ -31,6 +31,8 @@ EM_CYCLES = 100
 NEAR = 0.02
 # Derivatives of the log-likelihood that count as zero: far below what would move a parameter by 1e-4 se.
 GRADIENT_TOLERANCE = 1e-4
+# Log-likelihood that a further Newton step would add, times two: a parameter moves by .001 of its error.
+LEFT_TO_GAIN = 1e-6
 # Beyond this, a logistic curve rises between two neighbouring points of the grid, 0.2 apart.
 STEEPEST = 15.0
 # Standard deviation of a group that the grid cannot tell from zero.
@@ -90,9 +92,10 @@ def fit(marginal: Marginal, start: np.ndarray, labels: Sequence[str]) -> Estimat
     )
     x = found.x
     information = -hessian(marginal, x)
-    _refuse_without_maximum(marginal, x, information, labels, converged=found.success)
+    gradient = value_and_gradient(marginal, x)[1]
+    _refuse_without_maximum(marginal, x, information, gradient, labels)
     covariance = np.linalg.inv(information)
-    x = x + covariance @ value_and_gradient(marginal, x)[1]
+    x = x + covariance @ gradient
     return Estimate(x, value_and_gradient(marginal, x)[0], covariance)
 
 
@@ -141,7 +144,7 @@ def _better(
 
 
 def _refuse_without_maximum(
-    marginal: Marginal, x: np.ndarray, information: np.ndarray, labels: Sequence[str], *, converged: bool
+    marginal: Marginal, x: np.ndarray, information: np.ndarray, gradient: np.ndarray, labels: Sequence[str]
 ) -> None:
     steep = [
         f"{label} ({x[b.parameters][0]:.1f})"
@@ -169,7 +172,8 @@ def _refuse_without_maximum(
     own = np.diag(information)
     if np.all(own > 0):
         values, vectors = eigh(information / np.sqrt(np.outer(own, own)))
-        if converged and values[0] > 1e-8:
+        # The gain that is left, not the gradient: this grows with the respondents, and so does its rounding.
+        if values[0] > 1e-8 and gradient @ solve(information, gradient) < LEFT_TO_GAIN:
             return
         flat = int(np.argmax(np.abs(vectors[:, 0])))
     else:

@@ -174,6 +174,17 @@ def test_known_parameters_come_back_within_their_errors(model, answers):
     assert 0.3 < np.mean(z**2) < 2.5
 
 
+def test_tens_of_thousands_of_respondents_have_a_maximum():
+    """Derivatives are sums over respondents, and rounding keeps those of many from being exactly zero."""
+    rng = np.random.default_rng(0)
+    trait = rng.normal(size=20_000)[:, None]
+    latent = 0.8 * trait + 0.6 * rng.normal(size=(20_000, 3))
+    answers = 1 + (latent[:, :, None] > np.array([-2.2, -1.3, -0.6, 0.3])).sum(axis=2)
+    fit = grm(pd.DataFrame(answers, columns=["a", "b", "c"]))
+    # A normal ogive of slope .8/.6 is close to a logistic curve of 1.75 times that; standard errors are .05.
+    np.testing.assert_allclose(fit.discrimination, 1.75 * 0.8 / 0.6, atol=0.15)
+
+
 def test_scores_correlate_with_the_trait_as_their_reliability_says():
     rng = np.random.default_rng(3)
     theta = rng.normal(size=2000)
