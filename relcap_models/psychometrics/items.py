@@ -142,8 +142,12 @@ def read_ordinal(items: pd.DataFrame | np.ndarray, *, least: int = 1) -> Ordinal
     return OrdinalItems(codes, read.names, tuple(categories))
 
 
-def read_groups(group: Sequence | np.ndarray | pd.Series, n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def read_groups(
+    group: Sequence | np.ndarray | pd.Series, n: int, *, argument: str = "group"
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """(respondent,) position of each one's group among the groups' names, which are in order of appearance.
+
+    argument : what the caller calls them.
 
     Raises
     ------
@@ -152,9 +156,9 @@ def read_groups(group: Sequence | np.ndarray | pd.Series, n: int) -> tuple[np.nd
     """
     series = pd.Series(np.asarray(group)) if not isinstance(group, pd.Series) else group
     if len(series) != n:
-        raise DataError(f"`group` has {len(series)} values for {n} respondents")
+        raise DataError(f"`{argument}` has {len(series)} values for {n} respondents")
     if series.isna().any():
-        raise DataError(f"`group` is missing for {int(series.isna().sum())} respondents: leave them out")
+        raise DataError(f"`{argument}` is missing for {int(series.isna().sum())} respondents: leave them out")
     codes, names = pd.factorize(series)
     return codes, tuple(map(str, names))
 

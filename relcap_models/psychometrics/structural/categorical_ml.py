@@ -8,6 +8,7 @@ from scipy.linalg import block_diag
 from relcap_models.psychometrics.structural.estimate_dwls import (
     OrdinalModel,
     dwls_information,
+    sampling_covariance,
     slopes,
     weights,
 )
@@ -43,21 +44,20 @@ def corrected_for_categories(
         return None
     inverse = model.freedom.invert(dwls_information(model, slope))
     chisq = null_chisq = 0.0
-    weight, normal, sampling = [], [], []
-    for (share, _, moments, sample, _), s, w in zip(model.parts(theta), model.statistics, weights(model)):
+    weight, normal, kept = [], [], []
+    for (share, _, moments, sample, _), w in zip(model.parts(theta), weights(model)):
         precision = np.linalg.inv(moments.sigma)
         log_determinant = np.linalg.slogdet(sample.cov)[1]
         fitted = np.linalg.slogdet(moments.sigma)[1] + np.trace(precision @ sample.cov) - len(precision)
         chisq += sample.n * (fitted - log_determinant)
         null_chisq -= sample.n * log_determinant
         column, row = np.triu_indices(len(precision), k=1)
-        at = slice(len(w) - len(row), None)
         crossed = precision[np.ix_(row, row)] * precision[np.ix_(column, column)]
         crossed += precision[np.ix_(row, column)] * precision[np.ix_(column, row)]
         normal.append(share * crossed)
-        weight.append(share * w[at])
-        sampling.append(s.gamma.to_numpy()[at, at] / share)
-    gamma = block_diag(*sampling)
+        kept.append(np.arange(len(w)) >= len(w) - len(row))
+        weight.append(share * w[kept[-1]])
+    gamma = sampling_covariance(model)[np.ix_(*[np.concatenate(kept)] * 2)]
     beyond = np.eye(n_pairs) - pairs @ inverse @ pairs.T * np.concatenate(weight)
     trace = float(np.trace(beyond.T @ block_diag(*normal) @ beyond @ gamma))
     null_trace = float(np.trace(gamma))

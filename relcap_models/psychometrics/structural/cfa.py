@@ -11,6 +11,7 @@ import pandas as pd
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.structural.clusters import check_clusters, cluster_notes
 from relcap_models.psychometrics.structural.fiml import saturated_moments
 from relcap_models.psychometrics.structural.fit import ESTIMATORS, Fit, fit_table
 from relcap_models.psychometrics.structural.fit_measures import fit_measures
@@ -34,6 +35,7 @@ def cfa(
     group_equal: Sequence[str] = (),
     missing: str = "listwise",
     std_lv: bool = False,
+    cluster: str | Sequence | None = None,
 ) -> CfaResult:
     """Whether items measure what they are meant to, and how constructs explain one another.
 
@@ -63,6 +65,10 @@ def cfa(
         likelihood for answers missing at random); with ordered items `pairwise` estimates each correlation
         from those who answered both items (for answers missing completely at random).
     std_lv : latent variances are 1 and first loadings free, in place of first loadings of 1.
+    cluster : a column of the data, or each respondent's cluster (a team, a school, a person who answers
+        several times): standard errors and scaled tests then hold although answers within clusters depend on
+        each other, also across groups. Estimates are the same as without. It needs `MLR` (the default then)
+        or `WLSMV`. With G clusters covariances are multiplied by G / (G − 1), by group, as in lavaan.
 
     Raises
     ------
@@ -89,13 +95,17 @@ def cfa(
     _check_blocks(model, names_of)
     _check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
-    estimator = estimator or ("WLSMV" if items else "ML")
+    clusters = _clusters(data, cluster)
+    estimator = estimator or ("WLSMV" if items else "ML" if clusters is None else "MLR")
     _check_options(estimator, missing, parameterization, ordinal=bool(items))
+    if clusters is not None and estimator not in ("WLSMV", "MLR"):
+        raise DataError(f"{estimator} takes respondents as independent: with `cluster` use MLR, or WLSMV")
     if items:
         theta = parameterization == "theta"
         samples, statistics, notes = ordinal_samples(
             data, names, items, names_of, codes, pairwise=missing == "pairwise"
         )
+        samples = _in_clusters(samples, clusters)
         thresholds = {name: len(found) for s in statistics for name, found in s.thresholds.items()}
         table = parameter_table(
             model,
@@ -114,10 +124,13 @@ def cfa(
             raise DataError(f"model, row {scale.line}: {scale.lhs} ~*~ {scale.rhs} needs ordered categories")
         fiml = missing == "fiml"
         samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
-        means = fiml or len(names_of) > 1 or any(t.op == "~1" for t in model.terms)
+        samples = _in_clusters(samples, clusters)
+        several = len(names_of) > 1 or clusters is not None
+        means = fiml or several or any(t.op == "~1" for t in model.terms)
         table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
         fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
-    notes = (*notes, *_equal_labels(model, names_of), *_improper(fit, names_of))
+    few = cluster_notes(samples, fit.test.df + fit.model.n_estimated)
+    notes = (*notes, *few, *_equal_labels(model, names_of), *_improper(fit, names_of))
     shown = names_of if len(names_of) > 1 else ()
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
 
@@ -138,17 +151,35 @@ def _check_options(estimator: str, missing: str, parameterization: str, *, ordin
 def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:
     if group is None:
         return ("",), np.zeros(len(data), dtype=int)
-    if isinstance(group, str):
-        if group not in data.columns:
-            near = get_close_matches(group, list(map(str, data.columns)), n=1)
-            raise DataError(
-                f"`group` '{group}' is no column of the data" + (f". Nearest: {near[0]}" if near else "")
-            )
-        group = data[group]
-    codes, names = read_groups(group, len(data))
+    codes, names = read_groups(_column(data, group, "group"), len(data))
     if len(names) < 2:
         raise DataError(f"`group` has one value only ('{names[0]}'): leave it out")
     return names, codes
+
+
+def _clusters(data: pd.DataFrame, cluster: str | Sequence | None) -> np.ndarray | None:
+    if cluster is None:
+        return None
+    return read_groups(_column(data, cluster, "cluster"), len(data), argument="cluster")[0]
+
+
+def _column(data: pd.DataFrame, given: str | Sequence, argument: str) -> Sequence:
+    if not isinstance(given, str):
+        return given
+    if given not in data.columns:
+        near = get_close_matches(given, list(map(str, data.columns)), n=1)
+        raise DataError(
+            f"`{argument}` '{given}' is no column of the data" + (f". Nearest: {near[0]}" if near else "")
+        )
+    return data[given]
+
+
+def _in_clusters(samples: tuple[Sample, ...], clusters: np.ndarray | None) -> tuple[Sample, ...]:
+    if clusters is None:
+        return samples
+    samples = tuple(replace(sample, cluster=clusters[sample.position]) for sample in samples)
+    check_clusters(samples)
+    return samples
 
 
 def _check_blocks(model: Syntax, groups: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from relcap_models.errors import DataError
+from relcap_models.psychometrics.structural.clusters import same_clusters
 from relcap_models.psychometrics.structural.result import CfaResult
 from relcap_models.psychometrics.structural.scaled_difference import scaled_difference
 
@@ -37,6 +38,8 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
         raise DataError("At least two fitted models are needed")
     if len({(r.fit.estimator, r.fit.fiml) for r in fits}) > 1:
         raise DataError("The models were estimated in different ways: use one estimator and one `missing`")
+    if len({same_clusters(r.fit.model.samples) for r in fits}) > 1:
+        raise DataError("The models' respondents are in different clusters: use one `cluster` for all")
     if len({(r.n, r.groups, _variables(r), _ordered(r)) for r in fits}) > 1:
         raise DataError("The models belong to different respondents or variables, and cannot be compared")
     rows = []

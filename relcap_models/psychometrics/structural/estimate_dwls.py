@@ -11,6 +11,7 @@ from scipy.optimize import least_squares
 
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics
+from relcap_models.psychometrics.structural.clusters import is_clustered, stacked_products
 from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import Block, Moments
 from relcap_models.psychometrics.structural.ordinal_moments import (
@@ -183,6 +184,21 @@ def check_identified_ordinal(model: OrdinalModel, theta: np.ndarray, names: tupl
     )
 
 
+def sampling_covariance(model: OrdinalModel) -> np.ndarray:
+    """(statistic, statistic) Γ: n times the covariance of all groups' statistics, group after group.
+
+    With clusters, groups that share some depend on each other. Γ is then multiplied by (n − 1) / n besides
+    G / (G − 1), so that it is the ordinary one where each respondent is a cluster, and the same, over n − 1,
+    if everybody were counted twice.
+
+    Source: Muthén & Satorra (1995), Sociological Methodology 25, 267-316.
+    """
+    if not is_clustered(model.samples):
+        return block_diag(*(s.gamma.to_numpy() / share for share, s in zip(model.shares, model.statistics)))
+    parts = [s.influence * np.sqrt((s.n - 1) / s.n) for s in model.statistics]
+    return model.n * stacked_products(parts, model.samples)
+
+
 def sandwich_dwls(model: OrdinalModel, slope: list[np.ndarray]) -> np.ndarray:
     """(free parameter, free parameter) covariance of the estimates, from the full Γ.
 
@@ -190,10 +206,9 @@ def sandwich_dwls(model: OrdinalModel, slope: list[np.ndarray]) -> np.ndarray:
     (1994), in von Eye & Clogg (eds), Latent Variables Analysis, 399-419.
     """
     inverse = model.freedom.invert(dwls_information(model, slope))
-    meat = np.zeros_like(inverse)
-    for share, w, d, s in zip(model.shares, weights(model), slope, model.statistics):
-        weighted = d * w[:, None]
-        meat += share * weighted.T @ s.gamma.to_numpy() @ weighted
+    weight = np.concatenate([share * w for share, w in zip(model.shares, weights(model))])
+    weighted = np.vstack(slope) * weight[:, None]
+    meat = weighted.T @ sampling_covariance(model) @ weighted
     return inverse @ meat @ inverse / model.n_errors
 
 
@@ -203,11 +218,10 @@ def scaled_shifted(model: OrdinalModel, slope: list[np.ndarray], df: int) -> tup
     Source: Asparouhov & Muthén (2010), Simple second order chi-square correction.
     """
     weight = np.concatenate([share * w for share, w in zip(model.shares, weights(model))])
-    gamma = block_diag(*(s.gamma.to_numpy() / share for share, s in zip(model.shares, model.statistics)))
     whole = np.vstack(slope) * weight[:, None]
     beyond = np.diag(weight)
     if model.n_estimated:
         beyond -= whole @ model.freedom.invert(dwls_information(model, slope)) @ whole.T
-    product = beyond @ gamma
+    product = beyond @ sampling_covariance(model)
     factor = np.sqrt(df / (product * product.T).sum())
     return 1 / factor, df - factor * np.trace(product)

@@ -53,6 +53,7 @@ def invariance(
     waves: Sequence[Mapping[str, str]] | None = None,
     levels: Sequence[str] = LEVELS,
     partial: Sequence[str] = (),
+    cluster: str | Sequence | None = None,
 ) -> Invariance:
     """Whether differences between groups, or changes over waves, are differences in what is measured.
 
@@ -67,6 +68,9 @@ def invariance(
         waves, and factors are called `trust.w1`, `trust.w2`, ….
     levels : which are fitted, `configural` and any number of those that follow. `thresholds` is fitted if and
         only if there are ordered items.
+    cluster : a column of the data, or each respondent's cluster, such as the organisation, or the person who
+        is in several groups: errors and tests then hold although answers within clusters depend on each other
+        (see `cfa`).
     partial : parameters that stay free at all levels, such as `trust =~ t2`, `t3 | t1`, `t2 ~ 1`, `t2 ~~ t2`.
 
     With ordered items the estimator is WLSMV in the theta parameterization, otherwise MLR. Respondents with
@@ -87,8 +91,10 @@ def invariance(
     levels = tuple(level for level in levels if level != "thresholds" or design.thresholds)
     freed = freed_parameters(partial, design)
     models = {level: model_at(design, levels[: k + 1], freed) for k, level in enumerate(levels)}
-    fits = {level: _fit(model, data, design, group) for level, model in models.items()}
-    return Invariance(fits, _table(fits), models, _mean_impact(design, data, group, levels, freed, fits))
+    fits = {level: _fit(model, data, design, group, cluster) for level, model in models.items()}
+    return Invariance(
+        fits, _table(fits), models, _mean_impact(design, data, group, cluster, levels, freed, fits)
+    )
 
 
 def _levels(levels: Sequence[str]) -> tuple[str, ...]:
@@ -98,11 +104,25 @@ def _levels(levels: Sequence[str]) -> tuple[str, ...]:
     return LEVELS[: LEVELS.index(levels[-1]) + 1]
 
 
-def _fit(model: str, data: pd.DataFrame, design: Design, group: str | Sequence | None) -> CfaResult:
+def _fit(
+    model: str,
+    data: pd.DataFrame,
+    design: Design,
+    group: str | Sequence | None,
+    cluster: str | Sequence | None,
+) -> CfaResult:
     places = design.columns or ({item: item for item in design.items},)
     ordered = [place[item] for place in places for item in design.thresholds]
     estimator = "WLSMV" if ordered else "MLR"
-    return cfa(model, data, ordered=ordered, estimator=estimator, parameterization="theta", group=group)
+    return cfa(
+        model,
+        data,
+        ordered=ordered,
+        estimator=estimator,
+        parameterization="theta",
+        group=group,
+        cluster=cluster,
+    )
 
 
 def _table(fits: dict[str, CfaResult]) -> pd.DataFrame:
@@ -123,6 +143,7 @@ def _mean_impact(
     design: Design,
     data: pd.DataFrame,
     group: str | Sequence | None,
+    cluster: str | Sequence | None,
     levels: Sequence[str],
     freed: frozenset[Key],
     fits: dict[str, CfaResult],
@@ -131,7 +152,7 @@ def _mean_impact(
     if not freed or "intercepts" not in levels:
         return pd.DataFrame(columns=names)
     active = levels[: levels.index("intercepts") + 1]
-    equal = _means(_fit(model_at(design, active, frozenset()), data, design, group), design)
+    equal = _means(_fit(model_at(design, active, frozenset()), data, design, group, cluster), design)
     partial = _means(fits["intercepts"], design)
     places = [(f, o) for o in design.occasions[1:] for f in design.factors]
     rows = [(f, o, equal[f, o], partial[f, o], partial[f, o] - equal[f, o]) for f, o in places]

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.linalg import block_diag
 
+from relcap_models.psychometrics.structural.clusters import shared_products, stacked_products
 from relcap_models.psychometrics.structural.estimate_ml import Model, total_expected, total_hessian
 from relcap_models.psychometrics.structural.implied_moments import (
     Block,
@@ -57,20 +58,23 @@ def sandwich_mlr(
 ) -> tuple[np.ndarray, float]:
     """(covariance of the estimates, trace of U Γ) after Yuan and Bentler, from observed information.
 
+    Scores are summed within clusters, if there are any.
+
     Source: Huber (1967); White (1982), Econometrica 50, 1-25; Yuan & Bentler (2000), Sociological Methodology
     30, 165-200, T2* with traces as in Asparouhov & Muthén (2005).
     """
     inverse = model.freedom.invert(total_hessian(model, theta))
-    meat = np.zeros_like(inverse)
+    scores = []
     saturated = 0.0
-    for (weight, block, moments, sample, mu), fixed in zip(model.parts(theta), covariates):
-        scores = casewise_scores(directions(block, moments), moments.sigma, mu, sample)
-        scores = scores @ _membership(block, model.n_free)
-        meat += weight * scores.T @ scores / sample.n
+    for (_, block, moments, sample, mu), fixed in zip(model.parts(theta), covariates):
+        mine = casewise_scores(directions(block, moments), moments.sigma, mu, sample)
+        scores.append(mine @ _membership(block, model.n_free))
         moment = saturated_directions(block.n_observed, means=block.means, fixed=fixed)
         bread = observed_information(moment, sample.cov, sample.mean, sample)
         free_scores = casewise_scores(moment, sample.cov, sample.mean, sample)
-        saturated += np.trace(np.linalg.solve(bread, free_scores.T @ free_scores)) / sample.n
+        products = shared_products([free_scores], [sample])
+        saturated += np.trace(np.linalg.solve(bread, products)) / sample.n
+    meat = shared_products(scores, model.samples) / model.n
     return inverse @ meat @ inverse / model.n, saturated - np.trace(meat @ inverse)
 
 
@@ -124,7 +128,7 @@ def corrected_for_missing(
     """
     chisq = 0.0
     inner = np.zeros((model.n_free, model.n_free))
-    bread, full, sampling, slope = [], [], [], []
+    bread, full, normal, errors, slope = [], [], [], [], []
     for (weight, block, moments, sample, _), fixed in zip(model.parts(theta), covariates):
         whole = _as_complete(sample)
         chisq += (
@@ -139,14 +143,14 @@ def corrected_for_missing(
         full.append(weight * expected_information(moment, sample.cov, sample.mean, whole))
         if robust:
             scores = casewise_scores(moment, sample.cov, sample.mean, sample)
-            scores = np.linalg.solve(missing, scores.T)
-            sampling.append(scores @ scores.T / sample.n / weight)
+            errors.append(np.linalg.solve(missing, scores.T).T / sample.n)
         else:
-            sampling.append(np.linalg.inv(missing) / weight)
+            normal.append(np.linalg.inv(missing) / weight)
     slopes = np.vstack(slope)
+    sampling = model.n * stacked_products(errors, model.samples) if robust else block_diag(*normal)
     # What the model cannot reach of a deviation of the moments.
     beyond = np.eye(len(slopes)) - slopes @ model.freedom.invert(inner) @ slopes.T @ block_diag(*bread)
-    return chisq, float(np.trace(beyond.T @ block_diag(*full) @ beyond @ block_diag(*sampling)))
+    return chisq, float(np.trace(beyond.T @ block_diag(*full) @ beyond @ sampling))
 
 
 def _as_complete(sample: Sample) -> Sample:

@@ -36,7 +36,8 @@ class Sample:
 
     values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
     mean, cov : with divisor n; where answers are missing, the maximum-likelihood ones (see `fiml`).
-    determined : whether the answers determine mean and cov.
+    determined : whether the answers determine mean and cov. cluster : (respondent,) number of each one's
+    cluster, counted over all groups; None if respondents are independent.
     """
 
     group: str
@@ -47,6 +48,7 @@ class Sample:
     mean: np.ndarray
     cov: np.ndarray
     determined: bool = True
+    cluster: np.ndarray | None = None
 
     @property
     def n(self) -> int:

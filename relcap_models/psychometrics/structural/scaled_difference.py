@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import block_diag, null_space
+from scipy.linalg import null_space
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.structural.estimate_dwls import (
     OrdinalModel,
     dwls_information,
+    sampling_covariance,
     slopes,
     weights,
 )
@@ -42,9 +43,9 @@ def scaled_difference(larger: Fit, smaller: Fit, df: int) -> tuple[float, float]
     information = model.freedom.basis.T @ dwls_information(model, own) @ model.freedom.basis
     pulled = np.linalg.solve(information, constraint.T)
     loss = pulled @ np.linalg.solve(constraint @ pulled, pulled.T)
-    weighted = wide * np.concatenate(weights(model))[:, None]
-    gamma = block_diag(*(share * s.gamma.to_numpy() for share, s in zip(model.shares, model.statistics)))
-    product = loss @ (weighted.T @ gamma @ weighted)
+    weight = np.concatenate([share * w for share, w in zip(model.shares, weights(model))])
+    weighted = wide * weight[:, None]
+    product = loss @ (weighted.T @ sampling_covariance(model) @ weighted)
     factor = np.sqrt(df / np.trace(product @ product))
     return 1 / factor, df - factor * np.trace(product)
 
