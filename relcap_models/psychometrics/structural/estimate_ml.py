@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize
 
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.constraints import Freedom
@@ -26,10 +26,8 @@ from relcap_models.psychometrics.structural.likelihood import (
     observed_information,
     slopes,
 )
+from relcap_models.psychometrics.structural.newton import NOT_CONVERGED, Surface, climb
 from relcap_models.psychometrics.structural.sample import Sample
-
-TOLERANCE = 1e-6
-MOST_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,17 @@ def _add(total: np.ndarray, block: Block, part: np.ndarray) -> None:
     np.add.at(total, (at[:, None], at[None, :]), part)
 
 
+def surface_of(model: Model) -> Surface:
+    """The loss and its derivatives."""
+    return Surface(
+        model.freedom,
+        partial(total_loss, model),
+        partial(total_gradient, model),
+        partial(total_hessian, model),
+        partial(total_expected, model),
+    )
+
+
 def estimate(model: Model, start: np.ndarray) -> np.ndarray:
     """(free parameter,) maximum-likelihood estimates.
 
@@ -122,13 +131,10 @@ def estimate(model: Model, start: np.ndarray) -> np.ndarray:
         return start
     for attempt in (start, _plain_start(model, start)):
         if np.isfinite(total_loss(model, attempt)):
-            theta, converged = climb(model, attempt)
+            theta, converged = climb(surface_of(model), attempt)
             if converged:
                 return theta
-    raise FitError(
-        "The estimates did not converge: the model is probably not identified, or wrong for these data. "
-        "Simplify it, fix a parameter, or give starting values with start()"
-    )
+    raise FitError(NOT_CONVERGED)
 
 
 def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
@@ -147,60 +153,3 @@ def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
                 continue
             theta[block.parameter[entry]] = value
     return theta
-
-
-def climb(model: Model, start: np.ndarray, *, most_steps: int = MOST_STEPS) -> tuple[np.ndarray, bool]:
-    """(free parameter,) where Newton's method leads from `start`, and whether that is a maximum."""
-    free = model.freedom
-    begin = free.reduce(start)
-    information = free.basis.T @ total_expected(model, free.origin + free.basis @ begin) @ free.basis
-    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-12))
-
-    def theta_of(x: np.ndarray) -> np.ndarray:
-        return free.origin + free.basis @ (unit * x)
-
-    def gradient(x: np.ndarray) -> np.ndarray:
-        return unit * (free.basis.T @ total_gradient(model, theta_of(x)))
-
-    def hessian(x: np.ndarray) -> np.ndarray:
-        return np.outer(unit, unit) * (free.basis.T @ total_hessian(model, theta_of(x)) @ free.basis)
-
-    found = minimize(
-        lambda x: total_loss(model, theta_of(x)),
-        begin / unit,
-        jac=gradient,
-        hess=hessian,
-        method="trust-exact",
-        options={"gtol": 1e-5, "maxiter": most_steps, "initial_trust_radius": 1.0, "max_trust_radius": 100.0},
-    )
-    x = found.x
-    for _ in range(5):
-        slope = gradient(x)
-        if np.abs(slope).max() < 1e-11:
-            break
-        step = np.linalg.lstsq(hessian(x), slope, rcond=1e-12)[0]
-        if not np.isfinite(total_loss(model, theta_of(x - step))):
-            break
-        if np.abs(gradient(x - step)).max() >= np.abs(slope).max():
-            break
-        x = x - step
-    return theta_of(x), bool(np.abs(gradient(x)).max() < TOLERANCE)
-
-
-def check_identified(model: Model, theta: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise a FitError that names the parameters which the data cannot tell apart, if there are any."""
-    if model.n_estimated == 0:
-        return
-    free = model.freedom
-    information = free.basis.T @ total_expected(model, theta) @ free.basis
-    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    values, vectors = np.linalg.eigh(np.outer(unit, unit) * information)
-    if values[0] > 1e-9:
-        return
-    weight = np.abs(free.basis @ (unit * vectors[:, 0])) * np.sqrt(np.diag(total_expected(model, theta)))
-    loose = [names[i] for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max()]
-    raise FitError(
-        f"The model is not identified: the data do not determine {', '.join(loose[:8])}"
-        + (" and more" if len(loose) > 8 else "")
-        + ". Fix one of them, set some equal, or add indicators"
-    )

@@ -14,13 +14,14 @@ from relcap_models.psychometrics.structural.constraints import Freedom, check_la
 from relcap_models.psychometrics.structural.estimate_dwls import OrdinalModel
 from relcap_models.psychometrics.structural.estimate_ml import (
     Model,
-    check_identified,
     estimate,
+    surface_of,
     total_expected,
     total_hessian,
 )
 from relcap_models.psychometrics.structural.implied_moments import build_block
 from relcap_models.psychometrics.structural.likelihood import log_likelihood
+from relcap_models.psychometrics.structural.newton import check_identified
 from relcap_models.psychometrics.structural.robust import sandwich_mlm, sandwich_mlr
 from relcap_models.psychometrics.structural.sample import Sample, check_invertible
 from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
@@ -153,7 +154,7 @@ def fit_table(
             f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
     theta = estimate(model, start_values(table, samples))
-    check_identified(model, theta, parameter_names(table))
+    check_identified(surface_of(model), theta, parameter_names(table))
     fit = Fit(
         table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
     )
