@@ -20,6 +20,7 @@ from relcap_models.psychometrics.structural.parameter_table import Ordinal, para
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
 from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
+from relcap_models.psychometrics.structural.two_level import fit_two_level
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
 
@@ -32,6 +33,7 @@ def cfa(
     parameterization: str = "delta",
     group: str | Sequence | None = None,
     group_equal: Sequence[str] = (),
+    cluster: str | Sequence | None = None,
     missing: str = "listwise",
     std_lv: bool = False,
 ) -> CfaResult:
@@ -59,6 +61,9 @@ def cfa(
     group_equal : what is equal over groups: `loadings`, `intercepts`, `means`, `regressions`, `residuals`,
         `residual.covariances`, `lv.variances`, `lv.covariances`, `thresholds` (which frees scales or residual
         variances of ordered items, and latent means, in groups after the first).
+    cluster : a column of the data, or each respondent's cluster, of models with blocks `level: 1` (or
+        `level: within`) and `level: 2` (or `level: between`): variables named at both levels differ within
+        and between clusters, others at one level only. Complete answers and `ML` or `MLR`.
     missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
         likelihood for answers missing at random); with ordered items `pairwise` estimates each correlation
         from those who answered both items (for answers missing completely at random).
@@ -78,15 +83,28 @@ def cfa(
     if not isinstance(data, pd.DataFrame):
         raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
     model = parse(syntax)
-    if model.levels:
-        raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     names_of, codes = _groups(data, group)
+    _check_blocks(model, names_of)
+    shown = names_of if len(names_of) > 1 else ()
+    if model.levels:
+        _check_level_options(missing, ordered)
+        fit, notes = fit_two_level(
+            model,
+            data,
+            cluster=cluster,
+            groups=names_of,
+            codes=codes,
+            estimator=estimator or "ML",
+            group_equal=group_equal,
+            std_lv=std_lv,
+        )
+        notes += _equal_labels(model, names_of)
+        return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
     names = tuple(
         variables_of(terms_of(model, group=name, number=number, level=""))
         for number, name in enumerate(names_of, start=1)
     )
-    _check_blocks(model, names_of)
     _check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
     estimator = estimator or ("WLSMV" if items else "ML")
@@ -118,8 +136,16 @@ def cfa(
         table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
         fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
     notes = (*notes, *_equal_labels(model, names_of), *_improper(fit, names_of))
-    shown = names_of if len(names_of) > 1 else ()
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
+
+
+def _check_level_options(missing: str, ordered: Sequence[str] | bool) -> None:
+    if missing != "listwise":
+        raise DataError('Two-level models need complete answers: use missing="listwise"')
+    if ordered is True or len(ordered or ()):
+        raise DataError(
+            "Ordered items cannot be in two-level models: treat them as continuous, or leave the levels out"
+        )
 
 
 def _check_options(estimator: str, missing: str, parameterization: str, *, ordinal: bool) -> None:

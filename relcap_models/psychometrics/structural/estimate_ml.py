@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import (
     COVARIANCE,
@@ -26,7 +25,7 @@ from relcap_models.psychometrics.structural.likelihood import (
     observed_information,
     slopes,
 )
-from relcap_models.psychometrics.structural.newton import NOT_CONVERGED, Surface, climb
+from relcap_models.psychometrics.structural.newton import Surface, maximum
 from relcap_models.psychometrics.structural.sample import Sample
 
 
@@ -117,30 +116,14 @@ def surface_of(model: Model) -> Surface:
 
 
 def estimate(model: Model, start: np.ndarray) -> np.ndarray:
-    """(free parameter,) maximum-likelihood estimates.
-
-    Newton's method in a trust region with exact derivatives, parameters in units of their standard errors at
-    the start, and then Newton steps until the slopes are rounding.
-
-    Raises
-    ------
-    FitError
-        If no maximum is reached.
-    """
-    if model.n_estimated == 0:
-        return start
-    for attempt in (start, _plain_start(model, start)):
-        if np.isfinite(total_loss(model, attempt)):
-            theta, converged = climb(surface_of(model), attempt)
-            if converged:
-                return theta
-    raise FitError(NOT_CONVERGED)
+    """(free parameter,) maximum-likelihood estimates; see `maximum`."""
+    return maximum(surface_of(model), (start, plain_start(model.blocks, model.samples, start)))
 
 
-def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
+def plain_start(blocks: Sequence[Block], samples: Sequence[Sample], start: np.ndarray) -> np.ndarray:
     """Starting values of a model in which everything is independent, for starts that lead nowhere."""
     theta = start.copy()
-    for block, sample in zip(model.blocks, model.samples):
+    for block, sample in zip(blocks, samples):
         for entry in free_entries(block):
             row, column, kind = block.row[entry], block.column[entry], block.kind[entry]
             if kind == COVARIANCE and row == column:

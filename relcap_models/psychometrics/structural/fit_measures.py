@@ -12,6 +12,7 @@ from relcap_models.psychometrics.structural.fit import Fit, fit_baseline
 from relcap_models.psychometrics.structural.fit_ordinal import fit_ordinal_baseline
 from relcap_models.psychometrics.structural.residuals import moment_residuals
 from relcap_models.psychometrics.structural.robust import corrected_for_missing
+from relcap_models.psychometrics.structural.two_level_fit import fit_two_level_baseline
 
 CLOSE = 0.05
 
@@ -23,7 +24,10 @@ def fit_measures(fit: Fit) -> pd.Series:
     Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
     Zhang & Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
     """
-    baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
+    if fit.two_level:
+        baseline = fit_two_level_baseline(fit)
+    else:
+        baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
     test, null = fit.test, baseline.test
     scaled = fit.scaled
     found: dict[str, float] = {
@@ -69,7 +73,7 @@ def fit_measures(fit: Fit) -> pd.Series:
     if corrected:
         shown = chisq / factor if test.df else 0.0
         found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
-    found["srmr"] = _srmr(fit)
+    found |= _srmr_by_level(fit) if fit.two_level else {"srmr": _srmr(fit)}
     return pd.Series(found, dtype=float, name="value")
 
 
@@ -141,6 +145,18 @@ def _information(fit: Fit) -> dict[str, float]:
         "ntotal": n,
         "bic2": -2 * fit.logl + np.log((n + 2) / 24) * k,
     }
+
+
+def _srmr_by_level(fit: Fit) -> dict[str, float]:
+    """lavaan's `srmr` of two levels is the sum of theirs."""
+    found = {"srmr_within": 0.0, "srmr_between": 0.0}
+    for b, (level, (covariance, mean)) in enumerate(zip(fit.model.level_moments, moment_residuals(fit))):
+        scale = np.sqrt(np.diag(level.cov))
+        off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
+        off = np.concatenate([off, mean / scale])
+        share = fit.model.samples[b // 2].n / fit.model.n
+        found["srmr_between" if b % 2 else "srmr_within"] += share * np.sqrt((off**2).mean())
+    return {"srmr": sum(found.values()), **found}
 
 
 def _srmr(fit: Fit) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,6 @@ from relcap_models.psychometrics.structural.constraints import Freedom
 
 TOLERANCE = 1e-6
 MOST_STEPS = 300
-NOT_CONVERGED = (
-    "The estimates did not converge: the model is probably not identified, or wrong for these data. "
-    "Simplify it, fix a parameter, or give starting values with start()"
-)
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,30 @@ class Surface:
     gradient: Callable[[np.ndarray], np.ndarray]
     hessian: Callable[[np.ndarray], np.ndarray]
     expected: Callable[[np.ndarray], np.ndarray]
+
+
+def maximum(surface: Surface, starts: Iterable[np.ndarray]) -> np.ndarray:
+    """(free parameter,) maximum-likelihood estimates from the first of `starts` that leads to some.
+
+    Newton's method in a trust region with exact derivatives, parameters in units of their standard errors at
+    the start, and then Newton steps until the slopes are rounding.
+
+    Raises
+    ------
+    FitError
+        If no maximum is reached.
+    """
+    for start in starts:
+        if surface.freedom.basis.shape[1] == 0:
+            return start
+        if np.isfinite(surface.loss(start)):
+            theta, converged = climb(surface, start)
+            if converged:
+                return theta
+    raise FitError(
+        "The estimates did not converge: the model is probably not identified, or wrong for these data. "
+        "Simplify it, fix a parameter, or give starting values with start()"
+    )
 
 
 def climb(surface: Surface, start: np.ndarray, *, most_steps: int = MOST_STEPS) -> tuple[np.ndarray, bool]:

@@ -94,7 +94,13 @@ def _defined(fit: Fit, shown: pd.DataFrame) -> list[pd.DataFrame]:
         slope = sum((w * slopes[k] for k, w in by_label.items() if k in slopes), np.zeros(len(fit.theta)))
         values[relation.lhs] = value
         slopes[relation.lhs] = slope
-        row = {"lhs": relation.lhs, "op": ":=", "rhs": relation.rhs, "group": 0, "level": ""}
+        row = {
+            "lhs": relation.lhs,
+            "op": ":=",
+            "rhs": relation.rhs,
+            "group": 0,
+            "level": 0 if fit.two_level else "",
+        }
         row |= {
             "label": relation.lhs,
             "est": values[relation.lhs],
