@@ -37,7 +37,7 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
         raise DataError("At least two fitted models are needed")
     if len({(r.fit.estimator, r.fit.fiml) for r in fits}) > 1:
         raise DataError("The models were estimated in different ways: use one estimator and one `missing`")
-    if len({(r.n, r.groups, _variables(r), _ordered(r)) for r in fits}) > 1:
+    if len({(r.n, r.groups, _variables(r), _ordered(r), _clusters(r)) for r in fits}) > 1:
         raise DataError("The models belong to different respondents or variables, and cannot be compared")
     rows = []
     order = sorted(range(len(fits)), key=lambda i: fits[i].fit.test.df)
@@ -51,6 +51,10 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
 
 def _variables(result: CfaResult) -> frozenset[str]:
     return frozenset(v for names in result.fit.names for v in names.observed)
+
+
+def _clusters(result: CfaResult) -> tuple[int, ...]:
+    return tuple(s.n_clusters for s in result.fit.model.samples) if result.fit.two_level else ()
 
 
 def _ordered(result: CfaResult) -> frozenset[str]:

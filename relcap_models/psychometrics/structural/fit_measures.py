@@ -10,9 +10,10 @@ from scipy.stats import chi2, ncx2
 from relcap_models.psychometrics.structural.categorical_ml import corrected_for_categories
 from relcap_models.psychometrics.structural.fit import Fit, fit_baseline
 from relcap_models.psychometrics.structural.fit_ordinal import fit_ordinal_baseline
-from relcap_models.psychometrics.structural.residuals import moment_residuals
+from relcap_models.psychometrics.structural.residuals import correlation_residuals, moment_residuals
 from relcap_models.psychometrics.structural.robust import corrected_for_missing
 from relcap_models.psychometrics.structural.two_level_fit import fit_two_level_baseline
+from relcap_models.psychometrics.structural.two_level_likelihood import two_level_minimum
 
 CLOSE = 0.05
 
@@ -32,7 +33,7 @@ def fit_measures(fit: Fit) -> pd.Series:
     scaled = fit.scaled
     found: dict[str, float] = {
         "npar": fit.model.n_estimated,
-        "fmin": test.chisq / (2 * fit.model.n),
+        "fmin": two_level_minimum(fit.model, fit.theta) if fit.two_level else test.chisq / (2 * fit.model.n),
         "chisq": test.chisq,
         "df": test.df,
         "pvalue": test.p,
@@ -148,14 +149,12 @@ def _information(fit: Fit) -> dict[str, float]:
 
 
 def _srmr_by_level(fit: Fit) -> dict[str, float]:
-    """lavaan's `srmr` of two levels is the sum of theirs."""
+    """From correlations; lavaan's `srmr` of two levels is the sum of theirs."""
     found = {"srmr_within": 0.0, "srmr_between": 0.0}
-    for b, (level, (covariance, mean)) in enumerate(zip(fit.model.level_moments, moment_residuals(fit))):
-        scale = np.sqrt(np.diag(level.cov))
-        off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
-        off = np.concatenate([off, mean / scale])
+    for b, off in enumerate(correlation_residuals(fit)):
         share = fit.model.samples[b // 2].n / fit.model.n
-        found["srmr_between" if b % 2 else "srmr_within"] += share * np.sqrt((off**2).mean())
+        level = "srmr_between" if b % 2 else "srmr_within"
+        found[level] += share * np.sqrt((off[np.tril_indices(len(off))] ** 2).mean())
     return {"srmr": sum(found.values()), **found}
 
 

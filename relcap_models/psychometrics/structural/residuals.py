@@ -6,12 +6,11 @@ import numpy as np
 
 from relcap_models.psychometrics.structural.fit import Fit
 
+SMALLEST_VARIANCE = 1e-6
+
 
 def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each block (covariances, means): sample minus implied."""
-    if fit.two_level:
-        both = zip(fit.model.level_moments, fit.model.moments(fit.theta))
-        return [(level.cov - moments.sigma, level.mean - moments.mu) for level, moments in both]
     return [
         (sample.cov - moments.sigma, sample.mean - mu)
         for _, _, moments, sample, mu in fit.model.parts(fit.theta)
@@ -22,11 +21,19 @@ def correlation_residuals(fit: Fit) -> list[np.ndarray]:
     """For each block (observed, observed): sample correlations minus implied ones."""
     if fit.two_level:
         both = zip(fit.model.level_moments, fit.model.moments(fit.theta))
-        return [_correlations(level.cov) - _correlations(moments.sigma) for level, moments in both]
+        return [_correlations(level.cov) - _correlations(_proper(m.sigma)) for level, m in both]
     return [
         _correlations(sample.cov) - _correlations(moments.sigma)
         for _, _, moments, sample, _ in fit.model.parts(fit.theta)
     ]
+
+
+def _proper(cov: np.ndarray) -> np.ndarray:
+    """The nearest covariance matrix without negative variances, which between clusters may occur."""
+    values, vectors = np.linalg.eigh(cov)
+    if values[0] > 0:
+        return cov
+    return (vectors * np.maximum(values, SMALLEST_VARIANCE)) @ vectors.T
 
 
 def _correlations(cov: np.ndarray) -> np.ndarray:

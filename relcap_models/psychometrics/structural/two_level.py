@@ -125,7 +125,7 @@ def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
             kind = "residual variance" if lhs in v.observed else "variance"
             if est < 0:
                 notes.append(
-                    f"The {kind} of {lhs}{where} is negative (a Heywood case): the model may be wrong for it, "
+                    f"The {kind} of {lhs}{where} is negative (a Heywood case): the model may be wrong, "
                     + (
                         "the clusters too few, or there is no such variance"
                         if level == 2
@@ -140,8 +140,8 @@ def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
             if values[0] < -1e-8:
                 part = [n for n, w in zip(v.latent, vectors[:, 0]) if abs(w) > 0.1]
                 notes.append(
-                    f"The covariance matrix of the factors{where} is not positive definite: {', '.join(part)} "
-                    "cannot be told apart"
+                    f"The covariance matrix of the factors{where} is not positive definite: "
+                    f"{', '.join(part)} cannot be told apart"
                 )
     return tuple(notes)
 

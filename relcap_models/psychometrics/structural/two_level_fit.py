@@ -58,8 +58,8 @@ def fit_two_level_table(
     if df < 0:
         raise FitError(
             f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
-            f"only {df + model.n_estimated} means, variances and covariances at both levels. Fix some, or set "
-            "some equal"
+            f"only {df + model.n_estimated} means, variances and covariances at both levels. Fix some, or "
+            "set some equal"
         )
     start = start_values(table, moments)
     surface = two_level_surface(model)
@@ -109,7 +109,7 @@ def _tested(fit: Fit) -> Fit:
 
 
 def _covariates_likelihood(fit: Fit) -> float:
-    """Of covariates at one level alone; the others' cannot be told from the outcomes', and lavaan keeps them."""
+    """Of covariates at one level alone: the others' is no factor of the likelihood, and stays in it."""
     total = 0.0
     for b, v in enumerate(fit.names):
         sample = fit.model.samples[b // 2]

@@ -1,8 +1,8 @@
 """The likelihood of a two-level model with its derivatives.
 
-Contrasts within clusters are N(0, Σ_W). Means of clusters of size s are N(μ, Σ_B + Σ_W / s), where Σ_B is 0 for
-variables of the within level alone, and Σ_W for those of the between level alone. So each part is an ordinary
-normal sample whose moments two blocks move: u and v of the within block are divided by √s.
+Contrasts within clusters are N(0, Σ_W). Means of clusters of size s are N(μ, Σ_B + Σ_W / s), where Σ_B is 0
+for variables of the within level alone, and Σ_W for those of the between level alone. So each part is an
+ordinary normal sample whose moments two blocks move: u and v of the within block are divided by √s.
 
 Source: McDonald & Goldstein (1989), British Journal of Mathematical and Statistical Psychology 42, 215-232.
 """
@@ -40,7 +40,10 @@ from relcap_models.psychometrics.structural.two_level_sample import LevelMoments
 
 @dataclass(frozen=True)
 class TwoLevelModel:
-    """A two-level model and its sample. blocks : within and between of the first group, then of the next, …"""
+    """A two-level model and its sample.
+
+    blocks : within and between of the first group, then of the next, …
+    """
 
     blocks: tuple[Block, ...]
     samples: tuple[TwoLevelSample, ...]
@@ -140,9 +143,18 @@ def two_level_log_likelihood(sample: TwoLevelSample, within: Moments, between: M
     return whole - 0.5 * len(sample.within) * np.log(sample.cluster_sizes).sum()
 
 
+def two_level_minimum(model: TwoLevelModel, theta: np.ndarray) -> float:
+    """lavaan's `fmin` of two levels: minus the log-likelihood per respondent without log 2π."""
+    sizes = sum(len(s.within) * np.log(s.cluster_sizes).sum() for s in model.samples)
+    return two_level_loss(model, theta) + 0.5 * sizes / model.n
+
+
 @dataclass(frozen=True)
 class _Group:
-    """One group at given parameters. entry : (entry,) the free parameter behind each free entry of both blocks."""
+    """One group at given parameters.
+
+    entry : (entry,) the free parameter behind each free entry of both blocks.
+    """
 
     sample: TwoLevelSample
     blocks: tuple[Block, Block]

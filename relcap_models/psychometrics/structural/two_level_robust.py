@@ -21,7 +21,8 @@ def two_level_sandwich(
 
     covariates : (observed,) bool for each block.
 
-    Source: Yuan & Bentler (2007), Sociological Methodology 37, 53-82; traces as in Asparouhov & Muthén (2005).
+    Source: Yuan & Bentler (2007), Sociological Methodology 37, 53-82; traces as in Asparouhov & Muthén
+    (2005).
     """
     inverse = model.freedom.invert(two_level_hessian(model, theta))
     scores = two_level_scores(model, theta)

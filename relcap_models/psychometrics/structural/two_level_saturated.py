@@ -118,7 +118,7 @@ def _start_within(sample: TwoLevelSample) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _start_factor(sample: TwoLevelSample, within: np.ndarray) -> np.ndarray:
-    """Cholesky factor of the means' covariance less what differences within clusters add, inside the border."""
+    """Cholesky factor of the means' covariance less what differences within clusters add, made positive."""
     p = len(sample.within)
     means = np.vstack([part.values for part in sample.means])
     cov = np.cov(means, rowvar=False, bias=True).reshape(means.shape[1], -1)
