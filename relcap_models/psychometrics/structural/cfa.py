@@ -21,6 +21,7 @@ from relcap_models.psychometrics.structural.parameter_table import Ordinal, para
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
 from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
+from relcap_models.psychometrics.structural.two_level import fit_two_level
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
 
@@ -69,6 +70,9 @@ def cfa(
         several times): standard errors and scaled tests then hold although answers within clusters depend on
         each other, also across groups. Estimates are the same as without. It needs `MLR` (the default then)
         or `WLSMV`. With G clusters covariances are multiplied by G / (G − 1), by group, as in lavaan.
+        With blocks `level: 1` (or `level: within`) and `level: 2` (or `level: between`) in the model, a model
+        for what differs within clusters and one for what differs between them, of complete answers by `ML`
+        or `MLR`: variables named at both levels differ within and between clusters, others at one only.
 
     Raises
     ------
@@ -84,15 +88,28 @@ def cfa(
     if not isinstance(data, pd.DataFrame):
         raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
     model = parse(syntax)
-    if model.levels:
-        raise DataError("The model has blocks for levels, and two-level models cannot be estimated")
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     names_of, codes = _groups(data, group)
+    _check_blocks(model, names_of)
+    shown = names_of if len(names_of) > 1 else ()
+    if model.levels:
+        _check_level_options(missing, ordered)
+        fit, notes = fit_two_level(
+            model,
+            data,
+            cluster=cluster,
+            groups=names_of,
+            codes=codes,
+            estimator=estimator or "ML",
+            group_equal=group_equal,
+            std_lv=std_lv,
+        )
+        notes += _equal_labels(model, names_of)
+        return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
     names = tuple(
         variables_of(terms_of(model, group=name, number=number, level=""))
         for number, name in enumerate(names_of, start=1)
     )
-    _check_blocks(model, names_of)
     _check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
     clusters = _clusters(data, cluster)
@@ -131,8 +148,16 @@ def cfa(
         fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
     few = cluster_notes(samples, fit.test.df + fit.model.n_estimated)
     notes = (*notes, *few, *_equal_labels(model, names_of), *_improper(fit, names_of))
-    shown = names_of if len(names_of) > 1 else ()
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
+
+
+def _check_level_options(missing: str, ordered: Sequence[str] | bool) -> None:
+    if missing != "listwise":
+        raise DataError('Two-level models need complete answers: use missing="listwise"')
+    if ordered is True or len(ordered or ()):
+        raise DataError(
+            "Ordered items cannot be in two-level models: treat them as continuous, or leave the levels out"
+        )
 
 
 def _check_options(estimator: str, missing: str, parameterization: str, *, ordinal: bool) -> None:

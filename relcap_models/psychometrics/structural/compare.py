@@ -38,7 +38,7 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
         raise DataError("At least two fitted models are needed")
     if len({(r.fit.estimator, r.fit.fiml) for r in fits}) > 1:
         raise DataError("The models were estimated in different ways: use one estimator and one `missing`")
-    if len({same_clusters(r.fit.model.samples) for r in fits}) > 1:
+    if len({_clusters(r) for r in fits}) > 1:
         raise DataError("The models' respondents are in different clusters: use one `cluster` for all")
     if len({(r.n, r.groups, _variables(r), _ordered(r)) for r in fits}) > 1:
         raise DataError("The models belong to different respondents or variables, and cannot be compared")
@@ -54,6 +54,11 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
 
 def _variables(result: CfaResult) -> frozenset[str]:
     return frozenset(v for names in result.fit.names for v in names.observed)
+
+
+def _clusters(result: CfaResult) -> object:
+    samples = result.fit.model.samples
+    return tuple(s.n_clusters for s in samples) if result.fit.two_level else same_clusters(samples)
 
 
 def _ordered(result: CfaResult) -> frozenset[str]:

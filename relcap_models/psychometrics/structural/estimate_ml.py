@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize
 
-from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import (
     COVARIANCE,
@@ -26,10 +25,8 @@ from relcap_models.psychometrics.structural.likelihood import (
     observed_information,
     slopes,
 )
+from relcap_models.psychometrics.structural.newton import Surface, maximum
 from relcap_models.psychometrics.structural.sample import Sample
-
-TOLERANCE = 1e-6
-MOST_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -107,34 +104,26 @@ def _add(total: np.ndarray, block: Block, part: np.ndarray) -> None:
     np.add.at(total, (at[:, None], at[None, :]), part)
 
 
-def estimate(model: Model, start: np.ndarray) -> np.ndarray:
-    """(free parameter,) maximum-likelihood estimates.
-
-    Newton's method in a trust region with exact derivatives, parameters in units of their standard errors at
-    the start, and then Newton steps until the slopes are rounding.
-
-    Raises
-    ------
-    FitError
-        If no maximum is reached.
-    """
-    if model.n_estimated == 0:
-        return start
-    for attempt in (start, _plain_start(model, start)):
-        if np.isfinite(total_loss(model, attempt)):
-            theta, converged = climb(model, attempt)
-            if converged:
-                return theta
-    raise FitError(
-        "The estimates did not converge: the model is probably not identified, or wrong for these data. "
-        "Simplify it, fix a parameter, or give starting values with start()"
+def surface_of(model: Model) -> Surface:
+    """The loss and its derivatives."""
+    return Surface(
+        model.freedom,
+        partial(total_loss, model),
+        partial(total_gradient, model),
+        partial(total_hessian, model),
+        partial(total_expected, model),
     )
 
 
-def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
+def estimate(model: Model, start: np.ndarray) -> np.ndarray:
+    """(free parameter,) maximum-likelihood estimates; see `maximum`."""
+    return maximum(surface_of(model), (start, plain_start(model.blocks, model.samples, start)))
+
+
+def plain_start(blocks: Sequence[Block], samples: Sequence[Sample], start: np.ndarray) -> np.ndarray:
     """Starting values of a model in which everything is independent, for starts that lead nowhere."""
     theta = start.copy()
-    for block, sample in zip(model.blocks, model.samples):
+    for block, sample in zip(blocks, samples):
         for entry in free_entries(block):
             row, column, kind = block.row[entry], block.column[entry], block.kind[entry]
             if kind == COVARIANCE and row == column:
@@ -147,60 +136,3 @@ def _plain_start(model: Model, start: np.ndarray) -> np.ndarray:
                 continue
             theta[block.parameter[entry]] = value
     return theta
-
-
-def climb(model: Model, start: np.ndarray, *, most_steps: int = MOST_STEPS) -> tuple[np.ndarray, bool]:
-    """(free parameter,) where Newton's method leads from `start`, and whether that is a maximum."""
-    free = model.freedom
-    begin = free.reduce(start)
-    information = free.basis.T @ total_expected(model, free.origin + free.basis @ begin) @ free.basis
-    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-12))
-
-    def theta_of(x: np.ndarray) -> np.ndarray:
-        return free.origin + free.basis @ (unit * x)
-
-    def gradient(x: np.ndarray) -> np.ndarray:
-        return unit * (free.basis.T @ total_gradient(model, theta_of(x)))
-
-    def hessian(x: np.ndarray) -> np.ndarray:
-        return np.outer(unit, unit) * (free.basis.T @ total_hessian(model, theta_of(x)) @ free.basis)
-
-    found = minimize(
-        lambda x: total_loss(model, theta_of(x)),
-        begin / unit,
-        jac=gradient,
-        hess=hessian,
-        method="trust-exact",
-        options={"gtol": 1e-5, "maxiter": most_steps, "initial_trust_radius": 1.0, "max_trust_radius": 100.0},
-    )
-    x = found.x
-    for _ in range(5):
-        slope = gradient(x)
-        if np.abs(slope).max() < 1e-11:
-            break
-        step = np.linalg.lstsq(hessian(x), slope, rcond=1e-12)[0]
-        if not np.isfinite(total_loss(model, theta_of(x - step))):
-            break
-        if np.abs(gradient(x - step)).max() >= np.abs(slope).max():
-            break
-        x = x - step
-    return theta_of(x), bool(np.abs(gradient(x)).max() < TOLERANCE)
-
-
-def check_identified(model: Model, theta: np.ndarray, names: tuple[str, ...]) -> None:
-    """Raise a FitError that names the parameters which the data cannot tell apart, if there are any."""
-    if model.n_estimated == 0:
-        return
-    free = model.freedom
-    information = free.basis.T @ total_expected(model, theta) @ free.basis
-    unit = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    values, vectors = np.linalg.eigh(np.outer(unit, unit) * information)
-    if values[0] > 1e-9:
-        return
-    weight = np.abs(free.basis @ (unit * vectors[:, 0])) * np.sqrt(np.diag(total_expected(model, theta)))
-    loose = [names[i] for i in np.argsort(-weight) if weight[i] > 0.1 * weight.max()]
-    raise FitError(
-        f"The model is not identified: the data do not determine {', '.join(loose[:8])}"
-        + (" and more" if len(loose) > 8 else "")
-        + ". Fix one of them, set some equal, or add indicators"
-    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from relcap_models.psychometrics.structural.constraints import Freedom
-from relcap_models.psychometrics.structural.estimate_ml import Model, climb
+from relcap_models.psychometrics.structural.estimate_ml import Model, surface_of
 from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, MEAN, Block
 from relcap_models.psychometrics.structural.likelihood import loss
+from relcap_models.psychometrics.structural.newton import climb
 from relcap_models.psychometrics.structural.sample import Sample
 
 TOLERANCE = 1e-12
@@ -39,7 +40,7 @@ def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str
         if gain < TOLERANCE and change < 1e-7 * (1 + np.abs(at).max()):
             return *_unpack(at, p), ()
     if inside:
-        found, converged = climb(_moments_model(sample), at, most_steps=NEWTON_STEPS)
+        found, converged = climb(surface_of(_moments_model(sample)), at, most_steps=NEWTON_STEPS)
         if converged and _is_regular(found, p):
             return *_unpack(found, p), ()
     where = f" of group '{sample.group}'" if sample.group else ""

@@ -14,17 +14,19 @@ from relcap_models.psychometrics.structural.constraints import Freedom, check_la
 from relcap_models.psychometrics.structural.estimate_dwls import OrdinalModel
 from relcap_models.psychometrics.structural.estimate_ml import (
     Model,
-    check_identified,
     estimate,
+    surface_of,
     total_expected,
     total_hessian,
 )
 from relcap_models.psychometrics.structural.implied_moments import build_block
 from relcap_models.psychometrics.structural.likelihood import log_likelihood
+from relcap_models.psychometrics.structural.newton import check_identified
 from relcap_models.psychometrics.structural.robust import sandwich_mlm, sandwich_mlr
 from relcap_models.psychometrics.structural.sample import Sample, check_invertible
 from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
 from relcap_models.psychometrics.structural.syntax import Relation
+from relcap_models.psychometrics.structural.two_level_likelihood import TwoLevelModel
 from relcap_models.psychometrics.structural.variables import Variables
 
 ESTIMATORS = ("ML", "MLM", "MLR")
@@ -71,7 +73,7 @@ class Fit:
     table: pd.DataFrame
     relations: tuple[Relation, ...]
     names: tuple[Variables, ...]
-    model: Model | OrdinalModel
+    model: Model | OrdinalModel | TwoLevelModel
     theta: np.ndarray
     vcov: np.ndarray
     test: ModelTest
@@ -84,6 +86,11 @@ class Fit:
     def ordinal(self) -> bool:
         """Whether there are ordinal items; log-likelihoods are then NaN."""
         return isinstance(self.model, OrdinalModel)
+
+    @property
+    def two_level(self) -> bool:
+        """Whether the model has levels within and between clusters."""
+        return isinstance(self.model, TwoLevelModel)
 
     @property
     def scaled(self) -> bool:
@@ -153,7 +160,7 @@ def fit_table(
             f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
     theta = estimate(model, start_values(table, samples))
-    check_identified(model, theta, parameter_names(table))
+    check_identified(surface_of(model), theta, parameter_names(table))
     fit = Fit(
         table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
     )
@@ -169,12 +176,14 @@ def _moments(model: Model, names: Sequence[Variables]) -> int:
 
 
 def parameter_names(table: pd.DataFrame) -> tuple[str, ...]:
-    """(free parameter,) as in the model, with the group where there are several."""
+    """(free parameter,) as in the model, with the level and group where there are several."""
     several = table["group"].max() > 1
     found: dict[int, str] = {}
-    for lhs, op, rhs, group, free in table[["lhs", "op", "rhs", "group", "free"]].itertuples(index=False):
+    columns = ["lhs", "op", "rhs", "group", "level", "free"]
+    for lhs, op, rhs, group, level, free in table[columns].itertuples(index=False):
         if free:
-            name = f"{lhs} {op} {rhs}".strip() + (f" (group {group})" if several else "")
+            name = f"{lhs} {op} {rhs}".strip() + (f" (level {level})" if level else "")
+            name += f" (group {group})" if several else ""
             found.setdefault(free, name)
     return tuple(found[i] for i in sorted(found))
 

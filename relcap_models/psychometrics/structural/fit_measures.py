@@ -10,8 +10,10 @@ from scipy.stats import chi2, ncx2
 from relcap_models.psychometrics.structural.categorical_ml import corrected_for_categories
 from relcap_models.psychometrics.structural.fit import Fit, fit_baseline
 from relcap_models.psychometrics.structural.fit_ordinal import fit_ordinal_baseline
-from relcap_models.psychometrics.structural.residuals import moment_residuals
+from relcap_models.psychometrics.structural.residuals import correlation_residuals, moment_residuals
 from relcap_models.psychometrics.structural.robust import corrected_for_missing
+from relcap_models.psychometrics.structural.two_level_fit import fit_two_level_baseline
+from relcap_models.psychometrics.structural.two_level_likelihood import two_level_minimum
 
 CLOSE = 0.05
 
@@ -23,12 +25,15 @@ def fit_measures(fit: Fit) -> pd.Series:
     Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
     Zhang & Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
     """
-    baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
+    if fit.two_level:
+        baseline = fit_two_level_baseline(fit)
+    else:
+        baseline = fit_ordinal_baseline(fit) if fit.ordinal else fit_baseline(fit)
     test, null = fit.test, baseline.test
     scaled = fit.scaled
     found: dict[str, float] = {
         "npar": fit.model.n_estimated,
-        "fmin": test.chisq / (2 * fit.model.n),
+        "fmin": two_level_minimum(fit.model, fit.theta) if fit.two_level else test.chisq / (2 * fit.model.n),
         "chisq": test.chisq,
         "df": test.df,
         "pvalue": test.p,
@@ -69,7 +74,7 @@ def fit_measures(fit: Fit) -> pd.Series:
     if corrected:
         shown = chisq / factor if test.df else 0.0
         found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
-    found["srmr"] = _srmr(fit)
+    found |= _srmr_by_level(fit) if fit.two_level else {"srmr": _srmr(fit)}
     return pd.Series(found, dtype=float, name="value")
 
 
@@ -141,6 +146,16 @@ def _information(fit: Fit) -> dict[str, float]:
         "ntotal": n,
         "bic2": -2 * fit.logl + np.log((n + 2) / 24) * k,
     }
+
+
+def _srmr_by_level(fit: Fit) -> dict[str, float]:
+    """From correlations; lavaan's `srmr` of two levels is the sum of theirs."""
+    found = {"srmr_within": 0.0, "srmr_between": 0.0}
+    for b, off in enumerate(correlation_residuals(fit)):
+        share = fit.model.samples[b // 2].n / fit.model.n
+        level = "srmr_between" if b % 2 else "srmr_within"
+        found[level] += share * np.sqrt((off[np.tril_indices(len(off))] ** 2).mean())
+    return {"srmr": sum(found.values()), **found}
 
 
 def _srmr(fit: Fit) -> float:

@@ -7,6 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
+from relcap_models.errors import DataError
 from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient, dwls_information, slopes
 from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_gradient
 from relcap_models.psychometrics.structural.fit import Fit, build_model
@@ -28,6 +29,11 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
 
     Source: Sörbom (1989), Psychometrika 54, 371-384.
     """
+    if fit.two_level:
+        raise DataError(
+            "Modification indices of two-level models are not available: add the parameter to the model, and "
+            "see by how much `compare` says that it fits better"
+        )
     table, added = _extended(fit)
     n_own = fit.model.n_free
     theta = np.concatenate([fit.theta, table["ustart"].to_numpy()[added]])

@@ -108,6 +108,9 @@ def parameter_table(
             block = _block_rows(terms, means=means, std_lv=std_lv, ordinal=ordinal)
             if number > 1 and not syntax.groups:
                 block = _release(block, group_equal, std_lv=std_lv, ordinal=ordinal)
+            if level != levels[-1]:
+                upper = terms_of(syntax, group=group, number=number, level=levels[-1])
+                block = _without_means(block, variables_of(upper).observed)
             rows += [replace(row, group=number, level=level) for row in block]
     rows = _modified(rows, len(groups), own_blocks=bool(syntax.groups))
     rows, free = _equalities(rows, group_equal)
@@ -257,6 +260,11 @@ def _automatic(row: Row, names: Variables, *, std_lv: bool, single: set, first: 
     if row.lhs in names.covariates and row.op in ("~~", "~1"):
         return replace(row, free=False, exogenous=True)
     return row
+
+
+def _without_means(rows: list[Row], upper: Sequence[str]) -> list[Row]:
+    """Within clusters, what differs between them too has mean 0."""
+    return [row.fixed(0.0) if row.op == "~1" and row.lhs in upper and not row.user else row for row in rows]
 
 
 def _release(

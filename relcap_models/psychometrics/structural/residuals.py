@@ -6,6 +6,8 @@ import numpy as np
 
 from relcap_models.psychometrics.structural.fit import Fit
 
+SMALLEST_VARIANCE = 1e-6
+
 
 def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each block (covariances, means): sample minus implied."""
@@ -17,10 +19,21 @@ def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def correlation_residuals(fit: Fit) -> list[np.ndarray]:
     """For each block (observed, observed): sample correlations minus implied ones."""
+    if fit.two_level:
+        both = zip(fit.model.level_moments, fit.model.moments(fit.theta))
+        return [_correlations(level.cov) - _correlations(_proper(m.sigma)) for level, m in both]
     return [
         _correlations(sample.cov) - _correlations(moments.sigma)
         for _, _, moments, sample, _ in fit.model.parts(fit.theta)
     ]
+
+
+def _proper(cov: np.ndarray) -> np.ndarray:
+    """The nearest covariance matrix without negative variances, which between clusters may occur."""
+    values, vectors = np.linalg.eigh(cov)
+    if values[0] > 0:
+        return cov
+    return (vectors * np.maximum(values, SMALLEST_VARIANCE)) @ vectors.T
 
 
 def _correlations(cov: np.ndarray) -> np.ndarray:

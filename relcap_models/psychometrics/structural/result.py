@@ -16,6 +16,10 @@ from relcap_models.psychometrics.structural.modification import modification_ind
 from relcap_models.psychometrics.structural.residuals import correlation_residuals
 from relcap_models.psychometrics.structural.scores import factor_scores
 from relcap_models.psychometrics.structural.standardize import standardized
+from relcap_models.psychometrics.structural.two_level_scores import (
+    intraclass_correlations,
+    two_level_factor_scores,
+)
 
 
 @dataclass(frozen=True)
@@ -41,17 +45,42 @@ class CfaResult:
         return modification_indices(self.fit)
 
     @property
+    def icc(self) -> pd.DataFrame:
+        """Share of each variable's variance between clusters, of two-level models: variable, group, icc."""
+        if not self.fit.two_level:
+            raise DataError("Intraclass correlations belong to two-level models: see the function `icc`")
+        return intraclass_correlations(self.fit)
+
+    @property
     def residuals(self) -> dict[str, pd.DataFrame]:
-        """(observed, observed) sample minus implied correlations by group ('' if there are none)."""
+        """(observed, observed) sample minus implied correlations by group ('' if there are none).
+
+        Of two-level models by level: `within` and `between`, with groups `group.within` and so on; sample
+        correlations are those of the levels without a model.
+        """
         found = correlation_residuals(self.fit)
+        if self.fit.two_level:
+            names = [
+                f"{s.group}.{level}" if s.group else level
+                for s in self.fit.model.samples
+                for level in ("within", "between")
+            ]
+            return {
+                name: pd.DataFrame(part, index=list(block.observed), columns=list(block.observed))
+                for name, block, part in zip(names, self.fit.model.blocks, found)
+            }
         return {
             sample.group: pd.DataFrame(part, index=list(block.observed), columns=list(block.observed))
             for block, sample, part in zip(self.fit.model.blocks, self.fit.model.samples, found)
         }
 
     def predict(self) -> pd.DataFrame:
-        """(respondent, latent) regression factor scores; the index is the row of the data."""
-        return factor_scores(self.fit)
+        """(respondent, latent) regression factor scores; the index is the row of the data.
+
+        Of two-level models columns are (level, latent): a respondent's distance from the cluster, and the
+        cluster's score.
+        """
+        return two_level_factor_scores(self.fit) if self.fit.two_level else factor_scores(self.fit)
 
 
 def parameter_frame(fit: Fit) -> pd.DataFrame:
@@ -94,7 +123,13 @@ def _defined(fit: Fit, shown: pd.DataFrame) -> list[pd.DataFrame]:
         slope = sum((w * slopes[k] for k, w in by_label.items() if k in slopes), np.zeros(len(fit.theta)))
         values[relation.lhs] = value
         slopes[relation.lhs] = slope
-        row = {"lhs": relation.lhs, "op": ":=", "rhs": relation.rhs, "group": 0, "level": ""}
+        row = {
+            "lhs": relation.lhs,
+            "op": ":=",
+            "rhs": relation.rhs,
+            "group": 0,
+            "level": 0 if fit.two_level else "",
+        }
         row |= {
             "label": relation.lhs,
             "est": values[relation.lhs],
