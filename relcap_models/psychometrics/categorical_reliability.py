@@ -151,7 +151,7 @@ def _omega(
 
     d_shared = np.zeros((len(items) ** 2, len(theta)))
     if len(active):
-        d_shared[:, active] = approx_fprime(theta[active], moved, centered=True)
+        d_shared[:, active] = approx_fprime(theta[active], moved, centered=True).reshape(-1, len(active))
     off = cells >= 0
     d_common = common.by_threshold @ slopes[at] + common.by_correlation.ravel() @ d_shared
     d_whole = whole.by_threshold @ slopes[at] + whole.by_correlation[off] @ slopes[cells[off]]

@@ -26,9 +26,10 @@ LOOSE = 0.5
 class Alignment:
     """Groups on a common scale.
 
-    factors : a row for each group and factor with columns group, factor, mean, mean_se, variance, variance_se.
-    parameters : a row for each aligned loading, intercept or threshold of each group with columns lhs, op, rhs,
-        group, est, se, invariant (whether the group belongs to the set of groups that share it).
+    factors : a row for each group and factor with columns group, factor, mean, mean_se, variance,
+        variance_se.
+    parameters : a row for each aligned loading, intercept or threshold of each group with columns lhs, op,
+        rhs, group, est, se, invariant (whether the group belongs to the set of groups that share it).
     agreement : a row for each of these parameters with columns lhs, op, rhs, r2 (share of the differences
         between groups' configural estimates that means and variances explain; 1 is invariance, NaN where
         groups do not differ) and n_invariant (groups that share it).
@@ -55,8 +56,8 @@ def alignment(
 ) -> Alignment:
     """How groups differ in their factor means, if most items work alike in most groups.
 
-    Of all means and variances, which fit the data equally well while loadings and intercepts may differ, those
-    are taken that leave few parameters with large differences between groups.
+    Of all means and variances, which fit the data equally well while loadings and intercepts may differ,
+    those are taken that leave few parameters with large differences between groups.
 
     Parameters
     ----------
@@ -264,8 +265,8 @@ def _notes(
     level = np.sqrt(max(found.covariance[:k, :k].mean(), 0.0))
     if fixed is None and level > LOOSE:
         notes.append(
-            f"The level of the means of {factor} is hardly known (standard error {level:.2f}), since loadings "
-            f"differ little between groups: name a group in `fixed`, and read differences from it"
+            f"The level of the means of {factor} is hardly known (standard error {level:.2f}), since "
+            "loadings differ little between groups: name a group in `fixed`, and read differences from it"
         )
     share = float((~table["invariant"]).mean())
     if share > TOO_MANY:

@@ -30,9 +30,10 @@ NEWTON_STEPS = 20
 class Configural:
     """What the configural model says of one factor.
 
-    loadings : (item, group). levels : (level, group) intercepts or thresholds. item : (level,) the item of each.
-    sign : (level,) 1 for intercepts, −1 for thresholds. n : (group,) respondents. fixed : the group whose mean
-    is 0 and whose variance is 1, or None for means that are all estimated and variances whose product is 1.
+    loadings : (item, group). levels : (level, group) intercepts or thresholds. item : (level,) the item of
+    each. sign : (level,) 1 for intercepts, −1 for thresholds. n : (group,) respondents. fixed : the group
+    whose mean is 0 and whose variance is 1, or None for means that are all estimated and variances whose
+    product is 1.
     """
 
     loadings: np.ndarray
@@ -75,8 +76,8 @@ class Configural:
 class Aligned:
     """The outcome, with the covariance matrix of everything in it.
 
-    means, variances : (group,). parameters : (parameter, group) loadings, then levels.
-    covariance : of means, variances and parameters (row by row), in this order. loss : per pair and parameter.
+    means, variances : (group,). parameters : (parameter, group) loadings, then levels. loss : per pair and
+    parameter. covariance : of means, variances and parameters (row by row), in this order.
     """
 
     means: np.ndarray
