@@ -150,3 +150,10 @@ def test_what_cannot_be_aligned():
         alignment("f =~ 1*y0 + y1 + y2", data, group="g")
     loose = alignment(ONE, data, group="g")
     assert any("level of the means of f is hardly known" in note for note in loose.notes)
+
+
+def test_standard_errors_that_are_rough_are_said():
+    rng = np.random.default_rng(9)
+    small, large = (_cut(answers(rng, n, odd=False, groups=3)) for n in (250, 4000))
+    notes = [alignment(ONE, d, ordered=True, group="g", fixed="g0").notes for d in (small, large)]
+    assert [any("mostly too large" in note for note in part) for part in notes] == [True, False]

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics.structural.alignment_loss import Aligned, Configural, align
+from relcap_models.psychometrics.structural.alignment_loss import EPSILON, Aligned, Configural, align
 from relcap_models.psychometrics.structural.cfa import cfa
 from relcap_models.psychometrics.structural.invariance_models import check_plain
 from relcap_models.psychometrics.structural.result import CfaResult
@@ -75,8 +75,9 @@ def alignment(
     A parameter is shared by a set of groups. The set starts as the most groups that are connected by pairs
     whose difference has p > .01; then groups that differ from the set's average with p < .001 leave it and
     the others enter, until nothing changes. Standard errors are by the delta method from those of the
-    configural model: they hold for samples in which differences of parameters that are equal are small beside
-    0.1 (√ε, ε = .01), a few hundred respondents for each group.
+    configural model. They hold where parameters that are equal differ in the sample by less than about 0.1
+    (√ε, ε = .01), within which the loss is smooth; where they differ by more, standard errors are mostly too
+    large, by up to a half, and a note says so.
 
     Raises
     ------
@@ -267,6 +268,13 @@ def _notes(
         notes.append(
             f"The level of the means of {factor} is hardly known (standard error {level:.2f}), since "
             "loadings differ little between groups: name a group in `fixed`, and read differences from it"
+        )
+    error = float(table["se"].median())
+    if error > np.sqrt(EPSILON):
+        notes.append(
+            f"Standard errors of the means and variances of {factor} are rough, and mostly too large: "
+            f"aligned parameters have a median error of {error:.2f}, and the loss is smooth only within "
+            f"{np.sqrt(EPSILON):g}"
         )
     share = float((~table["invariant"]).mean())
     if share > TOO_MANY:
