@@ -1,5 +1,7 @@
 """Alignment: truth recovered, the scalar model where all is equal, slopes, errors, order of groups."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from statsmodels.tools.numdiff import approx_fprime
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics import cfa
-from relcap_models.psychometrics.structural.alignment import alignment, shared_by
+from relcap_models.psychometrics.structural.alignment import _configural, alignment, shared_by
 from relcap_models.psychometrics.structural.alignment_loss import Configural, _gradient_of, _loss
 
 ONE = "f =~ " + " + ".join(f"y{i}" for i in range(5))
@@ -42,6 +44,10 @@ def _odd(found) -> set[tuple[str, str, str, str]]:
     return set(out[["lhs", "op", "rhs", "group"]].itertuples(index=False, name=None))
 
 
+def _number(names: pd.Series) -> np.ndarray:
+    return names.str.extract(r"y(\d)", expand=False).fillna("0").astype(int).to_numpy()
+
+
 def test_means_and_variances_of_a_known_truth_are_found():
     found = alignment(ONE, answers(np.random.default_rng(1), 4000, odd=True), group="g", fixed="g0")
     table = found.factors
@@ -52,6 +58,9 @@ def test_means_and_variances_of_a_known_truth_are_found():
     assert (np.abs(later["variance"] - SPREAD[1:] ** 2) < 4 * later["variance_se"] + 0.02).all()
     assert later["mean_se"].max() < 0.05
     assert _odd(found) == {("y1", "~1", "", "g2"), ("f", "=~", "y4", "g4")}
+    shared = found.parameters[found.parameters["invariant"]]
+    truth = np.where(shared["op"] == "=~", LOADING[_number(shared["rhs"])], INTERCEPT[_number(shared["lhs"])])
+    assert (np.abs(shared["est"] - truth) < 4 * shared["se"] + 0.01).all()
     agreement = found.agreement.set_index(["lhs", "op", "rhs"])
     assert agreement.loc[("f", "=~", "y0"), "r2"] > 0.9 > agreement.loc[("f", "=~", "y4"), "r2"]
     assert agreement.loc[("y1", "~1", ""), "n_invariant"] == 5
@@ -150,6 +159,21 @@ def test_what_cannot_be_aligned():
         alignment("f =~ 1*y0 + y1 + y2", data, group="g")
     loose = alignment(ONE, data, group="g")
     assert any("level of the means of f is hardly known" in note for note in loose.notes)
+
+
+def test_a_factor_that_points_the_other_way_in_a_group_is_turned():
+    data = answers(np.random.default_rng(10), 300, odd=False, groups=3)
+    result = cfa(ONE, data, group="g", std_lv=True)
+    items = tuple(f"y{i}" for i in range(5))
+    start, _, covariance = _configural(result, "f", items, None)
+    table = result.fit.table
+    loadings = table.loc[(table["op"] == "=~") & (table["block"] == 1), "free"].to_numpy() - 1
+    sign = np.ones(len(result.fit.theta))
+    sign[loadings] = -1.0
+    turned = replace(result.fit, theta=result.fit.theta * sign, vcov=result.fit.vcov * np.outer(sign, sign))
+    again, _, more = _configural(replace(result, fit=turned), "f", items, None)
+    np.testing.assert_allclose(again.packed, start.packed)
+    np.testing.assert_allclose(more, covariance)
 
 
 def test_standard_errors_that_are_rough_are_said():
