@@ -61,7 +61,7 @@ def read_design(
     if (group is None) == (waves is None):
         raise DataError("Name either `group` or `waves`")
     terms = parse(syntax).terms
-    _check_plain(terms)
+    check_plain(terms, "Name what shall stay free in `partial`")
     factors: dict[str, tuple[str, ...]] = {}
     for term in terms:
         if term.op == "=~":
@@ -86,7 +86,8 @@ def read_design(
     return Design(factors, covariances, thresholds, occasions, columns)
 
 
-def _check_plain(terms: Sequence[Term]) -> None:
+def check_plain(terms: Sequence[Term], remedy: str) -> None:
+    """Raise a DataError if the model is more than loadings and residual covariances without modifiers."""
     latent = {t.lhs for t in terms if t.op == "=~"}
     problems = []
     for term in terms:
@@ -94,7 +95,6 @@ def _check_plain(terms: Sequence[Term]) -> None:
         if term.modifier != Modifier() or term.op not in ("=~", "~~") or term.lhs == term.rhs or mixed:
             shown = f"{term.lhs} {term.op} {term.rhs}".strip()
             message = f"`{shown}` with its modifiers is not a plain loading or residual covariance"
-            remedy = "Name what shall stay free in `partial`"
             problems.append(Problem(file="model", row=term.line, message=message, remedy=remedy))
     if problems:
         raise DataError(problems=problems)
