@@ -19,10 +19,12 @@ from relcap_models.psychometrics.structural.implied_moments import (
     directions,
     free_entries,
 )
+from relcap_models.psychometrics.structural.parameter_table import terms_of
 from relcap_models.psychometrics.structural.syntax import Syntax, Term, parse
-from relcap_models.psychometrics.structural.two_level import fit_two_level
+from relcap_models.psychometrics.structural.two_level import fit_two_level, with_levels
 from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected
 from relcap_models.psychometrics.structural.two_level_robust import moments_model
+from relcap_models.psychometrics.structural.variables import variables_of
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def multilevel_omega(syntax: str, data: pd.DataFrame, *, cluster: str | Sequence
     model = parse(syntax)
     if model.groups:
         raise DataError("Omega at two levels is of one group: leave the model's blocks for groups out")
-    model = model if model.levels else _at_both_levels(model)
+    model = with_levels(model) if model.levels else _at_both_levels(model)
+    _check_one_factor(model)
     fit, notes = fit_two_level(
         model,
         data,
@@ -100,7 +103,6 @@ def multilevel_omega(syntax: str, data: pd.DataFrame, *, cluster: str | Sequence
         group_equal=(),
         std_lv=False,
     )
-    _check_one_factor(fit)
     values, covariance = _sums(fit)
     (sample,) = fit.model.samples
     size = 1 / np.mean(1 / sample.cluster_sizes)
@@ -139,8 +141,8 @@ def _is_variance(term: Term, factors: set[str]) -> bool:
     return term.op == "~~" and term.lhs == term.rhs and term.lhs in factors
 
 
-def _check_one_factor(fit: Fit) -> None:
-    within, between = fit.names
+def _check_one_factor(model: Syntax) -> None:
+    within, between = (variables_of(terms_of(model, group="", number=1, level=level)) for level in "12")
     if len(within.latent) != 1 or len(between.latent) != 1:
         raise DataError("Omega at two levels is of one factor at each level, and the model has others")
     if set(within.indicators) != set(between.indicators):
