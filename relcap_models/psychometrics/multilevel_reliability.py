@@ -170,14 +170,14 @@ def _sums(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     values, slopes = [], []
     levels = (sample.saturated.within, sample.saturated.between)
     for level, cells, (block, moments) in zip(levels, free.blocks, pairs):
-        common, by_common = _common(block, moments, fit.theta)
+        common, by_common = common_variance(block, moments, fit.theta)
         values += [common, level.cov.sum()]
         slopes += [by_common @ reach, _total_slope(cells, len(implied))]
     found = np.array(slopes)
     return np.array(values), found @ np.linalg.solve(information, found.T) / model.n
 
 
-def _common(block: Block, moments: Moments, theta: np.ndarray) -> tuple[float, np.ndarray]:
+def common_variance(block: Block, moments: Moments, theta: np.ndarray) -> tuple[float, np.ndarray]:
     """The sum score's variance due to the factor, and its (free parameter,) derivatives."""
     entry = free_entries(block)
     moving = directions(block, moments)

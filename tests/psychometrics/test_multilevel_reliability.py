@@ -7,7 +7,8 @@ from scipy.special import logit
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics import cfa
-from relcap_models.psychometrics.multilevel_reliability import multilevel_omega
+from relcap_models.psychometrics.multilevel_reliability import common_variance, multilevel_omega
+from relcap_models.psychometrics.structural.implied_moments import implied
 
 EQUAL = """
 level: 1
@@ -54,6 +55,23 @@ def test_is_what_its_definition_says():
     assert found.two_level == pytest.approx((inner + outer) / (w + b))
     assert found.between == pytest.approx(outer / (b + w * (1 / size).mean()))
     assert "Loadings differ" in found.notes[-1]
+
+
+def test_the_factors_variance_and_its_derivatives():
+    fit = cfa(FREE + "\ny1 ~~ 0.01*y2", _simulated(2, n_clusters=60), cluster="cluster").fit
+    step = 1e-6 * np.eye(len(fit.theta))
+    for at, (factor, block) in enumerate(zip(("f", "fb"), fit.model.blocks)):
+
+        def common(theta, block=block):
+            return common_variance(block, implied(block, theta), theta)
+
+        value, slope = common(fit.theta)
+        table = fit.table[fit.table["level"] == at + 1].set_index(["lhs", "op"])["est"].sort_index()
+        loadings = table[factor, "=~"].sum()
+        variance = fit.table.query("lhs == @factor and rhs == @factor")["est"].iloc[0]
+        assert value == pytest.approx(loadings**2 * variance)
+        numeric = [(common(fit.theta + h)[0] - common(fit.theta - h)[0]) / 2e-6 for h in step]
+        np.testing.assert_allclose(slope, numeric, atol=1e-7)
 
 
 def test_truth_lies_in_the_intervals():

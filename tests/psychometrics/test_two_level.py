@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics import cfa, compare
@@ -461,6 +461,13 @@ def test_a_fixed_covariate_of_both_levels_leaves_a_saturated_model_saturated(dat
     assert result.fit_measures["df"] == 0
     # lavaan 0.6-14 says 8.4 of such a model: it puts the covariate's mean at level 2 wrong.
     assert result.fit_measures["chisq"] == pytest.approx(0, abs=1e-6)
+    # As lavaan, without the likelihood of covariates of one level alone.
+    given = 0.0
+    for x in (data["v"], data.groupby("cluster")["w"].first()):
+        given += norm(x.mean(), x.std(ddof=0)).logpdf(x).sum()
+    (sample,) = result.fit.model.samples
+    whole = two_level_log_likelihood(sample, *result.fit.model.moments(result.fit.theta))
+    assert result.fit_measures["logl"] == pytest.approx(whole - given)
 
 
 SINGLE = pd.DataFrame({"y1": [1.0, 2, 4, 3], "y2": [2.0, 1, 3, 5], "cluster": [1, 2, 3, 4]})

@@ -53,9 +53,8 @@ def saturated_levels(sample: TwoLevelSample) -> Saturated:
     flat = [name for name, w in zip(sample.between, vectors[:, 0]) if abs(w) > 0.3]
     if values[0] < SMALLEST_EIGENVALUE:
         notes = (
-            f"Without a model the covariance matrix between clusters{where} is singular ({', '.join(flat)}): "
-            "chi-square and what derives from it are approximate, and some variables may differ within "
-            "clusters only",
+            f"Without a model the covariance matrix between clusters{where} is singular: {', '.join(flat)} "
+            "hardly differ between them, or differ alike. Chi-square and what derives from it are approximate",
         )
     return Saturated(
         LevelMoments(sample.within, within.mu, within.sigma, sample.n),
