@@ -488,7 +488,7 @@ PAIR = "level: 1\ny1 ~~ y2\nlevel: 2\ny1 ~~ y2"
         (ONE + "fb2 =~ v", {"v": "moves"}, {}, "'v': is at level 2 alone, and varies within clusters"),
         (ONE + "w ~ f", {"w": 3.0}, {}, "everybody"),
         ("level: 1\ny1 ~ w\nlevel: 2\ny1 ~~ y1", {}, {}, "'w': is at level 1, and does not vary within"),
-        ("level: 1\nf =~ y1 + y2 + y3", {}, {}, "one level only"),
+        ("level: 1\nf =~ y1 + y2 + y3", {}, {}, "only one of two levels"),
         ("level: 1\ny1~~y2\nlevel: 3\ny1~~y2", {}, {}, "within and between"),
         ("y1 ~~ y2\n" + PAIR, {}, {}, "stands in no level"),
         ("level: 1\nf =~ y1 + y2\nlevel: 2\nf =~ y1 + y2", {"f": 1.0}, {}, "rename the factor"),

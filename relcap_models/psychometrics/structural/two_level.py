@@ -85,7 +85,9 @@ def with_levels(model: Syntax) -> Syntax:
         )
     terms = tuple(replace(t, level=LEVELS[t.level.lower()]) for t in model.terms)
     if {t.level for t in terms} != {"1", "2"}:
-        raise DataError("The model says something of one level only: add a block `level: 1` or `level: 2`")
+        raise DataError(
+            "The model says something of only one of two levels: add a block `level: 1` or `level: 2`"
+        )
     return replace(model, terms=terms, levels=("1", "2"))
 
 

@@ -54,7 +54,7 @@ def saturated_levels(sample: TwoLevelSample) -> Saturated:
     if values[0] < SMALLEST_EIGENVALUE:
         notes = (
             f"Without a model the covariance matrix between clusters{where} is singular: {', '.join(flat)} "
-            "hardly differ between them, or differ alike. Chi-square and what derives from it are approximate",
+            "hardly differ between them, or differ alike. Chi-square and its kin are approximate",
         )
     return Saturated(
         LevelMoments(sample.within, within.mu, within.sigma, sample.n),
