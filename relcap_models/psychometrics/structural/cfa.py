@@ -90,9 +90,9 @@ def cfa(
     model = parse(syntax)
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     names_of, codes = _groups(data, group)
-    _check_blocks(model, names_of)
     shown = names_of if len(names_of) > 1 else ()
     if model.levels:
+        _check_blocks(model, names_of)
         _check_level_options(missing, ordered)
         fit, notes = fit_two_level(
             model,
@@ -110,6 +110,7 @@ def cfa(
         variables_of(terms_of(model, group=name, number=number, level=""))
         for number, name in enumerate(names_of, start=1)
     )
+    _check_blocks(model, names_of)
     _check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
     clusters = _clusters(data, cluster)

@@ -82,7 +82,7 @@ def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | N
     """(chi-square, its factor, the baseline's, its factor) of the robust measures, if there are any."""
     if fit.ordinal:
         return corrected_for_categories(fit.model, fit.theta) if fit.scaled else None
-    if not all(sample.determined for sample in fit.model.samples):
+    if not fit.two_level and not all(sample.determined for sample in fit.model.samples):
         return None
     if fit.fiml:
         pairs = []

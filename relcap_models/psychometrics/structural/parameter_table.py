@@ -263,8 +263,9 @@ def _automatic(row: Row, names: Variables, *, std_lv: bool, single: set, first: 
 
 
 def _without_means(rows: list[Row], upper: Sequence[str]) -> list[Row]:
-    """Within clusters, what differs between them too has mean 0."""
-    return [row.fixed(0.0) if row.op == "~1" and row.lhs in upper and not row.user else row for row in rows]
+    """Within clusters, what differs between them too has mean 0, and so have factors that it measures."""
+    centred = {*upper, *(row.lhs for row in rows if row.op == "=~" and row.rhs in upper)}
+    return [row.fixed(0.0) if row.op == "~1" and row.lhs in centred and not row.user else row for row in rows]
 
 
 def _release(

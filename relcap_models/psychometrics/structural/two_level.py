@@ -49,7 +49,7 @@ def fit_two_level(
         raise DataError(
             f"`estimator` is one of {', '.join(TWO_LEVEL_ESTIMATORS)} for two levels, and not {estimator!r}"
         )
-    model = _with_levels(model)
+    model = with_levels(model)
     names = tuple(
         variables_of(terms_of(model, group=name, number=number, level=level))
         for number, name in enumerate(groups, start=1)
@@ -65,8 +65,8 @@ def fit_two_level(
     return fit, (*notes, *_improper(fit, groups))
 
 
-def _with_levels(model: Syntax) -> Syntax:
-    """The model with levels 1 (within) and 2 (between)."""
+def with_levels(model: Syntax) -> Syntax:
+    """The model with levels 1 (within) and 2 (between), or a DataError where it has others."""
     strange = [name for name in model.levels if name.lower() not in LEVELS]
     if strange:
         raise DataError(
@@ -85,7 +85,9 @@ def _with_levels(model: Syntax) -> Syntax:
         )
     terms = tuple(replace(t, level=LEVELS[t.level.lower()]) for t in model.terms)
     if {t.level for t in terms} != {"1", "2"}:
-        raise DataError("The model says something of one level only: add a block `level: 1` or `level: 2`")
+        raise DataError(
+            "The model says something of only one of two levels: add a block `level: 1` or `level: 2`"
+        )
     return replace(model, terms=terms, levels=("1", "2"))
 
 

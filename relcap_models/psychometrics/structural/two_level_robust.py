@@ -29,13 +29,13 @@ def two_level_sandwich(
     meat = scores.T @ scores / model.n
     saturated = 0.0
     for g, sample in enumerate(model.samples):
-        free, at = _moments_model(sample, *covariates[2 * g : 2 * g + 2])
+        free, at = moments_model(sample, *covariates[2 * g : 2 * g + 2])
         scores = two_level_scores(free, at)
         saturated += np.trace(np.linalg.solve(two_level_hessian(free, at), scores.T @ scores)) / sample.n
     return inverse @ meat @ inverse / model.n, saturated - np.trace(meat @ inverse)
 
 
-def _moments_model(
+def moments_model(
     sample: TwoLevelSample, fixed_within: np.ndarray, fixed_between: np.ndarray
 ) -> tuple[TwoLevelModel, np.ndarray]:
     """The model whose parameters are the moments at both levels, without those of covariates alone."""

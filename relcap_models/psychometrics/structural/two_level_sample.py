@@ -75,11 +75,6 @@ class TwoLevelSample:
         return len(self.values)
 
     @property
-    def determined(self) -> bool:
-        """Whether the covariance matrix between clusters is away from singular."""
-        return not self.saturated.notes
-
-    @property
     def n_clusters(self) -> int:
         return sum(len(found) for found in self.clusters)
 

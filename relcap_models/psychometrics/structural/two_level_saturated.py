@@ -19,7 +19,7 @@ from relcap_models.psychometrics.structural.two_level_likelihood import (
 )
 from relcap_models.psychometrics.structural.two_level_sample import LevelMoments, Saturated, TwoLevelSample
 
-SMALLEST_EIGENVALUE = 1e-6
+SMALLEST_EIGENVALUE = 1e-4
 START_EIGENVALUE = 0.05
 NEGLIGIBLE = 1e-4
 
@@ -47,14 +47,14 @@ def saturated_levels(sample: TwoLevelSample) -> Saturated:
         )
     within, between = model.moments(theta)
     notes = ()
-    scale = np.sqrt(np.maximum(np.diag(between.sigma), 1e-300))
+    # Against everybody's variance, so that a variable without variance between clusters shows.
+    scale = sample.values[:, sample.at_between].std(axis=0)
     values, vectors = np.linalg.eigh(between.sigma / np.outer(scale, scale))
     flat = [name for name, w in zip(sample.between, vectors[:, 0]) if abs(w) > 0.3]
     if values[0] < SMALLEST_EIGENVALUE:
         notes = (
-            f"Without a model the covariance matrix between clusters{where} is singular ({', '.join(flat)}): "
-            "chi-square and what derives from it are approximate, and some variables may differ within "
-            "clusters only",
+            f"Without a model the covariance matrix between clusters{where} is singular: {', '.join(flat)} "
+            "hardly differ between them, or differ alike. Chi-square and its kin are approximate",
         )
     return Saturated(
         LevelMoments(sample.within, within.mu, within.sigma, sample.n),
