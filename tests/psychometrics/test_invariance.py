@@ -312,7 +312,7 @@ def test_a_level_that_cannot_be_estimated_is_named_with_the_way_on(datcat):
     data = _collapsed(datcat, items, {}, 2)
     options = {"ordered": True, "waves": WAVES}
     with pytest.raises(
-        FitError, match="level `intercepts`: .*not identified.*`levels` without it.*`residuals`"
+        FitError, match=r"level `intercepts`: .*not identified.*`levels` without it.*`residuals`"
     ):
         invariance("FU =~ u1 + u2 + u3 + u4", data, **options)
     levels = ["configural", "loadings", "residuals"]

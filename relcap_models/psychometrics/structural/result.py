@@ -49,9 +49,13 @@ class CfaResult:
             for block, sample, part in zip(self.fit.model.blocks, self.fit.model.samples, found)
         }
 
-    def predict(self) -> pd.DataFrame:
-        """(respondent, latent) regression factor scores; the index is the row of the data."""
-        return factor_scores(self.fit)
+    def predict(self, *, method: str = "EBM") -> pd.DataFrame:
+        """(respondent, latent) factor scores; the index is the row of the data.
+
+        method : `EBM`, most probable given the model (regression scores of continuous variables), or `ML`,
+        most likely from the answers alone (Bartlett's). See `factor_scores` for ordered items.
+        """
+        return factor_scores(self.fit, method=method)
 
 
 def parameter_frame(fit: Fit) -> pd.DataFrame:
