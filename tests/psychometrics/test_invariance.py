@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relcap_models.errors import DataError
+from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics import invariance
 
 AGREEABLE = [f"A{i}" for i in range(1, 6)]
@@ -115,6 +115,97 @@ def test_models_as_semtools_writes_them(bfi, data_of, case):
     np.testing.assert_allclose(found, SEMTOOLS[case], rtol=3e-6, atol=3e-6)
 
 
+# As SEMTOOLS; with `group`, `group.equal`, `longFacNames` and `long.equal` where groups are followed over
+# waves. In `bfi` answers above 4 are 1 (all items, or A1 and A4), and A2 and A5 are collapsed to 4 and below,
+# 5, 6; in `datcat` u1 and u5 are split above 2, and u2 and u6 collapsed to 2 and below, 3, 4 and above.
+COLLAPSED = {
+    "groups over waves": [
+        (19.06052902, 30, 31.71841307, 0.9983119803, 0.0240539032, 0.0452587485),
+        (28.88151841, 54, 51.03717158, 1, 0, 0.04525876309),
+        (36.33104497, 63, 57.73240989, 1, 0, 0.04816173552),
+        (49.55316364, 72, 72.3471009, 0.9996590382, 0.006978209853, 0.04824056134),
+        (63.07154393, 84, 88.23940334, 0.9958355785, 0.0225785022, 0.05206547531),
+    ],
+    "some continuous over waves": [
+        (9.847049273, 15, 19.24143187, 0.9942231227, 0.03769502885, 0.03660331405),
+        (11.87954665, 21, 23.29524057, 0.9968738569, 0.02343569949, 0.03660332241),
+        (13.03874828, 24, 22.57691809, 1, 0, 0.03751991327),
+        (15.87720338, 27, 26.26169147, 1, 0, 0.0375583304),
+        (17.19303934, 31, 28.11618754, 1, 0, 0.03705114176),
+    ],
+    "some continuous, groups over waves": [
+        (14.18571321, 30, 28.96413976, 1, 0, 0.0436097383),
+        (23.29523122, 48, 46.14784972, 1, 0, 0.04360969303),
+        (30.53212055, 57, 51.32939534, 1, 0, 0.04777838736),
+        (40.61921943, 66, 63.81251018, 1, 0, 0.04784214208),
+        (48.10755617, 78, 73.99371484, 1, 0, 0.04957522251),
+    ],
+    "two categories": [
+        (42.31553919, 10, 67.40348822, 0.9779549904, 0.06512384169, 0.04560314832),
+        (42.3155392, 10, 67.40348759, 0.9779549906, 0.06512384133, 0.04560314734),
+        (45.22396576, 14, 56.71949445, 0.9835941735, 0.04748100517, 0.04702995401),
+        (44.95981213, 13, 69.56732504, 0.9782761072, 0.0566998637, 0.04568307251),
+        (67.14922814, 18, 85.17753228, 0.974201405, 0.05251055887, 0.04702303736),
+    ],
+    "two to six categories": [
+        (35.19169797, 10, 60.73542726, 0.987798528, 0.061224681, 0.0362808623),
+        (37.77665253, 13, 68.02646159, 0.986766568, 0.05592229514, 0.0362808385),
+        (45.56997561, 17, 61.8561638, 0.9892124447, 0.04415272107, 0.0388649067),
+        (78.79228882, 19, 119.8508669, 0.9757461582, 0.06262300263, 0.03930607883),
+        (92.22522885, 24, 120.1928153, 0.9768663831, 0.05441724701, 0.03904427983),
+    ],
+    "two to five categories, two factors": [
+        (28.1584101, 38, 42.40082074, 0.9931462451, 0.03420246789, 0.06905576049),
+        (32.13612348, 46, 49.80154687, 0.9940795429, 0.02889240284, 0.06905571011),
+        (35.94287548, 52, 52.46471638, 0.9992762595, 0.00950111817, 0.07196974974),
+        (47.63916227, 56, 66.52611265, 0.9836068314, 0.04357349501, 0.07207806995),
+        (53.42366033, 64, 72.08763971, 0.987404463, 0.03572755643, 0.07262330877),
+    ],
+    "two to five categories over waves": [
+        (12.85644203, 15, 19.35735687, 0.9928110392, 0.03820668847, 0.04856846857),
+        (13.81167586, 19, 21.66176034, 0.9956085096, 0.02653268104, 0.04856847698),
+        (20.46434304, 22, 28.81433786, 0.9887574028, 0.03945244767, 0.06050039759),
+        (19.27950221, 24, 27.4934651, 0.9942363261, 0.0270455642, 0.05019393847),
+        (25.57538491, 28, 34.62717326, 0.9890661953, 0.03448725343, 0.0604834692),
+    ],
+}
+
+
+def _collapsed(
+    data: pd.DataFrame, two: list[str], three: dict[str, tuple[int, int]], above: int
+) -> pd.DataFrame:
+    found = data.copy()
+    found[two] = (data[two] > above).astype(int)
+    for item, (lowest, highest) in three.items():
+        found[item] = data[item].clip(lowest, highest)
+    return found
+
+
+@pytest.mark.parametrize("case", COLLAPSED)
+def test_waves_within_groups_and_few_categories_as_semtools_has_them(bfi, datcat, case):
+    complete = bfi[[*AGREEABLE, "gender"]].dropna()
+    binary = _collapsed(complete, AGREEABLE, {}, 4)
+    unlike = _collapsed(complete, ["A1", "A4"], {"A2": (4, 6), "A5": (4, 6)}, 4)
+    few = _collapsed(datcat, ["u1", "u5"], {"u2": (2, 4), "u6": (2, 4)}, 2)
+    one, three = "FU =~ u1 + u2 + u3 + u4", ["u1", "u2", "u3"]
+    model, data, options = {
+        "groups over waves": (one, datcat, {"ordered": True, "group": "g", "waves": WAVES}),
+        "some continuous over waves": (one, datcat, {"ordered": three, "waves": WAVES}),
+        "some continuous, groups over waves": (one, datcat, {"ordered": three, "group": "g", "waves": WAVES}),
+        "two categories": (A, binary, {"ordered": True, "group": "gender"}),
+        "two to six categories": (A, unlike, {"ordered": True, "group": "gender"}),
+        "two to five categories, two factors": (TWO, few, {"ordered": True, "group": "g"}),
+        "two to five categories over waves": (one, few, {"ordered": True, "waves": WAVES}),
+    }[case]
+    result = invariance(model, data, **options)
+    np.testing.assert_allclose(result.table[NAMES], COLLAPSED[case], rtol=3e-6, atol=3e-6)
+    assert ("Two categories" in " ".join(result.notes)) == case.startswith("two")
+    if case.startswith("two"):
+        # Not nested in the loadings level, where residual variances of two categories are equal.
+        df = result.table["df"]
+        assert result.table.loc["intercepts", "diff.df"] == df["intercepts"] - df["thresholds"]
+
+
 def test_residual_variances_and_intercepts_may_stay_free(bfi):
     """semTools and lavaan as above, items A1 to A3 ordered, at the last level."""
     found = invariance(
@@ -169,6 +260,76 @@ def test_three_waves_with_a_rising_mean():
     assert "a1 ~~ a3" in result.syntax["configural"]
 
 
+def test_means_of_two_groups_over_three_waves():
+    n = 2500
+    rng = np.random.default_rng(8)
+    truth = {"x": (0.0, 0.2, 0.4), "y": (0.3, 0.3, 0.9)}
+    frames = []
+    for group, means in truth.items():
+        person, own, columns = rng.normal(size=(n, 1)), rng.normal(size=(n, 4)), {"g": group}
+        for k, mean in enumerate(means, start=1):
+            factor = mean + np.sqrt(0.6) * person + np.sqrt(0.4) * rng.normal(size=(n, 1))
+            beneath = 0.8 * factor + 0.6 * (np.sqrt(0.3) * own + np.sqrt(0.7) * rng.normal(size=(n, 4)))
+            columns |= {f"{i}{k}": np.digitize(v, [-0.7, 0.3, 1.2]) for i, v in zip("abcd", beneath.T)}
+        frames.append(pd.DataFrame(columns))
+    result = invariance(
+        "f =~ a + b + c + d",
+        pd.concat(frames, ignore_index=True),
+        ordered=True,
+        group="g",
+        waves=[{i: f"{i}{k}" for i in "abcd"} for k in (1, 2, 3)],
+        levels=["configural", "intercepts"],
+        partial=["a ~ 1"],
+    )
+    means = result.mean_impact.set_index("where")
+    assert list(means.index) == ["x w2", "x w3", "y w1", "y w2", "y w3"]
+    table = result.fits["intercepts"].parameters
+    se = table[(table["op"] == "~1") & table["lhs"].str.startswith("f.")].set_index(["group", "lhs"])["se"]
+    for where, row in means.iterrows():
+        group, wave = where.split()
+        error = se["xy".index(group) + 1, f"f.{wave}"]
+        # Nothing is biased: freeing an intercept moves no mean beyond its error.
+        assert abs(row["partial"] - truth[group][int(wave[1]) - 1]) < 3.5 * error
+        assert abs(row["impact"]) < 3.5 * error
+    assert result.table.loc["intercepts", "diff.pvalue"] > 0.001
+
+
+def test_a_level_left_out_is_tested_with_the_next(bfi):
+    data = bfi.dropna()
+    whole = invariance(A, data, ordered=True, group="gender")
+    some = invariance(A, data, ordered=True, group="gender", levels=["configural", "loadings", "residuals"])
+    assert list(some.table.index) == ["configural", "loadings", "residuals"]
+    pd.testing.assert_frame_equal(some.table[NAMES], whole.table.loc[some.table.index, NAMES])
+    # lavTestLRT of the models that semTools writes (see SEMTOOLS).
+    assert some.table.loc["loadings", "diff.df"] == 19
+    assert some.table.loc["loadings", "diff.chisq"] == pytest.approx(34.6441686239, rel=3e-6)
+    assert some.table.loc["loadings", "diff.pvalue"] == pytest.approx(0.0154096989486, rel=1e-5)
+
+
+def test_a_level_that_cannot_be_estimated_is_named_with_the_way_on(datcat):
+    """Two waves of two categories; lavaan does not converge there, and at the last level has these values."""
+    items = [f"u{i}" for i in range(1, 9)]
+    data = _collapsed(datcat, items, {}, 2)
+    options = {"ordered": True, "waves": WAVES}
+    with pytest.raises(
+        FitError, match=r"level `intercepts`: .*not identified.*`levels` without it.*`residuals`"
+    ):
+        invariance("FU =~ u1 + u2 + u3 + u4", data, **options)
+    levels = ["configural", "loadings", "residuals"]
+    result = invariance("FU =~ u1 + u2 + u3 + u4", data, levels=levels, **options)
+    wanted = (22.65725639, 21, 29.12069107, 0.9738758629, 0.04408190041, 0.0785574981)
+    np.testing.assert_allclose(result.table.loc["residuals", NAMES], wanted, rtol=3e-6, atol=3e-6)
+    assert result.table.loc["residuals", "diff.df"] == 3
+
+
+def test_pandas_ordered_categories_are_ordered(datcat):
+    items = [f"u{i}" for i in range(1, 5)]
+    known = datcat.assign(**{i: pd.Categorical(datcat[i], ordered=True) for i in items})
+    options = {"group": "g", "levels": ["configural", "thresholds"]}
+    asked = invariance("f =~ u1 + u2 + u3 + u4", datcat, ordered=True, **options)
+    pd.testing.assert_frame_equal(invariance("f =~ u1 + u2 + u3 + u4", known, **options).table, asked.table)
+
+
 def test_levels_may_end_early(datcat):
     one = {"ordered": True, "group": "g"}
     result = invariance("f =~ u1 + u2 + u3", datcat, levels=["configural", "thresholds"], **one)
@@ -180,8 +341,7 @@ def test_levels_may_end_early(datcat):
 @pytest.mark.parametrize(
     ("model", "options", "message"),
     [
-        ("f =~ a + b + c", {}, "either `group` or `waves`"),
-        ("f =~ a + b + c", {"group": "g", "waves": WAVES}, "either `group` or `waves`"),
+        ("f =~ a + b + c", {}, "Name `group`, `waves`, or both"),
         ("f =~ a + b + c", {"group": "gg"}, "two groups: 'gg'"),
         ("f =~ a + b + bb", {"group": "g"}, "no column bb"),
         ("f =~ a + b + c", {"group": "g", "ordered": ["x"]}, "names x, which the model"),
@@ -189,16 +349,26 @@ def test_levels_may_end_early(datcat):
         ("f =~ a + b + c\nf ~ d", {"group": "g"}, "`f ~ d`"),
         (
             "f =~ a + b + binary",
-            {"group": "g", "ordered": True},
-            "'binary': has two categories.*Leave it out",
+            {"group": "g", "ordered": True, "partial": ["binary | t1"]},
+            "frees the only threshold of binary",
         ),
         (
             "f =~ a + b + rare",
             {"group": "g", "ordered": True},
             "'rare': nobody in group 'y'.*category 9.*Collapse",
         ),
-        ("f =~ a + b + c", {"group": "g", "levels": ["loadings"]}, "leading part"),
-        ("f =~ a + b + c", {"group": "g", "levels": ["configural", "intercepts"]}, "leading part"),
+        (
+            "f =~ a + b + c",
+            {"group": "g", "levels": ["loadings", "configural"]},
+            "configural, thresholds, loadings, intercepts, residuals, each once and in this order",
+        ),
+        (
+            "f =~ a + b + c",
+            {"group": "g", "levels": ["configural", "scalar"]},
+            "order, and not configural, s",
+        ),
+        ("f =~ a + b + c", {"group": "g", "levels": []}, "and not empty"),
+        ("f =~ a + b + c", {"group": "g", "levels": ["thresholds"]}, "there are no ordered items"),
         ("f =~ a + b + c", {"group": "g", "partial": ["f =~ d"]}, "names f =~ d, which the model"),
         (
             "f =~ a + b + c",
@@ -214,6 +384,11 @@ def test_levels_may_end_early(datcat):
             "f =~ a + b",
             {"waves": [{"a": "a", "b": "b"}, {"a": "c", "b": "rare"}], "ordered": True},
             "'b': nobody at wave 1.*category 9.*Collapse",
+        ),
+        (
+            "f =~ a + b",
+            {"waves": [{"a": "a", "b": "b"}, {"a": "c", "b": "rare"}], "group": "g", "ordered": True},
+            "'b': nobody in group 'y' at wave 2.*category 9.*Collapse.*all groups and in all waves alike",
         ),
     ],
 )

@@ -355,11 +355,6 @@ def test_an_unused_category_of_a_scale_is_said():
         cfa("f =~ a + b + c", data, ordered=True)
 
 
-def test_factor_scores_of_ordered_items_are_refused(datcat):
-    with pytest.raises(DataError, match="not available"):
-        cfa(TWO, datcat, ordered=True).predict()
-
-
 def test_residuals_are_sample_minus_implied_correlations(datcat):
     result = cfa("f =~ u1 + u2 + u3 + u4", datcat, ordered=True, std_lv=True)
     loading = result.parameters.query("op == '=~'")["est"].to_numpy()

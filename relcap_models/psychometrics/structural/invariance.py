@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from relcap_models.errors import DataError
+from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.structural.cfa import cfa
 from relcap_models.psychometrics.structural.compare import compare
 from relcap_models.psychometrics.structural.invariance_models import (
@@ -31,17 +31,20 @@ class Invariance:
     fits, syntax : by level, the model fitted and its text.
     table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against
         the level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`): NaN in the
-        first row; so is the p-value where equality costs no degree of freedom (three categories' thresholds).
-    mean_impact : a row for each latent mean after the first group or wave, with columns factor, where, equal
-        (the mean if everything is equal), partial (if the parameters of `partial` are free), and impact
-        (partial minus equal), in standard deviations of the first group or wave. Empty without `partial` or
-        below `intercepts`.
+        first row; so is the p-value where equality costs no degree of freedom (thresholds of two or three
+        categories).
+    mean_impact : a row for each latent mean after the first group or wave, with columns factor, where (the
+        group, `w2` for the second wave, or both), equal (the mean if everything is equal), partial (if the
+        parameters of `partial` are free), and impact (partial minus equal), in standard deviations of the
+        first group or wave. Empty without `partial` or below `intercepts`.
+    notes : what a reader should know, such as levels that cannot be tested.
     """
 
     fits: dict[str, CfaResult]
     table: pd.DataFrame
     syntax: dict[str, str]
     mean_impact: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def invariance(
@@ -62,25 +65,31 @@ def invariance(
     syntax : factors and their items, such as `trust =~ t1 + t2 + t3`, and residual covariances (`t1 ~~ t2`),
         all without modifiers.
     data : a row for each respondent.
-    ordered : items (as in `syntax`) with ordered categories, three or more, or True for all.
+    ordered : items (as in `syntax`) with ordered categories, or True for all. Pandas' ordered categories are
+        ordered anyhow.
     group : a column of the data, or each respondent's group.
-    waves : in place of `group`, for each wave the column of each item; the same item's residuals covary over
-        waves, and factors are called `trust.w1`, `trust.w2`, ….
-    levels : which are fitted, `configural` and any number of those that follow. `thresholds` is fitted if and
-        only if there are ordered items.
+    waves : for each wave the column of each item; the same item's residuals covary over waves, and factors
+        are called `trust.w1`, `trust.w2`, …. With `group` too, parameters are equal over groups and waves.
+    levels : which are fitted, in their order; some may be left out. A level has the equalities of all before
+        it in the full order, whether these are fitted or not, and is compared with the one above in the list.
+        `thresholds` is left out without ordered items.
     cluster : a column of the data, or each respondent's cluster, such as the organisation, or the person who
         is in several groups: errors and tests then hold although answers within clusters depend on each other
         (see `cfa`).
     partial : parameters that stay free at all levels, such as `trust =~ t2`, `t3 | t1`, `t2 ~ 1`, `t2 ~~ t2`.
 
     With ordered items the estimator is WLSMV in the theta parameterization, otherwise MLR. Respondents with
-    missing answers are left out. The first group or wave has factor means 0 and variances 1.
+    missing answers are left out. The first group (at the first wave) has factor means 0 and variances 1.
+
+    Thresholds of an item with two or three categories are equal without loss, and their level alone says
+    nothing of it. With two categories its residual variances are 1 up to `loadings`, and free at
+    `intercepts`; that level is then not nested in `loadings`, and is compared with the level before.
 
     Raises
     ------
     DataError
-        If the model or data cannot be read or compared: an item with two categories, a category that a group
-        or wave lacks, a factor that `partial` leaves without equal parameters.
+        If the model or data cannot be read or compared: a category that a group or wave lacks, a factor that
+        `partial` leaves without equal parameters, levels out of order.
     FitError
         If a model does not converge or is not identified.
 
@@ -89,19 +98,67 @@ def invariance(
     levels = _levels(levels)
     design = read_design(syntax, data, ordered, group, waves)
     levels = tuple(level for level in levels if level != "thresholds" or design.thresholds)
+    if not levels:
+        raise DataError("`levels` is `thresholds` alone, and there are no ordered items")
     freed = freed_parameters(partial, design)
-    models = {level: model_at(design, levels[: k + 1], freed) for k, level in enumerate(levels)}
-    fits = {level: _fit(model, data, design, group, cluster) for level, model in models.items()}
-    return Invariance(
-        fits, _table(fits), models, _mean_impact(design, data, group, cluster, levels, freed, fits)
-    )
+    models = {level: model_at(design, _up_to(level), freed) for level in levels}
+    fits = {}
+    for level, model in models.items():
+        try:
+            fits[level] = _fit(model, data, design, group, cluster)
+        except FitError as error:
+            said = f"At the level `{level}`: {error}. `levels` without it fits the others"
+            if level == "intercepts" and design.binary:
+                said += (
+                    "; `residuals` then tests intercepts too, with residual variances of two categories equal"
+                )
+            raise FitError(said) from None
+    impact = _mean_impact(design, data, group, cluster, freed, fits)
+    return Invariance(fits, _table(fits, design), models, impact, _notes(design, levels))
 
 
 def _levels(levels: Sequence[str]) -> tuple[str, ...]:
-    asked = tuple(level for level in levels if level != "thresholds")
-    if not asked or asked != tuple(level for level in LEVELS if level != "thresholds")[: len(asked)]:
-        raise DataError(f"`levels` is a leading part of {', '.join(LEVELS)}, and not {', '.join(levels)}")
-    return LEVELS[: LEVELS.index(levels[-1]) + 1]
+    asked = (levels,) if isinstance(levels, str) else tuple(levels)
+    if not asked or asked != tuple(level for level in LEVELS if level in asked):
+        raise DataError(
+            f"`levels` are some of {', '.join(LEVELS)}, each once and in this order, and not "
+            f"{', '.join(map(str, asked)) or 'empty'}"
+        )
+    return asked
+
+
+def _up_to(level: str) -> tuple[str, ...]:
+    """The levels whose equalities this one has: its own and all before."""
+    return LEVELS[: LEVELS.index(level) + 1]
+
+
+def _base(level: str, before: Sequence[str], design: Design) -> str | None:
+    """The level that this one is compared with: the last above in which it is nested."""
+    nested = [b for b in before if not (design.binary and (b, level) == ("loadings", "intercepts"))]
+    return nested[-1] if nested else None
+
+
+def _notes(design: Design, levels: Sequence[str]) -> tuple[str, ...]:
+    notes = []
+    three = [item for item, n in design.thresholds.items() if n == 2]
+    if three and "thresholds" in levels:
+        notes.append(
+            f"Three categories ({', '.join(three)}): equal thresholds alone cost no degree of freedom, and "
+            "are tested with the levels that follow"
+        )
+    if not design.binary or levels[-1] == "configural":
+        return tuple(notes)
+    said = (
+        f"Two categories ({', '.join(design.binary)}): thresholds and loadings cannot be tested apart from "
+        "one another. Equal thresholds alone cost no degree of freedom; the loadings level holds residual "
+        "variances equal too, and the intercepts level lets them differ"
+    )
+    if "intercepts" in levels and "loadings" in levels:
+        base = _base("intercepts", levels[: levels.index("intercepts")], design)
+        said += (
+            f", so that it is compared with {f'the {base} level' if base else 'none'} and not with loadings"
+        )
+    return (*notes, said)
 
 
 def _fit(
@@ -111,8 +168,7 @@ def _fit(
     group: str | Sequence | None,
     cluster: str | Sequence | None,
 ) -> CfaResult:
-    places = design.columns or ({item: item for item in design.items},)
-    ordered = [place[item] for place in places for item in design.thresholds]
+    ordered = [place[item] for place in design.places for item in design.thresholds]
     estimator = "WLSMV" if ordered else "MLR"
     return cfa(
         model,
@@ -125,17 +181,16 @@ def _fit(
     )
 
 
-def _table(fits: dict[str, CfaResult]) -> pd.DataFrame:
+def _table(fits: dict[str, CfaResult], design: Design) -> pd.DataFrame:
     rows = []
-    before = None
-    for result in fits.values():
+    for k, (level, result) in enumerate(fits.items()):
         row = {name: result.fit_measures[name] for name in MEASURES}
         last = {"chisq_diff": NAN, "df_diff": NAN, "p": NAN}
-        if before is not None:
-            last = compare(before, result).iloc[1]
+        base = _base(level, tuple(fits)[:k], design)
+        if base is not None:
+            last = compare(fits[base], result).iloc[1]
         row |= {"diff.chisq": last["chisq_diff"], "diff.df": last["df_diff"], "diff.pvalue": last["p"]}
         rows.append(row)
-        before = result
     return pd.DataFrame(rows, index=pd.Index(fits, name="level")).astype({"df": int})
 
 
@@ -144,27 +199,26 @@ def _mean_impact(
     data: pd.DataFrame,
     group: str | Sequence | None,
     cluster: str | Sequence | None,
-    levels: Sequence[str],
     freed: frozenset[Key],
     fits: dict[str, CfaResult],
 ) -> pd.DataFrame:
     names = ["factor", "where", "equal", "partial", "impact"]
-    if not freed or "intercepts" not in levels:
+    level = next((level for level in fits if "intercepts" in _up_to(level)), None)
+    if not freed or level is None:
         return pd.DataFrame(columns=names)
-    active = levels[: levels.index("intercepts") + 1]
-    equal = _means(_fit(model_at(design, active, frozenset()), data, design, group, cluster), design)
-    partial = _means(fits["intercepts"], design)
-    places = [(f, o) for o in design.occasions[1:] for f in design.factors]
-    rows = [(f, o, equal[f, o], partial[f, o], partial[f, o] - equal[f, o]) for f, o in places]
-    return pd.DataFrame(rows, columns=names)
+    equal = _means(_fit(model_at(design, _up_to(level), frozenset()), data, design, group, cluster), design)
+    partial = _means(fits[level], design)
+    rows = [(*place, equal[place], partial[place], partial[place] - equal[place]) for place in equal]
+    return pd.DataFrame(rows[len(design.factors) :], columns=names)
 
 
 def _means(result: CfaResult, design: Design) -> dict[tuple[str, str], float]:
-    table = result.parameters[result.parameters["op"] == "~1"]
+    """Factor means by factor and occasion, those of the first occasion first."""
+    table = result.parameters[result.parameters["op"] == "~1"].set_index(["lhs", "group"])["est"]
     found = {}
-    for number, occasion in enumerate(design.occasions, start=1):
-        for factor in design.factors:
-            name = f"{factor}.{occasion}" if design.columns else factor
-            at = (table["lhs"] == name) & ((table["group"] == number) | bool(design.columns))
-            found[factor, occasion] = float(table.loc[at, "est"].iloc[0])
+    for number, name in enumerate(design.groups or ("",), start=1):
+        for k, place in enumerate(design.places, start=1):
+            where = " ".join(part for part in (name, f"w{k}" if design.columns else "") if part)
+            for factor in design.factors:
+                found[factor, where] = float(table[place[factor], number])
     return found

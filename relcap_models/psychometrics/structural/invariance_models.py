@@ -1,8 +1,12 @@
 """The models of measurement invariance, in lavaan's syntax.
 
-Ordinal items follow Wu & Estabrook: thresholds become equal first, which frees their intercepts and residual
-variances after the first group or wave; then loadings, which frees factor variances; then intercepts, which
-frees factor means; then residual variances. Continuous items follow the same order without thresholds.
+Occasions are groups, waves, or each group at each wave; the first occasion is the first group at the first
+wave. Ordinal items follow Wu & Estabrook: thresholds become equal first, which frees their intercepts and
+residual variances after the first occasion; then loadings, which frees factor variances; then intercepts,
+which frees factor means; then residual variances. Continuous items follow the same order without thresholds.
+
+One threshold, of an item with two categories, identifies the intercept or the residual variance and not both:
+the intercept is free until it is equal, and then the residual variance is.
 
 Source: Wu & Estabrook (2016), Psychometrika 81, 1014-1045; Liu et al. (2017), Psychological Methods 22,
 486-506.
@@ -19,6 +23,7 @@ import pandas as pd
 
 from relcap_models.errors import DataError, Problem
 from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.structural.ordinal_sample import category_text, is_ordered
 from relcap_models.psychometrics.structural.syntax import Modifier, Term, parse
 
 NAN = float("nan")
@@ -30,18 +35,34 @@ class Design:
     """What is compared.
 
     factors : items by factor. covariances : between residuals. thresholds : number by ordinal item.
-    occasions : groups or waves. columns : for each wave the column of each item, empty for groups.
+    groups : their names, empty if there are none. columns : for each wave the column of each item, empty if
+    there are no waves.
     """
 
     factors: dict[str, tuple[str, ...]]
     covariances: tuple[tuple[str, str], ...]
     thresholds: dict[str, int]
-    occasions: tuple[str, ...]
+    groups: tuple[str, ...]
     columns: tuple[Mapping[str, str], ...]
 
     @property
     def items(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(i for part in self.factors.values() for i in part))
+
+    @property
+    def places(self) -> tuple[Mapping[str, str], ...]:
+        """For each wave, or the one there is, the variable of each item and factor."""
+        if not self.columns:
+            return ({name: name for name in (*self.items, *self.factors)},)
+        return tuple(
+            {**columns, **{factor: f"{factor}.w{k}" for factor in self.factors}}
+            for k, columns in enumerate(self.columns, start=1)
+        )
+
+    @property
+    def binary(self) -> tuple[str, ...]:
+        """Items with two categories."""
+        return tuple(item for item, n in self.thresholds.items() if n == 1)
 
 
 def read_design(
@@ -58,8 +79,8 @@ def read_design(
     DataError
         If the model has modifiers, `group` or `waves` cannot be used, or an item's categories differ.
     """
-    if (group is None) == (waves is None):
-        raise DataError("Name either `group` or `waves`")
+    if group is None and waves is None:
+        raise DataError("Name `group`, `waves`, or both: there is nothing to compare")
     terms = parse(syntax).terms
     check_plain(terms, "Name what shall stay free in `partial`")
     factors: dict[str, tuple[str, ...]] = {}
@@ -68,22 +89,31 @@ def read_design(
             factors[term.lhs] = (*factors.get(term.lhs, ()), term.rhs)
     items = tuple(dict.fromkeys(i for part in factors.values() for i in part))
     covariances = tuple((t.lhs, t.rhs) for t in terms if t.op == "~~" and t.lhs in items and t.rhs in items)
-    ordinal = items if ordered is True else (ordered,) if isinstance(ordered, str) else tuple(ordered or ())
-    unknown = [name for name in ordinal if name not in items]
+    asked = items if ordered is True else (ordered,) if isinstance(ordered, str) else tuple(ordered or ())
+    unknown = [name for name in asked if name not in items]
     if unknown:
         raise DataError(f"`ordered` names {', '.join(unknown)}, which the model does not measure")
-    if waves is None:
-        column = data[group] if isinstance(group, str) and group in data.columns else group
-        occasions = read_groups(column, len(data))[1] if not isinstance(column, str) else ()
-        columns: tuple[Mapping[str, str], ...] = ()
-        if len(occasions) < 2:
-            raise DataError(f"`group` must be a column of the data, or values, with two groups: {group!r}")
-    else:
-        columns = tuple(waves)
-        occasions = tuple(f"w{k}" for k in range(1, len(columns) + 1))
+    columns = () if waves is None else tuple(waves)
+    if waves is not None:
         _check_waves(columns, items, data)
-    thresholds = _thresholds(data, ordinal, items, columns)
-    return Design(factors, covariances, thresholds, occasions, columns)
+    places = columns or ({item: item for item in items},)
+    absent = [place[item] for place in places for item in items if place[item] not in data.columns]
+    if absent:
+        raise DataError(f"The data have no column {', '.join(absent)}")
+    codes, groups = _groups(data, group)
+    ordinal = [i for i in items if i in asked or any(is_ordered(data[place[i]]) for place in places)]
+    thresholds = _thresholds(data, ordinal, items, columns, groups, codes)
+    return Design(factors, covariances, thresholds, groups, columns)
+
+
+def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    if group is None:
+        return np.zeros(len(data), dtype=int), ()
+    column = data[group] if isinstance(group, str) and group in data.columns else group
+    codes, names = read_groups(column, len(data)) if not isinstance(column, str) else (np.zeros(0), ())
+    if len(names) < 2:
+        raise DataError(f"`group` must be a column of the data, or values, with two groups: {group!r}")
+    return codes, names
 
 
 def check_plain(terms: Sequence[Term], remedy: str) -> None:
@@ -122,26 +152,37 @@ def _thresholds(
     ordinal: Sequence[str],
     items: Sequence[str],
     columns: Sequence[Mapping[str, str]],
+    groups: Sequence[str],
+    codes: np.ndarray,
 ) -> dict[str, int]:
-    """Number of thresholds by item, the same at all waves."""
+    """Number of thresholds by item, the same in all groups at all waves."""
     places = columns or ({item: item for item in items},)
-    names = [place[item] for place in places for item in items]
-    absent = [name for name in names if name not in data.columns]
-    if absent:
-        raise DataError(f"The data have no column {', '.join(absent)}")
-    answered = data[names].dropna()
+    usable = data[[place[item] for place in places for item in items]].notna().all(axis=1).to_numpy()
+    occasions = []
+    for g in range(max(1, len(groups))):
+        rows = usable & (codes == g)
+        if rows.sum() == 0:
+            of = f" in group '{groups[g]}'" if groups else ""
+            raise DataError(f"Nobody{of} answered every item{' at every wave' if columns else ''}")
+        for k, place in enumerate(places, start=1):
+            where = f" in group '{groups[g]}'" if groups else ""
+            where += f" at wave {k}" if columns else ""
+            occasions.append((rows, place, where))
     found, problems = {}, []
     for item in ordinal:
-        seen = [tuple(sorted(answered[place[item]].unique())) for place in places]
+        seen = [set(data.loc[rows, place[item]].unique()) for rows, place, _ in occasions]
         every = sorted(set().union(*seen))
-        for k, mine in enumerate(seen, start=1):
-            lacking = [str(value) for value in every if value not in mine]
+        for mine, (_, _, where) in zip(seen, occasions):
+            lacking = [category_text(value) for value in every if value not in mine]
             if lacking:
-                said = f"nobody at wave {k} who can be used chose category {', '.join(lacking)}"
-                remedy = "Collapse it with a neighbouring category, at all waves alike"
+                said = f"nobody{where} who can be used chose category {', '.join(lacking)}"
+                alike = [
+                    f"in all {name}" for name, there in (("groups", groups), ("waves", columns)) if there
+                ]
+                remedy = f"Collapse it with a neighbouring category, {' and '.join(alike)} alike"
                 problems.append(Problem(file="items", column=item, message=said, remedy=remedy))
-        if len(every) < 3:
-            said = "has two categories, with which thresholds, loadings and intercepts cannot be told apart"
+        if len(every) < 2:
+            said = f"was answered {category_text(every[0])} by everybody who can be used"
             problems.append(Problem(file="items", column=item, message=said, remedy="Leave it out"))
         found[item] = len(every) - 1
     if problems:
@@ -165,10 +206,13 @@ def freed_parameters(partial: Sequence[str], design: Design) -> frozenset[Key]:
             "(f =~ x), thresholds (x | t1), intercepts (x ~ 1) and residual variances (x ~~ x)"
         )
     for item, n in design.thresholds.items():
-        if n - sum((item, "|", f"t{k}") in freed for k in range(1, n + 1)) < 2:
+        equal = n - sum((item, "|", f"t{k}") in freed for k in range(1, n + 1))
+        if equal < min(n, 2):
             raise DataError(
                 f"`partial` leaves fewer than two equal thresholds of {item}: two identify its intercept and "
                 "residual variance"
+                if n > 1
+                else f"`partial` frees the only threshold of {item}, which nothing else would tie together"
             )
     for factor, items in design.factors.items():
         for op, what in (("=~", "loading"), ("~1", "intercept")):
@@ -179,54 +223,59 @@ def freed_parameters(partial: Sequence[str], design: Design) -> frozenset[Key]:
 
 
 def model_at(design: Design, active: Sequence[str], freed: frozenset[Key]) -> str:
-    """The model at the last of the active levels, in lavaan's syntax."""
-    later = len(design.occasions) - 1
-    free, zero, one = (NAN,) * (later + 1), (0.0,) * (later + 1), (1.0,) * (later + 1)
-    zero_first, one_first = (0.0, *(NAN,) * later), (1.0, *(NAN,) * later)
+    """The model at the last of the active levels, in lavaan's syntax.
+
+    active : the levels up to it, whether fitted or not.
+    """
     lines: list[str] = []
 
-    def add(lhs: str, op: str, rhs: str, values: tuple[float, ...], level: str = "") -> None:
+    def add(lhs: str, op: str, rhs: str, first: float, later: float, level: str = "") -> None:
         equal = level in active and (lhs, op, rhs) not in freed
         label = f"{lhs}.{ {'=~': 'l', '|': '', '~1': 'i', '~~': 'r'}[op] }{rhs}" if equal else ""
-        lines.extend(_lines(design, (lhs, op, rhs), values, label))
+        lines.extend(_lines(design, (lhs, op, rhs), first, later, label))
 
     for factor, items in design.factors.items():
         for item in items:
-            add(factor, "=~", item, free, "loadings")
-        add(factor, "~~", factor, one_first if "loadings" in active else one)
-        add(factor, "~1", "", zero_first if "intercepts" in active else zero)
+            add(factor, "=~", item, NAN, NAN, "loadings")
+        add(factor, "~~", factor, 1, NAN if "loadings" in active else 1)
+        add(factor, "~1", "", 0, NAN if "intercepts" in active else 0)
     for item in design.items:
         if item not in design.thresholds:
-            add(item, "~1", "", free, "intercepts")
-            add(item, "~~", item, free, "residuals")
+            add(item, "~1", "", NAN, NAN, "intercepts")
+            add(item, "~~", item, NAN, NAN, "residuals")
             continue
         for k in range(1, design.thresholds[item] + 1):
-            add(item, "|", f"t{k}", free, "thresholds")
+            add(item, "|", f"t{k}", NAN, NAN, "thresholds")
         common = "thresholds" in active
         mean_free = common and ("intercepts" not in active or (item, "~1", "") in freed)
-        add(item, "~1", "", zero_first if mean_free else zero)
+        add(item, "~1", "", 0, NAN if mean_free else 0)
         spread_free = common and ("residuals" not in active or (item, "~~", item) in freed)
-        add(item, "~~", item, one_first if spread_free else one)
+        spread_free &= item not in design.binary or not mean_free
+        add(item, "~~", item, 1, NAN if spread_free else 1)
     for first, second in design.covariances:
-        lines.extend(_lines(design, (first, "~~", second), free, ""))
+        lines.extend(_lines(design, (first, "~~", second), NAN, NAN, ""))
     for one_wave, other in combinations(design.columns, 2):
         lines += [f"{one_wave[item]} ~~ {other[item]}" for item in design.items]
     return "\n".join(lines)
 
 
-def _lines(design: Design, key: Key, values: Sequence[float], label: str) -> list[str]:
-    """One line for all groups, or one for each wave."""
-    shown = ["NA" if np.isnan(value) else f"{value:g}" for value in values]
-    if not design.columns:
-        lhs, op, rhs = key
-        labels = f"c({', '.join([label] * len(values))})"
-        return [_line(lhs, op, rhs, f"c({', '.join(shown)})", labels if label else "")]
+def _lines(design: Design, key: Key, first: float, later: float, label: str) -> list[str]:
+    """A line for each wave. first, later : value on the first occasion and on all others, NaN if free."""
+    lhs, op, rhs = key
+    n_groups = max(1, len(design.groups))
     found = []
-    for wave, columns, value in zip(design.occasions, design.columns, shown):
-        names = {**columns, **{factor: f"{factor}.{wave}" for factor in design.factors}}
-        lhs, op, rhs = key
-        found.append(_line(names[lhs], op, names.get(rhs, rhs), value, label))
+    for k, names in enumerate(design.places):
+        values = [later] * n_groups
+        if k == 0:
+            values[0] = first
+        shown = _by_group(["NA" if np.isnan(value) else f"{value:g}" for value in values])
+        labels = _by_group([label] * n_groups) if label else ""
+        found.append(_line(names[lhs], op, names.get(rhs, rhs), shown, labels))
     return found
+
+
+def _by_group(values: Sequence[str]) -> str:
+    return values[0] if len(values) == 1 else f"c({', '.join(values)})"
 
 
 def _line(lhs: str, op: str, rhs: str, value: str, label: str) -> str:

@@ -37,7 +37,7 @@ def ordered_names(
         )
     found = set(observed) if ordered is True else set(asked)
     found |= {term.lhs for term in model.terms if term.op == "|"}
-    found |= {name for name in observed if name in data.columns and _is_ordered(data[name])}
+    found |= {name for name in observed if name in data.columns and is_ordered(data[name])}
     if found and covariates:
         raise DataError(
             f"{', '.join(covariates)} would be covariates, which cannot be used beside ordered items. Model "
@@ -46,7 +46,8 @@ def ordered_names(
     return tuple(name for name in observed if name in found)
 
 
-def _is_ordered(column: pd.Series) -> bool:
+def is_ordered(column: pd.Series) -> bool:
+    """Whether a column has pandas' ordered categories."""
     return isinstance(column.dtype, pd.CategoricalDtype) and bool(column.dtype.ordered)
 
 
@@ -105,13 +106,14 @@ def ordinal_samples(
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
-    if _is_ordered(column):
+    if is_ordered(column):
         codes = column.cat.codes.to_numpy(dtype=float)
         return np.where(codes < 0, np.nan, codes)
     return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
 
 
-def _plain(category: object) -> str:
+def category_text(category: object) -> str:
+    """A category as it is said: 2 and not 2.0."""
     return f"{category:g}" if isinstance(category, float) else str(category)
 
 
@@ -122,11 +124,11 @@ def _missing_categories(
     problems = []
     for name in items:
         column = frame[name]
-        known = list(column.cat.categories) if _is_ordered(column) else list(column.dropna().unique())
+        known = list(column.cat.categories) if is_ordered(column) else list(column.dropna().unique())
         seen = set(mine[name].dropna())
         absent = sorted((category for category in known if category not in seen), key=str)
         if absent and len(known) <= 50:
-            shown = ", ".join(_plain(category) for category in absent)
+            shown = ", ".join(category_text(category) for category in absent)
             problems.append(
                 Problem(
                     file="items",

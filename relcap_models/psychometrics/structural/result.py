@@ -74,13 +74,19 @@ class CfaResult:
             for block, sample, part in zip(self.fit.model.blocks, self.fit.model.samples, found)
         }
 
-    def predict(self) -> pd.DataFrame:
-        """(respondent, latent) regression factor scores; the index is the row of the data.
+    def predict(self, *, method: str = "EBM") -> pd.DataFrame:
+        """(respondent, latent) factor scores; the index is the row of the data.
 
-        Of two-level models columns are (level, latent): a respondent's distance from the cluster, and the
-        cluster's score.
+        method : `EBM`, most probable given the model (regression scores of continuous variables), or `ML`,
+        most likely from the answers alone (Bartlett's). See `factor_scores` for ordered items. Two-level
+        models have `EBM` only, and columns (level, latent): a respondent's distance from the cluster, and
+        the cluster's score.
         """
-        return two_level_factor_scores(self.fit) if self.fit.two_level else factor_scores(self.fit)
+        if not self.fit.two_level:
+            return factor_scores(self.fit, method=method)
+        if method != "EBM":
+            raise DataError("Two-level models have scores by method `EBM` only")
+        return two_level_factor_scores(self.fit)
 
 
 def parameter_frame(fit: Fit) -> pd.DataFrame:

@@ -7,36 +7,70 @@ import pandas as pd
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.structural.fit import Fit
+from relcap_models.psychometrics.structural.normal_scores import regression_scores, without_prior
+from relcap_models.psychometrics.structural.ordinal_scores import ordinal_scores
+
+METHODS = ("EBM", "ML")
 
 
-def factor_scores(fit: Fit) -> pd.DataFrame:
-    """Regression scores: the expected latent variables of each respondent, given the answers there are.
+def factor_scores(fit: Fit, *, method: str = "EBM") -> pd.DataFrame:
+    """Each respondent's most probable latent variables, given the answers there are.
+
+    Parameters
+    ----------
+    method : `EBM`, the mode given the answers and the model's distribution of the latent variables (with
+        continuous variables alone regression scores, their expectation); or `ML`, the mode of the likelihood
+        of the answers (Bartlett's scores), which does not shrink towards the mean. With ordered items `ML`
+        has a normal prior of variance 100,000, as in lavaan, for who always chose the first or the last
+        category: such a score is large, and says no more than that.
+
+    Ordinal items are taken as independent given the latent and the continuous variables: covariances of their
+    residuals count for nothing.
 
     Returns
     -------
     (respondent, latent) DataFrame whose index is the respondent's row in the data (0, 1, …); respondents
     who were left out are not in it.
 
-    Source: Thurstone (1935); Bartholomew, Knott & Moustaki (2011), Latent Variable Models, section 7.4.
+    Raises
+    ------
+    DataError
+        If the method is another.
+    FitError
+        If a residual variance is negative, or `ML` scores are not determined.
+
+    Source: Bartholomew, Knott & Moustaki (2011), Latent Variable Models, section 7.4; lavaan's lavPredict.
     """
+    if method not in METHODS:
+        raise DataError(f"`method` is 'EBM' or 'ML', and not {method!r}")
     if fit.ordinal:
-        raise DataError(
-            "Factor scores of ordered items are not available: use sum scores, or fit the items as continuous"
-        )
-    frames = []
+        found = ordinal_scores(fit.model, fit.theta, method=method)
+    else:
+        found = _continuous_scores(fit, method=method)
+    frames = [
+        pd.DataFrame(scores, index=sample.position, columns=list(block.variables[block.n_observed :]))
+        for scores, sample, block in zip(found, fit.model.samples, fit.model.blocks)
+    ]
+    return pd.concat(frames).sort_index()
+
+
+def _continuous_scores(fit: Fit, *, method: str) -> list[np.ndarray]:
+    found = []
     for block, sample, moments in zip(fit.model.blocks, fit.model.samples, fit.model.moments(fit.theta)):
         p = block.n_observed
-        shared = moments.covariance[p:, :p]
+        latent = np.arange(p, len(block.variables))
         mu = moments.mu if block.means else sample.mean
         latent_mean = moments.mean[p:] if block.means else _latent_mean(moments.effects, sample.mean)
-        scores = np.empty((sample.n, len(block.variables) - p))
+        scores = np.empty((sample.n, len(latent)))
         for pattern in sample.patterns:
             seen = pattern.seen
             off = sample.values[np.ix_(pattern.rows, seen)] - mu[seen]
-            weight = np.linalg.solve(moments.sigma[np.ix_(seen, seen)], shared[:, seen].T)
-            scores[pattern.rows] = latent_mean + off @ weight
-        frames.append(pd.DataFrame(scores, index=sample.position, columns=list(block.variables[p:])))
-    return pd.concat(frames).sort_index()
+            mean, spread = regression_scores(moments.covariance, latent, seen, off)
+            if method == "ML":
+                mean, _ = without_prior(mean, spread, moments.covariance[np.ix_(latent, latent)])
+            scores[pattern.rows] = latent_mean + mean
+        found.append(scores)
+    return found
 
 
 def _latent_mean(effects: np.ndarray, observed_mean: np.ndarray) -> np.ndarray:
