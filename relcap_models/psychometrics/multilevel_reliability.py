@@ -29,7 +29,7 @@ from relcap_models.psychometrics.structural.variables import variables_of
 
 @dataclass(frozen=True)
 class MultilevelOmega:
-    """Reliabilities of a sum score with 95 % intervals, unitless.
+    """Reliabilities of a sum score with intervals, unitless.
 
     within : of differences between members of a cluster. between : of the clusters' mean scores as measures
     of what clusters are like; members' disagreement counts as error. two_level : of differences between all
@@ -50,7 +50,9 @@ class MultilevelOmega:
     notes: tuple[str, ...]
 
 
-def multilevel_omega(syntax: str, data: pd.DataFrame, *, cluster: str | Sequence) -> MultilevelOmega:
+def multilevel_omega(
+    syntax: str, data: pd.DataFrame, *, cluster: str | Sequence, ci_prob: float = 0.95
+) -> MultilevelOmega:
     """How reliably a sum score tells members of a cluster apart, clusters, and everybody.
 
     With the factor's variances φ, loadings λ, and the sum score's variances W within and B between clusters,
@@ -70,6 +72,7 @@ def multilevel_omega(syntax: str, data: pd.DataFrame, *, cluster: str | Sequence
         factor of the same items each, whose loadings are equal where their labels are.
     data : a row for each respondent; those with missing answers are left out.
     cluster : a column of the data, or each respondent's cluster.
+    ci_prob : probability of the intervals.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def multilevel_omega(syntax: str, data: pd.DataFrame, *, cluster: str | Sequence
     found: dict[str, float] = {}
     said = list(notes)
     for name, (signal, total) in _weights(size).items():
-        estimate, lower, upper = _interval(signal, total, values, covariance)
+        estimate, lower, upper = _interval(signal, total, values, covariance, ci_prob)
         found |= {name: estimate, f"{name}_lower": lower, f"{name}_upper": upper}
         if np.isnan(lower):
             said.append(f"Omega `{name}` is not between 0 and 1, and has no interval")
@@ -228,14 +231,14 @@ def _weights(size: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _interval(
-    signal: np.ndarray, total: np.ndarray, values: np.ndarray, covariance: np.ndarray
+    signal: np.ndarray, total: np.ndarray, values: np.ndarray, covariance: np.ndarray, ci_prob: float
 ) -> tuple[float, float, float]:
     kept, lost = signal @ values, (total - signal) @ values
     estimate = float(kept / (kept + lost))
     if not 0 < estimate < 1 or kept <= 0:
         return estimate, np.nan, np.nan
     slope = signal / kept - (total - signal) / lost
-    reach = norm.ppf(0.975) * np.sqrt(slope @ covariance @ slope)
+    reach = norm.ppf((1 + ci_prob) / 2) * np.sqrt(slope @ covariance @ slope)
     middle = logit(estimate)
     return estimate, float(expit(middle - reach)), float(expit(middle + reach))
 

@@ -27,9 +27,9 @@ def information_rows(scope: Scope, notes: Notes) -> Iterator[dict[str, object]]:
         items, _ = merge_rare(scope.answers.items[names])
         with notes.estimating(scope.split, scope.group, f"information:{dimension}"):
             fit = grm(items.dropna(how="all"))
-            found = fit.information(THETA)
+            found = fit.item_information(THETA)
             for name in names:
                 for theta, value in zip(THETA, found[name]):
                     yield {"dimension": dimension, "item": name, "theta": theta, "information": value}
-            for theta, value in zip(THETA, found[names].sum(axis=1)):
+            for theta, value in zip(THETA, fit.information(THETA)):
                 yield {"dimension": dimension, "item": "", "theta": theta, "information": value}
