@@ -100,6 +100,20 @@ def test_order_of_groups_changes_nothing(fixed):
         assert np.prod(one["variance"]) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("fixed", [None, "g3"])
+def test_aligned_parameters_are_the_configural_ones_on_another_scale(fixed):
+    found = alignment(ONE, answers(np.random.default_rng(11), 400, odd=True), group="g", fixed=fixed)
+    own = found.configural.parameters
+    aligned = found.parameters.pivot_table(index="group", columns=["op", "lhs", "rhs"], values="est")
+    for number, row in enumerate(found.factors.itertuples(), start=1):
+        mine = own[own["group"] == number]
+        loadings = mine.loc[mine["op"] == "=~", "est"].to_numpy()
+        intercepts = mine.loc[(mine["op"] == "~1") & (mine["lhs"] != "f"), "est"].to_numpy()
+        here = aligned.loc[row.group]
+        np.testing.assert_allclose(here["=~"] * np.sqrt(row.variance), loadings, rtol=1e-9)
+        np.testing.assert_allclose(here["~1"].to_numpy() + row.mean * here["=~"], intercepts, atol=1e-9)
+
+
 def test_free_and_fixed_differ_by_level_and_unit():
     data = answers(np.random.default_rng(5), 2000, odd=True)
     free = alignment(ONE, data, group="g").factors
