@@ -412,6 +412,14 @@ def test_order_of_rows_names_of_clusters_and_of_levels_change_nothing(data, whol
     pd.testing.assert_frame_equal(again.parameters, whole.parameters, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("times", [(1000, 0.001), (10, 10), (1, 100)])
+def test_units_of_items_do_not_change_fit(data, times):
+    other = data.assign(y1=data["y1"] * times[0], y2=data["y2"] * times[1])
+    # lavaan's, of "one factor" above.
+    chisq = cfa(ONE, other, cluster="cluster").fit_measures["chisq"]
+    assert chisq == pytest.approx(LAVAAN["one factor"][0], abs=1e-3)
+
+
 def test_truth_is_recovered():
     table = cfa(WHOLE, _simulated(21, n_clusters=400), cluster="cluster").parameters.set_index(
         ["lhs", "op", "rhs"]
@@ -506,6 +514,20 @@ def test_clusters_of_one_and_clusters_in_two_groups_are_refused(data):
     torn = data.assign(half=np.where(np.arange(len(data)) % 2, "a", "b"))
     with pytest.raises(DataError, match="in several groups"):
         cfa(ONE, torn, cluster="cluster", group="half")
+
+
+def test_variables_that_determine_one_another_are_named(data):
+    with pytest.raises(DataError, match="y1, y2, sum determine one another"):
+        cfa("level: 1\ny1 ~~ y2 + sum\nlevel: 2\ny1 ~~ y1", data.eval("sum = y1 + y2"), cluster="cluster")
+    with pytest.raises(DataError, match="w, twice determine one another"):
+        cfa("level: 1\ny1 ~~ y1\nlevel: 2\ny1 ~ w + twice", data.eval("twice = 2 * w"), cluster="cluster")
+
+
+def test_that_clusters_hardly_differ_is_said(data):
+    # Respondents stand in random order, so that these clusters are noise.
+    result = cfa(ONE, data, cluster=np.arange(len(data)) // 8)
+    assert any("hardly differ between them" in note for note in result.notes)
+    assert any("at level 2 is negative" in note for note in result.notes)
 
 
 def test_what_is_not_identified_is_said(data):

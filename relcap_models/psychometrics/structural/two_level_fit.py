@@ -23,7 +23,7 @@ from relcap_models.psychometrics.structural.two_level_likelihood import (
     two_level_surface,
 )
 from relcap_models.psychometrics.structural.two_level_robust import two_level_sandwich
-from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
+from relcap_models.psychometrics.structural.two_level_sample import LevelMoments, TwoLevelSample
 from relcap_models.psychometrics.structural.variables import Variables
 
 
@@ -61,14 +61,53 @@ def fit_two_level_table(
             f"only {df + model.n_estimated} means, variances and covariances at both levels. Fix some, or "
             "set some equal"
         )
-    start = start_values(table, moments)
-    surface = two_level_surface(model)
-    theta = maximum(surface, (start, plain_start(blocks, moments, start)))
-    check_identified(surface, theta, parameter_names(table))
+    theta = _estimates(model, table, moments)
     fit = Fit(
         table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, False
     )
     return _tested(fit)
+
+
+def _estimates(model: TwoLevelModel, table: pd.DataFrame, moments: Sequence[LevelMoments]) -> np.ndarray:
+    """(free parameter,) estimates from the first start that leads to some which the data determine."""
+    surface = two_level_surface(model)
+    start = start_values(table, moments)
+    failed = ""
+    for attempt in (
+        _with_latent_variances(table, moments, start),
+        start,
+        plain_start(model.blocks, moments, start),
+    ):
+        try:
+            theta = maximum(surface, (attempt,))
+            check_identified(surface, theta, parameter_names(table))
+        except FitError as error:
+            failed = failed or str(error)
+        else:
+            return theta
+    why = [note for sample in model.samples for note in sample.saturated.notes]
+    raise FitError(". ".join([failed, *why]))
+
+
+def _with_latent_variances(
+    table: pd.DataFrame, moments: Sequence[LevelMoments], start: np.ndarray
+) -> np.ndarray:
+    """`start`, factors having half the variance of the item that gives them its unit."""
+    theta = start.copy()
+    for b, level in enumerate(moments):
+        mine = table[table["block"] == b]
+        unit = mine[(mine["op"] == "=~") & (mine["free"] == 0) & (mine["ustart"] == 1)]
+        for factor, item in unit[["lhs", "rhs"]].itertuples(index=False):
+            own = mine[(mine["op"] == "~~") & (mine["lhs"] == factor) & (mine["rhs"] == factor)]
+            if (
+                item in level.observed
+                and len(own)
+                and own["free"].iloc[0]
+                and np.isnan(own["ustart"].iloc[0])
+            ):
+                at = level.observed.index(item)
+                theta[own["free"].iloc[0] - 1] = 0.5 * level.cov[at, at]
+    return theta
 
 
 def _moments(names: Sequence[Variables]) -> int:

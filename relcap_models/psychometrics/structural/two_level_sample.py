@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError, Problem
-from relcap_models.psychometrics.structural.sample import Pattern, Sample, columns
+from relcap_models.psychometrics.structural.sample import Pattern, Sample, check_invertible, columns
 from relcap_models.psychometrics.structural.variables import Variables
 
 CONSTANT = 1e-9
@@ -180,6 +180,9 @@ def _sample(
     pooled = Sample(
         group, within, contrasts, np.repeat(np.arange(len(size)), size - 1), (whole,), np.zeros(p), second
     )
+    check_invertible(second, pooled)
+    everybody = _as_sample(values, position, group, variables)
+    check_invertible(everybody.cov, everybody)
     return TwoLevelSample(
         group, within, between, variables, values, position, cluster, pooled, means, sizes, clusters
     )
