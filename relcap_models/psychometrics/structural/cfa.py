@@ -38,7 +38,9 @@ def cfa(
     """Whether items measure what they are meant to, and how constructs explain one another.
 
     A factor model, or a structural equation model (lavaan's `cfa` and `sem` differ by name only). Observed
-    predictors that nothing explains are covariates: their moments are taken from the sample.
+    predictors that nothing explains are covariates: their moments are taken from the sample. With ordered
+    items the model is of the items given the covariates: thresholds, slopes and residual correlations are
+    those of probit (and linear) regressions on them, and fit says nothing of how covariates are distributed.
 
     Parameters
     ----------
@@ -92,6 +94,7 @@ def cfa(
     estimator = estimator or ("WLSMV" if items else "ML")
     _check_options(estimator, missing, parameterization, ordinal=bool(items))
     if items:
+        names = tuple(replace(part, observed=part.modelled) for part in names)
         theta = parameterization == "theta"
         samples, statistics, notes = ordinal_samples(
             data, names, items, names_of, codes, pairwise=missing == "pairwise"

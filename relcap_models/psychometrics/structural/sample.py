@@ -36,7 +36,8 @@ class Sample:
 
     values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
     mean, cov : with divisor n; where answers are missing, the maximum-likelihood ones (see `fiml`).
-    determined : whether the answers determine mean and cov.
+    determined : whether the answers determine mean and cov. given : (respondent, covariate), where
+    ordinal items have covariates; mean and cov are then those at covariates of 0.
     """
 
     group: str
@@ -47,6 +48,7 @@ class Sample:
     mean: np.ndarray
     cov: np.ndarray
     determined: bool = True
+    given: np.ndarray | None = None
 
     @property
     def n(self) -> int:
