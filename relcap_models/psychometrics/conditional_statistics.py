@@ -19,7 +19,7 @@ from relcap_models.errors import DataError, FitError, Problem
 from relcap_models.psychometrics.conditional_pairs import PairScores, correlate
 from relcap_models.psychometrics.margins import Margin, read_margins
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics
-from relcap_models.psychometrics.pair_checks import joint_answers
+from relcap_models.psychometrics.pair_checks import definiteness_note, joint_answers
 
 MOST_STEPS = 100
 
@@ -119,7 +119,7 @@ def conditional_statistics(
         gamma=pd.DataFrame(len(rows) * influence.T @ influence, index, index),
         influence=influence,
         rows=rows,
-        notes=(),
+        notes=tuple(definiteness_note(correlation)),
         slopes=pd.DataFrame([r.slopes for r in found], names, list(covariates.columns)),
     )
 
