@@ -55,6 +55,7 @@ class OrdinalStatistics:
         one. Rows are the respondents used, in their order.
     rows : (respondent used,) their positions in the data.
     notes : what a reader should know, such as empty cells or a matrix that is not positive definite.
+    slopes : (item, covariate) where there are covariates (see `conditional_statistics`), else None.
     """
 
     items: tuple[str, ...]
@@ -71,6 +72,7 @@ class OrdinalStatistics:
     influence: np.ndarray
     rows: np.ndarray
     notes: tuple[str, ...]
+    slopes: pd.DataFrame | None = None
 
     @property
     def acov(self) -> pd.DataFrame:

@@ -74,10 +74,11 @@ def pair_notes(
             f"Correlations at or near ±1: {_some(extreme)}. Their standard errors mean little: leave one of "
             "the two out, or collapse categories."
         )
-    return notes + _definiteness_note(correlation)
+    return notes + definiteness_note(correlation)
 
 
-def _definiteness_note(correlation: np.ndarray) -> list[str]:
+def definiteness_note(correlation: np.ndarray) -> list[str]:
+    """What to know of a correlation matrix that is not positive definite; empty if it is."""
     least = np.linalg.eigvalsh(correlation)[0]
     if least > 1e-10:
         return []

@@ -311,7 +311,7 @@ def test_ordered_categories_of_pandas_are_ordinal(datcat):
             'parameterization="delta"',
         ),
         ("f =~ a + b + c\na ~~ a", {"ordered": True}, "no parameter of its own.*theta"),
-        ("f =~ a + b + c\nf ~ d", {"ordered": ["a", "b", "c"]}, "d would be covariates.*d ~~ d"),
+        ("f =~ a + b + c\nf ~ d", {"ordered": ["a", "b", "d"]}, "d is a covariate.*d ~~ d"),
         (
             "f =~ a + b + rare",
             {"ordered": True, "group": "g"},

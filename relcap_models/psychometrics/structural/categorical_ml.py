@@ -22,14 +22,14 @@ def corrected_for_categories(
     """(chi-square, its factor, the baseline's, its factor) of normal correlations.
 
     The chi-square is the maximum-likelihood distance of polychoric correlations from those that the model
-    implies; its factor is its expectation per degree of freedom. None if there are continuous items too, a
-    correlation matrix (of the sample or the model) is not positive definite, or the model also constrains
-    thresholds: the measures are of correlations alone.
+    implies; its factor is its expectation per degree of freedom. None if there are continuous items or
+    covariates, a correlation matrix (of the sample or the model) is not positive definite, or the model also
+    constrains thresholds: the measures are of correlations alone.
 
     Source: Savalei (2021), Improving fit indices in structural equation modeling with categorical data,
     Multivariate Behavioral Research 56, 390-407.
     """
-    if not all(part.ordinal.all() for part in model.parts_ordinal):
+    if any(len(part.covariates) or not part.ordinal.all() for part in model.parts_ordinal):
         return None
     matrices = [matrix for _, _, m, sample, _ in model.parts(theta) for matrix in (m.sigma, sample.cov)]
     if any(np.linalg.eigvalsh(matrix)[0] < SMALLEST_EIGENVALUE for matrix in matrices):

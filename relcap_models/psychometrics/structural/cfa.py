@@ -41,7 +41,9 @@ def cfa(
     """Whether items measure what they are meant to, and how constructs explain one another.
 
     A factor model, or a structural equation model (lavaan's `cfa` and `sem` differ by name only). Observed
-    predictors that nothing explains are covariates: their moments are taken from the sample.
+    predictors that nothing explains are covariates: their moments are taken from the sample. With ordered
+    items the model is of the items given the covariates: thresholds, slopes and residual correlations are
+    those of probit (and linear) regressions on them, and fit says nothing of how covariates are distributed.
 
     Parameters
     ----------
@@ -119,6 +121,7 @@ def cfa(
     if clusters is not None and estimator not in ("WLSMV", "MLR"):
         raise DataError(f"{estimator} takes respondents as independent: with `cluster` use MLR, or WLSMV")
     if items:
+        names = tuple(replace(part, observed=part.modelled) for part in names)
         theta = parameterization == "theta"
         samples, statistics, notes = ordinal_samples(
             data, names, items, names_of, codes, pairwise=missing == "pairwise"

@@ -72,8 +72,8 @@ class OrdinalModel:
         return [ordinal_implied(part, theta) for part in self.parts_ordinal]
 
     def moments(self, theta: np.ndarray) -> list[Moments]:
-        """Moments of the variables beneath the items, in the units of the parameters."""
-        return [found.latent for found in self.implied(theta)]
+        """Moments of the variables beneath the items and of covariates, in the units of the parameters."""
+        return [found.total for found in self.implied(theta)]
 
     def parts(self, theta: np.ndarray) -> Iterator[tuple[float, Block, Moments, Sample, np.ndarray]]:
         """As `Model.parts`, the moments in the units of the statistics."""

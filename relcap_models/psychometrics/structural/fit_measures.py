@@ -160,12 +160,15 @@ def _srmr_by_level(fit: Fit) -> dict[str, float]:
 
 def _srmr(fit: Fit) -> float:
     total = 0.0
-    for block, sample, (covariance, mean) in zip(fit.model.blocks, fit.model.samples, moment_residuals(fit)):
+    parts = zip(fit.names, fit.model.blocks, fit.model.samples, moment_residuals(fit))
+    for names, block, sample, (covariance, mean) in parts:
         scale = np.sqrt(np.diag(sample.cov))
         off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
         if fit.ordinal:
             # As lavaan: variances are counted and not looked at.
             off = np.where(np.equal(*np.tril_indices(len(scale))), 0.0, off)
+            # And each covariate counts as one more.
+            off = np.append(off, np.zeros(len(names.covariates)))
         elif block.means:
             off = np.concatenate([off, mean / scale])
         total += sample.n / fit.model.n * np.sqrt((off**2).mean())

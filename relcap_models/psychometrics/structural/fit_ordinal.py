@@ -24,7 +24,7 @@ from relcap_models.psychometrics.structural.estimate_dwls import (
 from relcap_models.psychometrics.structural.fit import Fit, ModelTest, parameter_names, with_estimates
 from relcap_models.psychometrics.structural.ordinal_moments import build_ordinal_block, residual_variances
 from relcap_models.psychometrics.structural.sample import Sample
-from relcap_models.psychometrics.structural.start_values import start_values
+from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
 from relcap_models.psychometrics.structural.syntax import Relation
 from relcap_models.psychometrics.structural.variables import Variables
 
@@ -71,6 +71,7 @@ def fit_ordinal_table(
         If it does not converge, is not identified, or has more parameters than the data have statistics.
     """
     check_labels(table, relations)
+    table = _with_covariates(table, names, samples)
     model = build_ordinal_model(table, names, samples, statistics, relations, theta=theta)
     df = model.n_statistics - model.n_estimated
     if df < 0:
@@ -78,7 +79,7 @@ def fit_ordinal_table(
             f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
             f"only {model.n_statistics} thresholds, correlations and moments. Fix some, or set some equal"
         )
-    at = estimate_dwls(model, _start(table, samples, statistics, theta=theta))
+    at = estimate_dwls(model, _start(table[~table["exo"]], samples, statistics, theta=theta))
     _check_explained(model, at)
     check_identified_ordinal(model, at, parameter_names(table))
     slope = slopes(model, at)
@@ -92,6 +93,25 @@ def fit_ordinal_table(
     test = ModelTest(dwls_chisq(model, at), df, scaling, shift)
     table = _completed(with_estimates(table, at, vcov), model, at)
     return Fit(table, relations, names, model, at, vcov, test, np.nan, np.nan, estimator, fiml=False)
+
+
+def _with_covariates(
+    table: pd.DataFrame, names: Sequence[Variables], samples: Sequence[Sample]
+) -> pd.DataFrame:
+    """The table with the covariates' variances, covariances and means from the sample in `ustart`.
+
+    Divided by n - 1, as lavaan does here; they enter standardised parameters and factor scores only.
+    """
+    own = [
+        replace(
+            sample,
+            observed=v.covariates,
+            mean=x.mean(axis=0),
+            cov=np.cov(x.T).reshape(2 * (len(x.T),)),
+        )
+        for v, sample, x in ((v, s, s.given) for v, s in zip(names, samples) if v.covariates)
+    ]
+    return with_sample_moments(table, own) if own else table
 
 
 def _start(
@@ -141,7 +161,7 @@ def _completed(table: pd.DataFrame, model: OrdinalModel, theta: np.ndarray) -> p
 
 
 def fit_ordinal_baseline(fit: Fit) -> Fit:
-    """The model in which no items are related."""
+    """The model in which no items are related, but for what covariates explain of each."""
     rows = []
     for b, (v, statistics) in enumerate(zip(fit.names, fit.model.statistics)):
         for i, name in enumerate(v.observed):
@@ -150,6 +170,7 @@ def fit_ordinal_baseline(fit: Fit) -> Fit:
             else:
                 sample = fit.model.samples[b]
                 rows += [(b, name, "~~", name, sample.cov[i, i]), (b, name, "~1", "", sample.mean[i])]
+            rows += [(b, name, "~", x, statistics.slopes.loc[name, x]) for x in v.covariates]
     table = pd.DataFrame(rows, columns=["block", "lhs", "op", "rhs", "ustart"])
     table = table.assign(group=table["block"] + 1, level="", label="", user=False, exo=False)
     table["free"] = np.arange(1, len(table) + 1)

@@ -2,7 +2,8 @@
 
 Beneath each ordinal item lies a normal variable y*, whose moments are those of `implied_moments`. An item's
 scale δ brings y* to the units of the statistics: thresholds are δ (τ − μ), covariances δ σ δ, with δ = 1 for
-continuous items. In the delta parameterization scales are parameters, and residual variances of ordinal items
+continuous items. With covariates, moments are those given covariates of 0, and slopes on covariates are
+statistics too. In the delta parameterization scales are parameters, and residual variances of ordinal items
 are what makes the variance of y* equal 1 / δ²; in the theta parameterization residual variances are
 parameters, and δ is one over the standard deviation of y*.
 
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.psychometrics.structural.implied_moments import (
+    LOADING,
     Block,
     Moments,
     build_block,
@@ -35,7 +37,8 @@ class OrdinalBlock:
     block : those of the moments of y*; under delta, the residual variance of the k-th ordinal item is
     parameter n_free + k. ordinal : (item,) bool. item : (threshold,) its item. threshold : (threshold,)
     and scale : (ordinal item,) index among the free parameters, −1 if fixed; the values of the fixed ones
-    stand in threshold_value and scale_value. theta : the parameterization.
+    stand in threshold_value and scale_value. theta : the parameterization. covariates : (covariate,) their
+    places among the variables, where they have no variance. total : the block in which they have their own.
     """
 
     block: Block
@@ -47,16 +50,20 @@ class OrdinalBlock:
     scale_value: np.ndarray
     theta: bool
     n_free: int
+    covariates: np.ndarray
+    total: Block
 
 
 @dataclass(frozen=True)
 class OrdinalMoments:
     """What an ordinal block implies.
 
-    latent : moments of y* and of the latent variables. scale : (item,) δ. threshold : (threshold,) τ.
+    latent : moments of y* and of the latent variables, given covariates. total : with the covariates' own.
+    scale : (item,) δ. threshold : (threshold,) τ.
     """
 
     latent: Moments
+    total: Moments
     scale: np.ndarray
     threshold: np.ndarray
 
@@ -75,13 +82,18 @@ def build_ordinal_block(
     """The block of these rows of a parameter table."""
     ordinal = np.array([name in ordered for name in v.observed])
     number = {name: k for k, name in enumerate(np.array(v.observed)[ordinal])}
-    moments = table.loc[~table["op"].isin(["|", "~*~"]), ["lhs", "op", "rhs", "free", "ustart"]]
+    moments = table.loc[~table["op"].isin(["|", "~*~"]), ["lhs", "op", "rhs", "free", "ustart", "exo"]]
     if not theta:
         own = (moments["op"] == "~~") & (moments["lhs"] == moments["rhs"]) & moments["lhs"].isin(ordered)
-        more = pd.DataFrame({"lhs": list(number), "op": "~~", "rhs": list(number), "ustart": np.nan})
+        more = pd.DataFrame(
+            {"lhs": list(number), "op": "~~", "rhs": list(number), "ustart": np.nan, "exo": False}
+        )
         more["free"] = n_free + 1 + np.arange(len(number))
-        moments = pd.concat([moments[~own], more], ignore_index=True).astype({"free": int})
-    block = build_block(moments, v.observed, v.latent, means=True)
+        moments = pd.concat([moments[~own], more], ignore_index=True).astype({"free": int, "exo": bool})
+    others = (*v.latent, *v.covariates)
+    total = build_block(moments, v.observed, others, means=True)
+    block = build_block(moments[~moments["exo"]], v.observed, others, means=True) if v.covariates else total
+    covariates = np.arange(len(total.variables) - len(v.covariates), len(total.variables))
     at = {
         (lhs, rhs): i for i, (lhs, op, rhs) in enumerate(table[["lhs", "op", "rhs"]].to_numpy()) if op == "|"
     }
@@ -94,7 +106,17 @@ def build_ordinal_block(
         k = number[table["lhs"].iat[i]]
         scale[k], scale_value[k] = free[i] - 1, value[i]
     return OrdinalBlock(
-        block, ordinal, item, free[position] - 1, value[position], scale, scale_value, theta, n_free
+        block,
+        ordinal,
+        item,
+        free[position] - 1,
+        value[position],
+        scale,
+        scale_value,
+        theta,
+        n_free,
+        covariates,
+        total,
     )
 
 
@@ -118,10 +140,16 @@ def ordinal_implied(part: OrdinalBlock, theta: np.ndarray) -> OrdinalMoments:
         if not (variance > 0).all():
             raise np.linalg.LinAlgError("a variance is not positive")
         scale[part.ordinal] = 1 / np.sqrt(variance)
-        return OrdinalMoments(moments, scale, threshold)
+        return OrdinalMoments(moments, _total(part, theta, moments), scale, threshold)
     scale[part.ordinal] = np.where(part.scale >= 0, theta[part.scale], part.scale_value)
     own = residual_variances(part, theta, scale)
-    return OrdinalMoments(implied(part.block, np.concatenate([theta, own])), scale, threshold)
+    whole = np.concatenate([theta, own])
+    moments = implied(part.block, whole)
+    return OrdinalMoments(moments, _total(part, whole, moments), scale, threshold)
+
+
+def _total(part: OrdinalBlock, theta: np.ndarray, moments: Moments) -> Moments:
+    return implied(part.total, theta) if len(part.covariates) else moments
 
 
 def residual_variances(part: OrdinalBlock, theta: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -165,7 +193,25 @@ def ordinal_jacobian(part: OrdinalBlock, moments: OrdinalMoments) -> np.ndarray:
     sigma = latent.sigma[i, j][:, None]
     d_off = (scale[i] * scale[j])[:, None] * d_cov[off]
     d_off += sigma * (d_scale[i] * scale[j, None] + scale[i, None] * d_scale[j])
-    return np.vstack([_by_item(part, d_threshold, d_mean), d_cov[diagonal[~part.ordinal]], d_off])
+    d_slope = _slope_jacobian(part, latent, scale, d_scale)
+    own = d_cov[diagonal[~part.ordinal]]
+    return np.vstack([_by_item(part, d_threshold, d_mean), d_slope, own, d_off])
+
+
+def _slope_jacobian(
+    part: OrdinalBlock, moments: Moments, scale: np.ndarray, d_scale: np.ndarray
+) -> np.ndarray:
+    """(covariate and item, free parameter) derivatives of the slopes on covariates, items varying fastest."""
+    p, x, effects, block = part.block.n_observed, part.covariates, moments.effects, part.block
+    entry = free_entries(block)
+    path = entry[block.kind[entry] == LOADING]
+    moved = effects[:p, block.row[path]][:, None, :] * effects[np.ix_(block.column[path], x)].T[None]
+    found = np.zeros((len(x), p, part.n_free))
+    np.add.at(
+        found.transpose(2, 0, 1), block.parameter[path], (moved * scale[:, None, None]).transpose(2, 1, 0)
+    )
+    found += effects[:p, x].T[:, :, None] * d_scale[None]
+    return found.reshape(len(x) * p, part.n_free)
 
 
 def ordinal_vector(part: OrdinalBlock, moments: OrdinalMoments) -> np.ndarray:
@@ -174,9 +220,9 @@ def ordinal_vector(part: OrdinalBlock, moments: OrdinalMoments) -> np.ndarray:
     thresholds = scale[part.item] * (moments.threshold - latent.mean[part.item])
     column, row = np.triu_indices(len(scale), k=1)
     covariances = scale[row] * scale[column] * latent.sigma[row, column]
-    return np.concatenate(
-        [_by_item(part, thresholds, latent.mu), np.diag(latent.sigma)[~part.ordinal], covariances]
-    )
+    slopes = (scale[:, None] * latent.effects[: len(scale), part.covariates]).T.ravel()
+    own = np.diag(latent.sigma)[~part.ordinal]
+    return np.concatenate([_by_item(part, thresholds, latent.mu), slopes, own, covariances])
 
 
 def _by_item(part: OrdinalBlock, thresholds: np.ndarray, means: np.ndarray) -> np.ndarray:

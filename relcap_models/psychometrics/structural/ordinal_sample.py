@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError, Problem
+from relcap_models.psychometrics.conditional_statistics import conditional_statistics
 from relcap_models.psychometrics.ordinal_statistics import OrdinalStatistics, ordinal_statistics
-from relcap_models.psychometrics.structural.sample import Sample
+from relcap_models.psychometrics.structural.sample import Sample, columns
 from relcap_models.psychometrics.structural.syntax import Syntax
 from relcap_models.psychometrics.structural.variables import Variables
 
@@ -23,11 +24,18 @@ def ordered_names(
     Raises
     ------
     DataError
-        If one is not in the model, or the model has covariates beside ordinal items.
+        If one is not in the model, or is a covariate.
     """
-    observed = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    observed = tuple(dict.fromkeys(v for part in names for v in part.modelled))
     covariates = tuple(dict.fromkeys(v for part in names for v in part.covariates))
     asked = () if isinstance(ordered, bool) else (ordered,) if isinstance(ordered, str) else tuple(ordered)
+    categories = [name for name in covariates if name in data.columns and is_ordered(data[name])]
+    wrong = [name for name in (*asked, *categories) if name in covariates and name not in observed]
+    if wrong:
+        raise DataError(
+            f"{wrong[0]} is a covariate, and enters the model as a number: leave it out of `ordered` "
+            f"and code it as numbers, or model it as an item, as in `{wrong[0]} ~~ {wrong[0]}`"
+        )
     unknown = [name for name in asked if name not in observed]
     if unknown:
         near = get_close_matches(unknown[0], observed, n=1)
@@ -38,11 +46,6 @@ def ordered_names(
     found = set(observed) if ordered is True else set(asked)
     found |= {term.lhs for term in model.terms if term.op == "|"}
     found |= {name for name in observed if name in data.columns and is_ordered(data[name])}
-    if found and covariates:
-        raise DataError(
-            f"{', '.join(covariates)} would be covariates, which cannot be used beside ordered items. Model "
-            f"them, as in `{covariates[0]} ~~ {covariates[0]}`: as normal variables, or as ordered ones"
-        )
     return tuple(name for name in observed if name in found)
 
 
@@ -67,7 +70,7 @@ def ordinal_samples(
     DataError
         If an item cannot be used, or nobody in a group chose one of its categories.
     """
-    everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
+    everything = tuple(dict.fromkeys(v for part in names for v in (*part.observed, *part.covariates)))
     unknown = [name for name in everything if name not in data.columns]
     if unknown:
         near = get_close_matches(unknown[0], list(map(str, data.columns)), n=3)
@@ -76,13 +79,17 @@ def ordinal_samples(
             + (f". Nearest: {', '.join(near)}" if near else "")
         )
     frame = data[list(everything)].reset_index(drop=True)
+    given = tuple(dict.fromkeys(v for part in names for v in part.covariates))
+    if given:
+        frame = frame.assign(**dict(zip(given, columns(frame, given).T)))
     samples, statistics, notes, problems = [], [], [], []
     for number, (group, part) in enumerate(zip(groups, names)):
         at = np.flatnonzero(codes == number)
         mine = frame.iloc[at][list(part.observed)]
-        kept = mine.notna().any(axis=1) if pairwise else mine.notna().all(axis=1)
+        x = frame.iloc[at][list(part.covariates)]
+        kept = (mine.notna().any(axis=1) if pairwise else mine.notna().all(axis=1)) & x.notna().all(axis=1)
         where = f" in group '{group}'" if group else ""
-        mine, used = mine[kept.to_numpy()], at[kept.to_numpy()]
+        mine, x, used = mine[kept.to_numpy()], x[kept.to_numpy()], at[kept.to_numpy()]
         if len(mine) < 3:
             raise DataError(f"{len(mine)} respondents{where} can be used, which is too few")
         missing = _missing_categories(frame, mine, [v for v in part.observed if v in ordered], where)
@@ -90,16 +97,17 @@ def ordinal_samples(
         if missing:
             continue
         if len(used) < len(at):
-            notes.append(
-                f"{len(at) - len(used)} of {len(at)} respondents{where} "
-                f"{'without any answer' if pairwise else 'with missing answers'} were left out"
-            )
-        found = _statistics(mine, part, ordered, where, pairwise=pairwise)
+            why = "without any answer" if pairwise else "with missing answers"
+            why += " or with a covariate missing" if pairwise and given else ""
+            notes.append(f"{len(at) - len(used)} of {len(at)} respondents{where} {why} were left out")
+        found = _statistics(mine, x, part, ordered, where, pairwise=pairwise)
         notes += [f"Group '{group}': {note}" if group else note for note in found.notes]
         statistics.append(found)
         values = np.column_stack([_numbers(mine[name]) for name in part.observed])
         mean, cov = found.mean.to_numpy(), found.covariance.to_numpy()
-        samples.append(Sample(group, part.observed, values, used, (), mean, cov))
+        samples.append(
+            Sample(group, part.observed, values, used, (), mean, cov, given=x.to_numpy(dtype=float))
+        )
     if problems:
         raise DataError(problems=problems)
     return tuple(samples), tuple(statistics), tuple(notes)
@@ -142,10 +150,19 @@ def _missing_categories(
 
 
 def _statistics(
-    mine: pd.DataFrame, part: Variables, ordered: Sequence[str], where: str, *, pairwise: bool
+    mine: pd.DataFrame,
+    x: pd.DataFrame,
+    part: Variables,
+    ordered: Sequence[str],
+    where: str,
+    *,
+    pairwise: bool,
 ) -> OrdinalStatistics:
     continuous = [v for v in part.observed if v not in ordered]
     try:
+        if part.covariates:
+            missing = "pairwise" if pairwise else "listwise"
+            return conditional_statistics(mine, x, continuous=continuous, missing=missing)
         return ordinal_statistics(mine, continuous=continuous, missing="pairwise" if pairwise else "listwise")
     except DataError as error:
         if not where:

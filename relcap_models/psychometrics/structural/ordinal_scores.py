@@ -43,7 +43,8 @@ def ordinal_scores(model: OrdinalModel, theta: np.ndarray, *, method: str) -> li
         codes = _codes(sample, statistics.categories)
         continuous = np.flatnonzero(~part.ordinal)
         patterns, which = np.unique(~np.isnan(sample.values[:, continuous]), axis=0, return_inverse=True)
-        scores = np.empty((sample.n, len(moments.latent.mean) - part.block.n_observed))
+        n_latent = len(moments.total.mean) - part.block.n_observed - len(part.covariates)
+        scores = np.empty((sample.n, n_latent))
         for k, pattern in enumerate(patterns):
             rows = np.flatnonzero(which == k)
             given = _given(part, moments, sample, rows, continuous[pattern], method=method)
@@ -107,9 +108,14 @@ def _given(
     *,
     method: str,
 ) -> _Given:
-    mean, covariance = moments.latent.mean, moments.latent.covariance
-    latent, ordinal = np.arange(part.block.n_observed, len(mean)), np.flatnonzero(part.ordinal)
-    off = sample.values[np.ix_(rows, seen)] - mean[seen]
+    mean, covariance = moments.total.mean, moments.total.covariance
+    p = part.block.n_observed
+    latent = np.arange(p, len(mean) - len(part.covariates))
+    ordinal = np.flatnonzero(part.ordinal)
+    known = sample.values[np.ix_(rows, seen)]
+    if len(part.covariates):
+        seen, known = np.concatenate([seen, part.covariates]), np.hstack([known, sample.given[rows]])
+    off = known - mean[seen]
     center, spread = regression_scores(covariance, latent, seen, off)
     if method == "ML":
         center, spread = without_prior(center, spread, covariance[np.ix_(latent, latent)], vague=VAGUE)

@@ -37,7 +37,8 @@ class Sample:
     values : (respondent, variable), NaN where missing. position : (respondent,) rows of the data.
     mean, cov : with divisor n; where answers are missing, the maximum-likelihood ones (see `fiml`).
     determined : whether the answers determine mean and cov. cluster : (respondent,) number of each one's
-    cluster, counted over all groups; None if respondents are independent.
+    cluster, counted over all groups; None if respondents are independent. given : (respondent, covariate),
+    where ordinal items have covariates; mean and cov are then those at covariates of 0.
     """
 
     group: str
@@ -49,6 +50,7 @@ class Sample:
     cov: np.ndarray
     determined: bool = True
     cluster: np.ndarray | None = None
+    given: np.ndarray | None = None
 
     @property
     def n(self) -> int:

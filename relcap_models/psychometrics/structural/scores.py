@@ -48,8 +48,8 @@ def factor_scores(fit: Fit, *, method: str = "EBM") -> pd.DataFrame:
     else:
         found = _continuous_scores(fit, method=method)
     frames = [
-        pd.DataFrame(scores, index=sample.position, columns=list(block.variables[block.n_observed :]))
-        for scores, sample, block in zip(found, fit.model.samples, fit.model.blocks)
+        pd.DataFrame(scores, index=sample.position, columns=list(names.latent))
+        for scores, sample, names in zip(found, fit.model.samples, fit.names)
     ]
     return pd.concat(frames).sort_index()
 

@@ -46,8 +46,9 @@ def _scaled(
         spread = dict(zip(block.variables, _root(np.diag(moment.covariance))))
         own = {a: float(_root(values[r])) for r, a, o, c in zip(rows, lhs, op, rhs) if o == "~~" and a == c}
         if not observed:
-            spread |= dict.fromkeys(block.observed, 1.0)
-            own |= dict.fromkeys(block.observed, 1.0)
+            manifest = [name for name in block.variables if name not in lhs[op == "=~"]]
+            spread |= dict.fromkeys(manifest, 1.0)
+            own |= dict.fromkeys(manifest, 1.0)
         for row, left, sign, right in zip(rows, lhs, op, rhs):
             if sign == "=~":
                 found[row] *= spread[left] / spread[right]
