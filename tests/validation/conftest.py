@@ -20,7 +20,7 @@ def published(reference: Path) -> Mapping[tuple[str, str], float]:
 
 @pytest.fixture
 def sampled(repository: Path, reference: Path, environment: str) -> Callable[..., None]:
-    """`sampled(id, ours, allowed)`: posterior means by quantity for the table, and their allowed differences."""
+    """`sampled(id, ours, allowed)`: posterior means for the table by quantity, and differences allowed."""
 
     def add(id: str, ours: Mapping[str, float], allowed: Mapping[str, float]) -> None:
         (entry,) = (entry for entry in ENTRIES if entry.id == id)

@@ -21,7 +21,7 @@ ENTRIES = (
             id,
             "Relation model, one ordinal item",
             reasons=_WIDTH,
-            remark="posterior means under amen's priors; allowed: half of amen's posterior sd, Monte Carlo error",
+            remark="posterior means under amen's priors; allowed: half a posterior sd, Monte Carlo error",
         )
         for id in (
             "consulting.info.ordinal[0 as missing]",
