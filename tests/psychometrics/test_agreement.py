@@ -13,20 +13,6 @@ from relcap_models.psychometrics.agreement import (
     rwg_j_lindell,
 )
 
-
-def test_leadership_of_companies_agrees_with_multilevel(data_of, values_of):
-    data, expected = data_of("multilevel_lq2002"), values_of("lq2002.LEAD by COMPID")
-    items, group = data.filter(regex=r"^LEAD\d"), data["COMPID"]
-    agreement = rwg_j(items, group, n_categories=5)
-    assert len(agreement) == 49
-    assert agreement.mean() == pytest.approx(expected["rwg.j.mean"], rel=1e-8)
-    assert agreement.median() == pytest.approx(expected["rwg.j.median"], rel=1e-8)
-    lindell = rwg_j_lindell(items, group, n_categories=5)
-    assert lindell.mean() == pytest.approx(expected["rwg.j.lindell.mean"], rel=1e-8)
-    assert awg(items, group, scale=(1, 5)).mean() == pytest.approx(expected["awg.mean"], rel=1e-8)
-    assert average_deviation(items, group).mean() == pytest.approx(expected["ad.mean"], rel=1e-8)
-
-
 # Two items, group x answers (1, 2, 3) and (4, 4, 5): variances 1 and 1/3, mean 2/3.
 ITEMS = pd.DataFrame({"a": [1.0, 2, 3, 1, 5], "b": [4.0, 4, 5, 1, 5]})
 GROUP = list("xxxyy")

@@ -54,46 +54,9 @@ DIFFICULTIES = np.array(
 )
 
 
-def check_against_mirt(fit, reference):
-    # mirt stopped at changes of 1e-6 in an EM cycle, which leaves up to 3.3e-4 (gpcm, Future); ours are at
-    # the maximum. The log-likelihood there differs by less than 1e-5.
-    assert fit.loglik == pytest.approx(reference["loglik"], abs=0.01)
-    for quantity, value in reference.items():
-        kind, _, item = quantity.partition(":")
-        if kind == "a":
-            assert fit.discrimination[item] == pytest.approx(value, abs=1e-3)
-        elif kind.startswith("b"):
-            assert fit.difficulty.loc[item, kind] == pytest.approx(value, abs=1e-3)
-    assert fit.notes == ()
-
-
-def check_scores_against_mirt(fit, reference):
-    points = [-2, -1, 0, 1, 2]
-    expected = reference[[f"test.information@{point}" for point in points]]
-    assert fit.information(points).to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-3)
-    eap = reference[[f"eap:row{row}" for row in range(1, 6)]]
-    assert fit.scores()["theta"].to_numpy()[:5] == pytest.approx(eap.to_numpy(), abs=1e-3)
-
-
-def test_graded_response_of_science_is_mirts(science, values_of):
-    fit = grm(science)
-    check_against_mirt(fit, values_of("science.grm"))
-    check_scores_against_mirt(fit, values_of("science.grm"))
-
-
-def test_graded_response_of_agreeableness_is_mirts(agreeableness, values_of):
-    fit = grm(agreeableness)
-    check_against_mirt(fit, values_of("bfi.A.grm[listwise]"))
-    check_scores_against_mirt(fit, values_of("bfi.A.grm[listwise]"))
-
-
-def test_partial_credit_of_science_is_mirts(science, values_of):
-    check_against_mirt(gpcm(science), values_of("science.gpcm"))
-
-
 def test_small_and_large_scales_are_quick(science, data_of):
     items = data_of("psychtools_bfi").filter(regex="^[AECNO][1-5]$").dropna()
-    grm(science)
+    assert grm(science).notes == ()
     began = time.perf_counter()
     grm(science)
     small = time.perf_counter() - began

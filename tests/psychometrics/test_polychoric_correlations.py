@@ -33,22 +33,6 @@ def crossed(table):
     return pd.DataFrame({"a": np.repeat(i.ravel(), table.ravel()), "b": np.repeat(j.ravel(), table.ravel())})
 
 
-def test_thresholds_correlations_and_errors_are_lavaans(agreeableness, values_of):
-    expected = values_of("bfi.A.polychoric[listwise]")
-    found = polychoric(agreeableness.dropna())
-    seen = 0
-    for label, error in found.standard_error.items():
-        assert error == pytest.approx(expected[f"se:{label}"], rel=1e-7)
-        if "|t" in label:
-            item, k = label.split("|t")
-            estimate = found.thresholds[item][int(k) - 1]
-        else:
-            estimate = found.correlation.loc[*label.split("~~")]
-        assert estimate == pytest.approx(expected[f"est:{label}"], abs=1e-7)
-        seen += 2
-    assert seen == len(expected) == 70
-
-
 def test_missing_answers_are_left_out_pair_by_pair(agreeableness):
     # lavaan 0.6-14: lavCor(A, ordered = names(A), missing = "pairwise")
     found = polychoric(agreeableness)

@@ -14,20 +14,6 @@ def agreeable(data_of):
     return items.assign(A1=7 - items["A1"])
 
 
-def test_alpha_is_psychs(agreeable, values_of):
-    values = values_of("bfi.A.reliability[A1:=7-A1]")
-    raw = cronbach_alpha(agreeable)
-    assert raw.value == pytest.approx(values["alpha.raw"], abs=1e-9)
-    assert cronbach_alpha(agreeable, kind="standardized").value == pytest.approx(
-        values["alpha.std"], abs=1e-9
-    )
-    assert cronbach_alpha(agreeable, missing="listwise").value == pytest.approx(
-        values["alpha.raw.listwise"], abs=1e-9
-    )
-    for item in agreeable:
-        assert raw.if_dropped[item] == pytest.approx(values[f"alpha.dropped:{item}"], abs=1e-9)
-
-
 def test_interval_is_the_one_that_psych_prints(data_of):
     # psych 2.2.9, alpha(bfi[, 16:20])$feldt.
     found = cronbach_alpha(data_of("psychtools_bfi")[[f"N{i}" for i in range(1, 6)]])

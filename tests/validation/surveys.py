@@ -74,6 +74,12 @@ def liking(reference: Path) -> Survey:
     )
 
 
+def liking_matrix(reference: Path) -> np.ndarray:
+    """(54, 54) answers of row about column, NaN on the diagonal."""
+    answers = pd.read_csv(reference / "tripler_liking.csv")
+    return answers.pivot(index="perceiver.id", columns="target.id", values="liking_a").to_numpy(dtype=float)
+
+
 SPEED_DATING_ITEMS = ["attr", "sinc", "intel", "fun", "amb", "shar"]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,13 +18,6 @@ from relcap_models.models import Priors, Relation
 from tests.validation import surveys
 
 pytestmark = pytest.mark.validation
-
-
-@pytest.fixture(scope="session")
-def published(reference):
-    """(id, quantity) → value of the shared table of published values."""
-    with (reference / "values.csv").open(encoding="utf-8") as file:
-        return {(row["id"], row["quantity"]): float(row["value"]) for row in csv.DictReader(file)}
 
 
 def by_chain(fitted: Fit, draws: np.ndarray) -> np.ndarray:
@@ -45,7 +38,7 @@ def converged(*quantities: np.ndarray) -> None:
         assert effective_size(draws) > 300
 
 
-def test_dyadic_irt_gives_the_published_spreads_and_correlations(reference, published, figures):
+def test_dyadic_irt_gives_the_published_spreads_and_correlations(reference, published, sampled, figures):
     """Five quantities of Gin et al. (2020), each within three times both runs' joint Monte Carlo error."""
     survey = surveys.dyadic_irt(reference)
     model = Relation(instrument="attraction", family="partial_credit", loadings="equal")
@@ -63,10 +56,16 @@ def test_dyadic_irt_gives_the_published_spreads_and_correlations(reference, publ
     }
     # The public run's posterior sds and roughly 150 effective draws (INDEX.md) give its error.
     theirs = dict(zip(found, (0.037, 0.026, 0.014, 0.048, 0.027)))
+    found = {name: by_chain(fitted, draws) for name, draws in found.items()}
+    error_of = {
+        name: math.hypot(monte_carlo_error(draws), theirs[name] / math.sqrt(150))
+        for name, draws in found.items()
+    }
+    means = {name: draws.mean() for name, draws in found.items()}
+    sampled("dirt.partial_credit", means, {name: 3 * error for name, error in error_of.items()})
     for name, draws in found.items():
-        draws = by_chain(fitted, draws)
         converged(draws)
-        error = math.hypot(monte_carlo_error(draws), theirs[name] / math.sqrt(150))
+        error = error_of[name]
         ess = effective_size(draws)
         figures(
             "dyadic IRT; the public NumPyro run took 142 s for about 150 effective draws",
@@ -85,16 +84,32 @@ def test_dyadic_irt_gives_the_published_spreads_and_correlations(reference, publ
 WIDE = Priors(sd_perceiver=3, sd_target=3, threshold=5, reciprocity=1, correlation=1)
 
 
-@pytest.mark.parametrize("question", ["info", "value"])
-def test_consulting_network_gives_amens_relative_variances(question, reference, published, figures):
+# id of the reference values: instrument, and its answers as a survey and as a matrix.
+NETWORKS = {
+    "consulting.info.ordinal[0 as missing]": (
+        "consulting",
+        partial(surveys.consulting, question="info"),
+        partial(surveys.consulting_matrix, question="info"),
+    ),
+    "consulting.value.ordinal[0 as missing]": (
+        "consulting",
+        partial(surveys.consulting, question="value"),
+        partial(surveys.consulting_matrix, question="value"),
+    ),
+    "likingLong.liking_a.ordinal": ("liking", surveys.liking, surveys.liking_matrix),
+}
+
+
+@pytest.mark.parametrize("id", NETWORKS)
+def test_networks_give_amens_relative_variances(id, reference, published, sampled, figures):
     """Variances and reciprocities relative to the dyadic variance, within half a posterior sd of amen's.
 
-    amen puts an inverse Wishart prior, scaled by the data, on the two unit variances; with 46 people it moves
+    amen puts an inverse Wishart prior, scaled by the data, on the two unit variances; with 50 people it moves
     the smaller one by a posterior sd. The draws are weighted from our priors to amen's.
     """
-    survey = surveys.consulting(reference, question)
-    model = Relation(instrument="consulting", priors=WIDE)
-    fitted = fit(model, survey, seed=2, chains=2, draws=6000, tune=600, progress=False)
+    instrument, survey_of, matrix_of = NETWORKS[id]
+    model = Relation(instrument=instrument, priors=WIDE)
+    fitted = fit(model, survey_of(reference), seed=2, chains=2, draws=6000, tune=600, progress=False)
     assert fitted.structure.relation == "residual"
     dyadic = variance_components(fitted)["relation_and_residual"][:, 0]
     reciprocity = fitted.draws("dyadic_reciprocity")[:, 0]
@@ -108,26 +123,28 @@ def test_consulting_network_gives_amens_relative_variances(question, reference, 
         "cab": correlation * spread[:, 0] * spread[:, 1],
         "rho": reciprocity,
     }
-    scale, degrees = amen_prior(surveys.consulting_matrix(reference, question))
+    scale, degrees = amen_prior(matrix_of(reference))
     log_weight = amen_over_ours(fitted, dyadic, spread, correlation, reciprocity, scale, degrees)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     effective = 1 / np.sum(weight**2)
-    figures("consulting network: draws in amen's priors", question=question, effective=effective)
+    figures("draws in amen's priors", id=id, effective=effective)
     # Fewer would make the tolerance below mostly Monte Carlo error.
     assert effective > 100
-    key = f"consulting.{question}.ordinal[0 as missing]"
+    means = {name: weight @ draws for name, draws in found.items()}
+    allowed = {}
     for name, draws in found.items():
-        mean = weight @ draws
-        error = np.sqrt(weight @ (draws - mean) ** 2 / effective)
-        distance = abs(mean - published[key, name])
-        assert distance < 0.5 * published[key, f"{name}.posterior_sd"] + 2 * error, name
+        error = np.sqrt(weight @ (draws - means[name]) ** 2 / effective)
+        allowed[name] = 0.5 * published[id, f"{name}.posterior_sd"] + 2 * error
+    sampled(id, means, allowed)
+    for name, mean in means.items():
+        assert abs(mean - published[id, name]) < allowed[name], name
 
 
 def amen_prior(answers: np.ndarray) -> tuple[float, int]:
     """Scale and degrees of freedom of amen's default inverse Wishart prior (amen 1.4.5, function `ame`).
 
-    answers : (46, 46), NaN where there is none.
+    answers : (person, person), NaN where there is none.
     """
     values, counts = np.unique(answers[~np.isnan(answers)], return_counts=True)
     other = np.where(np.isnan(answers), np.nan, answers != values[counts.argmax()])

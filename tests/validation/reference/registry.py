@@ -1,0 +1,23 @@
+"""Every id of the reference values, once: what finds its figures here, or why nothing does."""
+
+from __future__ import annotations
+
+from tests.validation.reference import (
+    agreement,
+    factor_models,
+    item_response,
+    not_built,
+    ordinal_factor_models,
+    sampled,
+    scales,
+)
+
+ENTRIES = (
+    *factor_models.ENTRIES,
+    *ordinal_factor_models.ENTRIES,
+    *scales.ENTRIES,
+    *item_response.ENTRIES,
+    *agreement.ENTRIES,
+    *sampled.ENTRIES,
+    *not_built.ENTRIES,
+)
