@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError, RelcapError
     from relcap_models.inference import Fit, fit
     from relcap_models.models import Climate, Relation, describe_design
+    from relcap_models.psychometrics import Psychometrics
     from relcap_models.schema import Instrument, load_instrument
     from relcap_models.study import Study, read_study, run_study
 
@@ -47,6 +48,7 @@ _HOME = {
     "Climate": "models",
     "Relation": "models",
     "describe_design": "models",
+    "Psychometrics": "psychometrics",
     "Instrument": "schema",
     "load_instrument": "schema",
     "Study": "study",
@@ -73,6 +75,7 @@ __all__ = [
     "FitError",
     "Instrument",
     "InstrumentError",
+    "Psychometrics",
     "Relation",
     "RelcapError",
     "Study",

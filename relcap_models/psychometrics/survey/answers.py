@@ -83,7 +83,9 @@ def answers_to(survey: Survey, instrument: Instrument) -> Answers:
     )
     about = wide[keys].rename(columns={"respondent_id": "respondent"})
     about["language"] = _of_respondents(survey.respondents, about, "language")
-    layers = survey.units.set_index("unit_id")["layer"] if "layer" in survey.units else pd.Series(dtype=object)
+    layers = (
+        survey.units.set_index("unit_id")["layer"] if "layer" in survey.units else pd.Series(dtype=object)
+    )
     about["layer"] = about["rater_unit"].map(layers.astype(object))
     return Answers(instrument, items, about)
 
@@ -104,7 +106,9 @@ def _of_respondents(respondents: pd.DataFrame, about: pd.DataFrame, column: str)
     return of[column].set_axis(about.index)
 
 
-def merge_rare(items: pd.DataFrame, groups: pd.Series | None = None) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+def merge_rare(
+    items: pd.DataFrame, groups: pd.Series | None = None
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """Answers with rare categories taken together with their neighbours, and which those are.
 
     A category is rare if some group gave it fewer than `FEW` times. It joins the neighbour with fewer

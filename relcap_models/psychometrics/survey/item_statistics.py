@@ -45,7 +45,5 @@ def share_rows(scope: Scope) -> Iterator[dict[str, object]]:
                 yield row | {"share": float(shares.get(float(category), 0.0))}
 
 
-
-
 def _item(answers: Answers, name: str):
     return next(item for item in answers.instrument.items if item.id == name)

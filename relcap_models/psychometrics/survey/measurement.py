@@ -121,7 +121,9 @@ def _fit_measures(result: CfaResult) -> dict[str, float]:
     found = {name: float(measures.get(theirs, float("nan"))) for name, theirs in FIT.items()}
     if found["df"] == 0:
         # A model without degrees of freedom reproduces any answers: its fit says nothing.
-        found |= dict.fromkeys(("p", "cfi", "tli", "rmsea", "rmsea_lower", "rmsea_upper", "srmr"), float("nan"))
+        found |= dict.fromkeys(
+            ("p", "cfi", "tli", "rmsea", "rmsea_lower", "rmsea_upper", "srmr"), float("nan")
+        )
     return found
 
 
@@ -154,7 +156,9 @@ def _omega(result: CfaResult, model: FactorModel, ci_prob: float) -> list[dict[s
         limits = found.interval.loc[name]
         dimension = model.dimensions.get(str(name), "overall")
         row = {"dimension": dimension, "coefficient": "omega_categorical", "level": "rating"}
-        rows.append(row | {"value": value, "lower": limits["lower"], "upper": limits["upper"], "ci_prob": ci_prob})
+        rows.append(
+            row | {"value": value, "lower": limits["lower"], "upper": limits["upper"], "ci_prob": ci_prob}
+        )
     return rows
 
 
