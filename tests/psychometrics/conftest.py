@@ -1,4 +1,4 @@
-"""Published and other software's values, and the data they belong to."""
+"""Data of published values, and how those name a model's figures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,19 +19,6 @@ def data_of(reference: Path) -> Callable[[str], pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def values_of(reference: Path) -> Callable[[str], pd.Series]:
-    """`values_of("hs.cfa.ML")`: reference values by quantity."""
-    table = pd.read_csv(reference / "values.csv")
-
-    def read(id: str) -> pd.Series:
-        found = table[table["id"] == id].set_index("quantity")["value"]
-        assert len(found), f"no reference values for {id}"
-        return found
-
-    return read
-
-
-@pytest.fixture(scope="session")
 def bfi(data_of):
     """Personality items, A1 turned round."""
     return data_of("psychtools_bfi").assign(A1=lambda x: 7 - x["A1"])
@@ -46,8 +33,10 @@ def datcat(data_of):
 def named(result) -> pd.Series:
     """A fitted model's figures by the names of the reference values."""
     table = result.parameters
-    at = "@g" + table["group"].astype(str) if table["group"].max() > 1 else ""
-    key = table["lhs"] + table["op"] + table["rhs"] + at
+    key = table["lhs"] + table["op"] + table["rhs"]
+    for mark, of in {"@g": "group", "@l": "level"}.items():
+        if (table[of] == 2).any():
+            key = key + mark + table[of].astype(str)
     columns = {"est": "est", "se": "se", "std.all": "std_all"}
     parts = [pd.Series(table[c].to_numpy(), index=kind + ":" + key) for kind, c in columns.items()]
     return pd.concat([result.fit_measures.rename(lambda name: f"fit:{name}"), *parts])

@@ -16,15 +16,6 @@ TWO = "FU1 =~ u1 + u2 + u3 + u4\nFU2 =~ u5 + u6 + u7 + u8"
 CROSSED = "f1 =~ u1 + u2 + u3 + u4 + u5\nf2 =~ u5 + u6 + u7 + u8"
 
 
-def test_five_items_as_in_semtools(bfi, values_of):
-    reference = values_of("bfi.A.WLSMV[listwise,std.lv]")
-    found = categorical_omega(cfa("A =~ A1 + A2 + A3 + A4 + A5", bfi[AGREEABLE], ordered=True, std_lv=True))
-    assert found.omega.index.tolist() == ["A"]
-    assert found.omega["A"] == pytest.approx(reference["reliability:omega2"], abs=1e-6)
-    assert found.observed["A"] == pytest.approx(reference["reliability:omega3"], abs=1e-6)
-    assert found.observed["A"] == pytest.approx(reference["compRelSEM.categorical.omega"], abs=1e-6)
-
-
 def test_two_factors_and_total_as_in_semtools(datcat):
     # semTools 0.5-6: reliability(cfa(TWO, datCat, ordered = items), return.total = TRUE): omega2 and omega3
     found = categorical_omega(cfa(TWO, datcat, ordered=True))

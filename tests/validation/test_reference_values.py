@@ -51,11 +51,15 @@ def test_reasons_are_given_for_something(reference):
 
 
 def test_no_tolerance_is_wider_than_researchers_expect():
-    """Chi-squares within 1e-5 of themselves, estimates within 1e-3."""
+    """Chi-squares within 1e-5 of themselves or .005, estimates within 1e-3."""
     for entry in COMPUTED:
         assert entry.tolerance.statistics <= 1e-5, entry.id
         assert entry.tolerance.figures <= 1e-3, entry.id
-    assert Tolerance(1e-5, 1e-3).of("fit:df") == 0
+        assert entry.tolerance.least <= 0.005, entry.id
+    widest = Tolerance(1e-5, 1e-3, 0.005)
+    assert widest.of("fit:df", 10) == 0
+    assert [widest.of("fit:chisq", x) for x in (8, 2000)] == pytest.approx([0.005, 0.02])
+    assert [widest.of("fit:cfi", 0.5), widest.of("est:a", -2)] == pytest.approx([0.001, 0.002])
 
 
 def test_the_readme_shows_the_measured_table(repository):

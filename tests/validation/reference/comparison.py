@@ -30,8 +30,7 @@ def compare(
     rows = theirs[theirs["id"] == entry.id].rename(columns={"value": "reference"}).set_index("quantity")
     if entry.figures is not None:
         ours = entry.figures(reference)
-        share = pd.Series({quantity: entry.tolerance.of(quantity) for quantity in rows.index})
-        allowed = share * np.maximum(1.0, rows["reference"].abs())
+        allowed = pd.Series({name: entry.tolerance.of(name, x) for name, x in rows["reference"].items()})
     ours = pd.Series(dtype=float) if ours is None else ours
     unknown = ours.index.difference(rows.index)
     if len(unknown) or ours.index.has_duplicates:

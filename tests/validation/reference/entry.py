@@ -18,16 +18,22 @@ STATISTIC = r"fit:(chisq|chisq\.scaled|logl|aic|bic)|lrt:Chisq\.diff:\d|loglik|m
 class Tolerance:
     """Largest difference that counts as agreement, as a share of figures beyond 1. Counts must be the same.
 
-    statistics : of chi-squares, likelihoods and criteria. figures : of all else.
+    statistics : of chi-squares, likelihoods and criteria. figures : of all else. least : allowed of any
+    statistic, however small, not as a share.
     """
 
     statistics: float
     figures: float
+    least: float = 0.0
 
-    def of(self, quantity: str) -> float:
+    def of(self, quantity: str, value: float) -> float:
+        """The largest difference from this value."""
         if re.fullmatch(COUNT, quantity):
             return 0.0
-        return self.statistics if re.fullmatch(STATISTIC, quantity) else self.figures
+        unit = max(1.0, abs(value))
+        if re.fullmatch(STATISTIC, quantity):
+            return max(self.statistics * unit, self.least)
+        return self.figures * unit
 
 
 # A closed form: the ten digits that the reference values have.

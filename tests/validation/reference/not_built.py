@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from tests.validation.reference.entry import Entry
 
-# Reasons in an entry of ordinal_factor_models.py.
-CATEGORICAL_OMEGA = {"reliability:.*|compRelSEM.*": "not built yet"}
-
 _ORDINAL = "Ordinal mixed models"
 _LAPLACE = {".*": "no maximum likelihood here: relations are estimated with priors"}
 ENTRIES = (
-    *(
-        Entry(id, "Two-level models", reasons={".*": "not built yet"})
-        for id in ("twolevel.sem", "twolevel.equal")
-    ),
     *(
         Entry(id, _ORDINAL, reasons=_LAPLACE)
         for id in (

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from relcap_models.psychometrics import cfa, invariance, polychoric
+from relcap_models.psychometrics import categorical_omega, cfa, cronbach_alpha, invariance, polychoric
 from relcap_models.psychometrics.structural.invariance import Invariance
-from tests.validation.reference import not_built
+from relcap_models.psychometrics.structural.result import CfaResult
 from tests.validation.reference.entry import Entry, Tolerance, read
 from tests.validation.reference.factor_models import figures_of, fit_measures
 
@@ -31,8 +31,27 @@ def agreeableness(reference: Path, *more: str) -> pd.DataFrame:
 
 
 def _agreeableness(reference: Path) -> pd.Series:
-    model = "A =~ " + " + ".join(AGREEABLENESS)
-    return figures_of(cfa(model, agreeableness(reference), ordered=True, std_lv=True))
+    items = agreeableness(reference)
+    fit = cfa("A =~ " + " + ".join(AGREEABLENESS), items, ordered=True, std_lv=True)
+    return pd.concat([figures_of(fit), _reliabilities(fit, items)])
+
+
+def _reliabilities(fit: CfaResult, items: pd.DataFrame) -> pd.Series:
+    """Of one factor, by semTools' names."""
+    found, table = categorical_omega(fit), fit.parameters
+    loadings = table.loc[table["op"] == "=~", "std_all"]
+    coefficients = {
+        "alpha": cronbach_alpha(items).value,
+        "alpha.ord": cronbach_alpha(items, kind="ordinal").value,
+        # Two for several factors that share items; of one factor they are the same.
+        "omega": found.omega["A"],
+        "omega2": found.omega["A"],
+        "omega3": found.observed["A"],
+        # Average variance extracted.
+        "avevar": (loadings**2).mean(),
+    }
+    compared = pd.Series({"compRelSEM.categorical.omega": found.observed["A"]})
+    return pd.concat([pd.Series(coefficients).add_prefix("reliability:"), compared])
 
 
 def _four(reference: Path) -> pd.Series:
@@ -92,7 +111,7 @@ INVARIANCE = {
 }
 ENTRIES = (
     Entry("bfi.A.polychoric[listwise]", "Polychoric correlations", _polychoric, PAIRS),
-    Entry("bfi.A.WLSMV[listwise,std.lv]", WLSMV, _agreeableness, LAVAAN, not_built.CATEGORICAL_OMEGA),
+    Entry("bfi.A.WLSMV[listwise,std.lv]", WLSMV, _agreeableness, LAVAAN),
     Entry("datcat.u1-4.WLSMV", WLSMV, _four, LAVAAN),
     Entry("lq2002.LEAD.WLSMV", WLSMV, _leadership, LAVAAN),
     *(

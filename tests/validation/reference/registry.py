@@ -10,11 +10,13 @@ from tests.validation.reference import (
     ordinal_factor_models,
     sampled,
     scales,
+    two_level_models,
 )
 
 ENTRIES = (
     *factor_models.ENTRIES,
     *ordinal_factor_models.ENTRIES,
+    *two_level_models.ENTRIES,
     *scales.ENTRIES,
     *item_response.ENTRIES,
     *agreement.ENTRIES,
