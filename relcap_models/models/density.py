@@ -82,6 +82,8 @@ class Responses:
             return loading, values["intercept"]
         if self.family == "partial_credit":
             return loading, values["threshold"]
+        if len(self.groups) == 1:
+            return loading, values[self.groups[0][0]].reshape(-1)
         flat = np.empty(len(frame.item_of_threshold))
         for name, where in self.groups:
             flat[where] = values[name]
