@@ -23,7 +23,7 @@ from relcap_models.models.small_matrices import (
     transposed_times,
 )
 
-_compiled = njit(cache=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 
 
 @_compiled
@@ -116,7 +116,7 @@ def scaled_factor(sd, share, root, lkj, length, rows, correlation, factor):
 
 @_compiled
 def scaled_factor_adjoint(sd, share, root, lkj, length, rows, correlation, d_scaled, d_sd, d_share):
-    """Add derivatives with respect to sd and `share` to d_sd and d_share, from that with respect to the factor.
+    """Add derivatives with respect to sd and `share` to d_sd and d_share, from those of the factor.
 
     What stands above the diagonal of `d_scaled` does not count.
     """

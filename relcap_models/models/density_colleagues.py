@@ -104,9 +104,9 @@ class Colleagues:
         kernels.gather_matrix(d_eta, self._weight, self._shift, self._rater)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _correct(eta, weight, rater, part, informed, plain, unit, shift, estimate):
-    """Add to each row's estimate how far the informed mean of its unit, times its part, is from the plain one."""
+    """Add to each row's estimate the informed mean of its unit, times its part, less the plain one."""
     for g in range(shift.shape[0]):
         for d in range(shift.shape[1]):
             shift[g, d] = part[g, d] * informed[g, d] - plain[g, d]

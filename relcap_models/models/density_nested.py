@@ -149,7 +149,7 @@ class NestedEffects:
         return named
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _combine(rows, position):
     """Effects of the inner groups: the mean of their outer group plus Helmert contrasts. (G, D)"""
     n, size = rows.shape
@@ -175,7 +175,7 @@ def _combine(rows, position):
     return effects
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _combine_adjoint(d_effects, position):
     """Reverse of `_combine`; of effects, it gives their contrasts and the sum within each outer group."""
     n, size = d_effects.shape
@@ -200,7 +200,7 @@ def _combine_adjoint(d_effects, position):
     return d_rows
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _means_and_contrasts(inner, weight, position):
     """Weighted mean of each outer group at its first row, Helmert contrasts at the others. (G, D)"""
     rows = _combine_adjoint(inner, position)
@@ -214,7 +214,7 @@ def _means_and_contrasts(inner, weight, position):
     return rows
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _means_and_contrasts_adjoint(d_rows, weight, position):
     """Reverse of `_means_and_contrasts`."""
     contrasts = d_rows.copy()

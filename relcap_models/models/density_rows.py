@@ -13,7 +13,14 @@ import numpy as np
 
 from relcap_models.models import kernels
 from relcap_models.models.information import Rough, with_noise
-from relcap_models.models.row_kernels import backward_rows, forward_rows, scaled_rows, scaled_rows_adjoint
+from relcap_models.models.row_kernels import (
+    adapt,
+    adapt_adjoint,
+    backward_rows,
+    forward_rows,
+    scaled_rows,
+    scaled_rows_adjoint,
+)
 
 # Factorising matrices for every shade of information would cost more than it gains.
 _MOST_MATRIX_ENTRIES = 2000
@@ -62,6 +69,7 @@ class Rows:
             size = information.shape[1]
             self.columns = (0.0,) * size if size <= _SHORT else np.zeros(size)
             self.inner, self.adapted_factors, self.factors = np.empty((3, *self.information.shape))
+            self._towards, self._d_adapted = np.empty((2, *self.information.shape))
             self.rows, self._z, self._moved = np.empty((3, len(kind), size))
             self._stretches = _stacked(self.shared, self.rows.shape)
 
@@ -77,20 +85,25 @@ class Rows:
             self.factors = factors
             return scaled_rows(factors, self.kind, z)
         self.estimate = estimate
-        self.density = forward_rows(
+        self.density = adapt(
             factors,
             self.factor_of_kind,
             self.information,
             self.count,
+            self.factors,
+            self.inner,
+            self.adapted_factors,
+            self._towards,
+        ) + forward_rows(
+            self.adapted_factors,
+            self._towards,
+            self.information,
             self.kind,
             estimate,
             z,
             len(self.shared),
             *self._stretches,
             self.columns,
-            self.factors,
-            self.inner,
-            self.adapted_factors,
             self._z,
             self._moved,
             self.rows,
@@ -104,31 +117,39 @@ class Rows:
     def backward(
         self, d_rows: np.ndarray, d_z: np.ndarray, d_factors: np.ndarray, d_estimate: np.ndarray
     ) -> None:
-        """Derivatives with `log_density` included: added to `d_z`, written to `d_factors` (F, k, k) and, where
-        there is information, to `d_estimate`."""
+        """Derivatives with `log_density` included.
+
+        They are added to `d_z` and written to `d_factors` (F, k, k) and, with information, to `d_estimate`.
+        """
         if not self.adapted:
             scaled_rows_adjoint(self.factors, self.kind, self.free, d_rows, d_z, d_factors)
             return
         backward_rows(
             d_rows,
-            self.factor_of_kind,
+            self.adapted_factors,
             self.information,
-            self.count,
             self.kind,
             self.estimate,
             self.free,
             len(self.shared),
             *self._stretches,
             self.columns,
-            self.factors,
-            self.inner,
-            self.adapted_factors,
             self._moved,
             self.rows,
             self._z,
             d_z,
-            d_factors,
+            self._d_adapted,
             d_estimate,
+        )
+        adapt_adjoint(
+            self.factor_of_kind,
+            self.information,
+            self.count,
+            self.factors,
+            self.inner,
+            self.adapted_factors,
+            self._d_adapted,
+            d_factors,
         )
 
 

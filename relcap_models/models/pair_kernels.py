@@ -1,6 +1,6 @@
 """Relations as pairs in compiled code: sums, differences and one-sided relations, and back.
 
-`order` (R,) lists relations: the first of each of n pairs, then their partners, then those without a partner.
+`order` (R,) lists relations: the first of each of n pairs, then their partners, then those without one.
 Arrays of relations are (R, k), those of sums and of differences (n, k), that of one-sided relations (R − 2n, k).
 """
 
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
-_compiled = njit(cache=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 
 
 @_compiled
 def spreads_of_pairs(sd, share, spreads):
-    """Standard deviations (2, D) of sum and difference, from that of a relation and the sum's share of variance."""
+    """Standard deviations (2, D) of sum and difference, from a relation's and the sum's share of variance."""
     for d in range(sd.shape[0]):
         spreads[0, d] = sd[d] * math.sqrt(share[d])
         spreads[1, d] = sd[d] * math.sqrt(1.0 - share[d])

@@ -15,7 +15,7 @@ from relcap_models.models.covariance import adapted_factors, adapted_factors_adj
 from relcap_models.models.kernels import gather_weighted, scatter_weighted
 from relcap_models.models.small_matrices import put
 
-_compiled = njit(cache=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 
 
 @_compiled
@@ -33,10 +33,7 @@ def scaled_rows(factors, kind, z):
 @_compiled
 def scaled_rows_adjoint(factors, kind, z, d_rows, d_z, d_factors):
     """Derivatives with respect to z, added to `d_z`, and the factors, written to `d_factors`."""
-    for f in range(factors.shape[0]):
-        for i in range(z.shape[1]):
-            for j in range(z.shape[1]):
-                d_factors[f, i, j] = 0.0
+    clear(d_factors)
     for n in range(z.shape[0]):
         factor, d_factor = factors[kind[n]], d_factors[kind[n]]
         for i in range(z.shape[1]):
@@ -70,11 +67,49 @@ def squares(z):
 
 
 @_compiled
+def clear(matrices):
+    """Set (K, k, k) to zero."""
+    for k in range(matrices.shape[0]):
+        for i in range(matrices.shape[1]):
+            for j in range(matrices.shape[2]):
+                matrices[k, i, j] = 0.0
+
+
+@_compiled
+def adapt(factors, factor_of_kind, information, count, own, inner, adapted, towards):
+    """Write L (K, k, k) of every kind of row, and D, B and Bᵀ·I of `adapted_factors`; return −Σ log|D| of rows.
+
+    factors : (F, k, k) · factor_of_kind, count : (K,) the factor and the number of rows of each kind
+    """
+    total = 0.0
+    for k in range(own.shape[0]):
+        put(factors[factor_of_kind[k]], own[k])
+    found = adapted_factors(own, information)
+    for k in range(own.shape[0]):
+        put(found[0][k], inner[k])
+        put(found[1][k], adapted[k])
+        put(found[2][k], towards[k])
+        for i in range(own.shape[1]):
+            total -= count[k] * math.log(inner[k, i, i])
+    return total
+
+
+@_compiled
+def adapt_adjoint(factor_of_kind, information, count, own, inner, adapted, d_adapted, d_factors):
+    """Derivatives of f(B) + what `adapt` returns with respect to `factors`, written, from those of f."""
+    clear(d_factors)
+    d_own = adapted_factors_adjoint(own, information, count, inner, adapted, d_adapted)
+    for k in range(own.shape[0]):
+        for i in range(own.shape[1]):
+            for j in range(own.shape[1]):
+                d_factors[factor_of_kind[k], i, j] += d_own[k, i, j]
+
+
+@_compiled
 def forward_rows(
-    factors,
-    factor_of_kind,
+    adapted,
+    towards,
     information,
-    count,
     kind,
     estimate,
     free,
@@ -83,9 +118,6 @@ def forward_rows(
     group,
     further,
     columns,
-    own,
-    inner,
-    adapted,
     z,
     moved,
     rows,
@@ -97,26 +129,17 @@ def forward_rows(
 
     Parameters
     ----------
-    factors : (F, k, k) · factor_of_kind, count : (K,) · information : (K, k, k) · kind : (n,)
-    estimate, free : (n, k)
+    adapted, towards, information : (K, k, k) B, Bᵀ·I and I · kind : (n,) · estimate, free : (n, k)
     n_shared, direction, group, further : how many stretches, and those of `stretch`, stacked
     columns : anything of length k; a tuple tells the compiler how long short rows are
-    own, inner, adapted : (K, k, k) L, D and B of every kind, written
     z, moved, rows : (n, k) z, z + Bᵀ·I·estimate and the rows, written
 
     Returns
     -------
-    log N(rows | 0, K) with the Jacobian of `free`, less the standard normal of it that the layout adds
+    log N(rows | 0, K) with the Jacobian of `free`, less the standard normal of it that the layout adds and
+    each row's −log|D|
     """
     size, total = len(columns), 0.0
-    for k in range(own.shape[0]):
-        put(factors[factor_of_kind[k]], own[k])
-    all_inner, all_adapted, towards = adapted_factors(own, information)
-    for k in range(own.shape[0]):
-        for i in range(size):
-            total -= count[k] * math.log(all_inner[k, i, i])
-        put(all_inner[k], inner[k])
-        put(all_adapted[k], adapted[k])
     put(free, z)
     for s in range(n_shared):
         stretch(z, direction[s], group[s], further[s])
@@ -146,9 +169,8 @@ def forward_rows(
 @_compiled
 def backward_rows(
     d_rows,
-    factor_of_kind,
+    adapted,
     information,
-    count,
     kind,
     estimate,
     free,
@@ -157,23 +179,20 @@ def backward_rows(
     group,
     further,
     columns,
-    own,
-    inner,
-    adapted,
     moved,
     rows,
     slopes,
     d_free,
-    d_factors,
+    d_adapted,
     d_estimate,
 ):
     """Derivatives of f(rows) + the log density of `forward_rows`, from those of f.
 
-    Those with respect to `free` are added to `d_free` (n, k); `d_factors` (F, k, k) and `d_estimate` (n, k)
-    are written. slopes : (n, k), written with those with respect to z, less that of ½·z²
+    Those with respect to `free` are added to `d_free` (n, k); those with respect to B (K, k, k) and the
+    estimate (n, k) are written. slopes : (n, k), written with those with respect to z, less that of ½·z²
     """
     size = len(columns)
-    d_adapted = np.zeros_like(adapted)
+    clear(d_adapted)
     slope, pull, d_pull = np.empty(size), np.empty(size), np.empty(size)
     for n in range(rows.shape[0]):
         k = kind[n]
@@ -204,13 +223,3 @@ def backward_rows(
     for n in range(rows.shape[0]):
         for i in range(size):
             d_free[n, i] += slopes[n, i] + free[n, i]
-    d_own = adapted_factors_adjoint(own, information, count, inner, adapted, d_adapted)
-    for f in range(d_factors.shape[0]):
-        for i in range(size):
-            for j in range(size):
-                d_factors[f, i, j] = 0.0
-    for k in range(own.shape[0]):
-        f = factor_of_kind[k]
-        for i in range(size):
-            for j in range(size):
-                d_factors[f, i, j] += d_own[k, i, j]

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, nogil=True, error_model="numpy")
 
 
 @_compiled
