@@ -13,12 +13,9 @@ from relcap_models.models.small_matrices import (
     cholesky,
     factorise,
     lower_inverse,
-    lower_times,
-    lower_transposed_times,
     put,
     solve_lower,
     times,
-    times_lower,
     transposed,
     transposed_times,
 )
@@ -154,10 +151,9 @@ def cholesky_adjoint(factor, d_factor):
             for k in range(i, size):
                 symmetric[i, j] += 0.5 * factor[k, i] * d_factor[k, j]
             symmetric[j, i] = symmetric[i, j]
-    inverse, half, result = lower_inverse(factor), np.empty((size, size)), np.empty((size, size))
-    lower_transposed_times(inverse, symmetric, half)
-    times_lower(half, inverse, result)
-    return result
+    inverse, half = lower_inverse(factor), np.empty((size, size))
+    transposed_times(inverse, symmetric, half)
+    return times(half, inverse)
 
 
 @_compiled
@@ -252,10 +248,9 @@ def adapted_factors(factors, information):
     """
     size = factors.shape[1]
     inner, adapted, towards = np.zeros_like(factors), np.zeros_like(factors), np.empty_like(factors)
-    known, root = np.empty((size, size)), np.empty((size, size))
+    root = np.empty((size, size))
     for k in range(factors.shape[0]):
-        times_lower(information[k], factors[k], known)
-        lower_transposed_times(factors[k], known, root)
+        transposed_times(factors[k], times(information[k], factors[k]), root)
         for i in range(size):
             for j in range(i + 1):
                 inner[k, i, j] = root[i, j]
@@ -270,33 +265,37 @@ def adapted_factors(factors, information):
                 for m in range(size):
                     adapted[k, i, j] += root[i, m] * root[j, m]
         factorise(adapted[k])
-        lower_transposed_times(adapted[k], information[k], towards[k])
+        transposed_times(adapted[k], information[k], towards[k])
     return inner, adapted, towards
 
 
 @_compiled
-def adapted_factors_adjoint(factors, information, count, inner, adapted, d_adapted):
-    """Derivatives of f(B) − count·log|D| with respect to the factors L, from those of f.
+def adapted_factors_adjoint(
+    factors, factor_of_kind, information, count, inner, adapted, d_adapted, d_factors
+):
+    """Derivatives of f(B) − Σ count·log|D| with respect to the factors that kinds have, from those of f.
 
     With A = (D·Dᵀ)⁻¹ and M = L·A, a change of L moves B·Bᵀ by dL·Mᵀ + M·dLᵀ − M·d(D·Dᵀ)·Mᵀ.
+
+    factor_of_kind : (K,) place of each kind's factor · d_factors : (F, k, k), written
     """
     size = factors.shape[1]
-    d_factors = np.empty_like(factors)
-    inverse, moved, through = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    for f in range(d_factors.shape[0]):
+        for i in range(size):
+            for j in range(size):
+                d_factors[f, i, j] = 0.0
+    inverse, through = np.empty((size, size)), np.empty((size, size))
     for k in range(factors.shape[0]):
-        root = lower_inverse(inner[k])
-        lower_transposed_times(root, root, inverse)
-        lower_times(factors[k], inverse, moved)
+        f, root = factor_of_kind[k], lower_inverse(inner[k])
+        transposed_times(root, root, inverse)
+        moved = times(factors[k], inverse)
         # Halves of derivatives: those of symmetric products come twice.
-        d_both = cholesky_adjoint(adapted[k], d_adapted[k])
-        d_moved = times(d_both, moved)
+        d_moved = times(cholesky_adjoint(adapted[k], d_adapted[k]), moved)
         transposed_times(moved, d_moved, through)
         for i in range(size):
             for j in range(size):
                 through[i, j] = -through[i, j] - 0.5 * count[k] * inverse[i, j]
-        lower_times(factors[k], through, moved)
-        d_known = times(information[k], moved)
+        d_known = times(information[k], times(factors[k], through))
         for i in range(size):
             for j in range(size):
-                d_factors[k, i, j] = 2.0 * (d_moved[i, j] + d_known[i, j])
-    return d_factors
+                d_factors[f, i, j] += 2.0 * (d_moved[i, j] + d_known[i, j])

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from relcap_models.models import kernels
+from relcap_models.models.covariance import adapted_factors_adjoint
 from relcap_models.models.information import Rough, with_noise
 from relcap_models.models.row_kernels import (
     adapt,
-    adapt_adjoint,
     backward_rows,
     forward_rows,
     scaled_rows,
@@ -141,11 +141,11 @@ class Rows:
             self._d_adapted,
             d_estimate,
         )
-        adapt_adjoint(
+        adapted_factors_adjoint(
+            self.factors,
             self.factor_of_kind,
             self.information,
             self.count,
-            self.factors,
             self.inner,
             self.adapted_factors,
             self._d_adapted,

@@ -1,7 +1,7 @@
 """Relations as pairs in compiled code: sums, differences and one-sided relations, and back.
 
 `order` (R,) lists relations: the first of each of n pairs, then their partners, then those without one.
-Arrays of relations are (R, k), those of sums and of differences (n, k), that of one-sided relations (R − 2n, k).
+Arrays of relations are (R, k), those of sums and of differences (n, k), of one-sided relations (R − 2n, k).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from relcap_models.models.covariance import adapted_factors, adapted_factors_adjoint
+from relcap_models.models.covariance import adapted_factors
 from relcap_models.models.kernels import gather_weighted, scatter_weighted
 from relcap_models.models.small_matrices import put
 
@@ -77,7 +77,7 @@ def clear(matrices):
 
 @_compiled
 def adapt(factors, factor_of_kind, information, count, own, inner, adapted, towards):
-    """Write L (K, k, k) of every kind of row, and D, B and Bᵀ·I of `adapted_factors`; return −Σ log|D| of rows.
+    """Write L (K, k, k) of every kind of row and its D, B and Bᵀ·I of `adapted_factors`; return −Σ log|D|.
 
     factors : (F, k, k) · factor_of_kind, count : (K,) the factor and the number of rows of each kind
     """
@@ -92,17 +92,6 @@ def adapt(factors, factor_of_kind, information, count, own, inner, adapted, towa
         for i in range(own.shape[1]):
             total -= count[k] * math.log(inner[k, i, i])
     return total
-
-
-@_compiled
-def adapt_adjoint(factor_of_kind, information, count, own, inner, adapted, d_adapted, d_factors):
-    """Derivatives of f(B) + what `adapt` returns with respect to `factors`, written, from those of f."""
-    clear(d_factors)
-    d_own = adapted_factors_adjoint(own, information, count, inner, adapted, d_adapted)
-    for k in range(own.shape[0]):
-        for i in range(own.shape[1]):
-            for j in range(own.shape[1]):
-                d_factors[factor_of_kind[k], i, j] += d_own[k, i, j]
 
 
 @_compiled

@@ -106,39 +106,6 @@ def transposed_times(left, right, result):
 
 
 @_compiled
-def lower_times(lower, right, result):
-    """L·right into `result`, for a lower triangular L."""
-    for i in range(lower.shape[0]):
-        for j in range(right.shape[1]):
-            result[i, j] = 0.0
-        for k in range(i + 1):
-            for j in range(right.shape[1]):
-                result[i, j] += lower[i, k] * right[k, j]
-
-
-@_compiled
-def lower_transposed_times(lower, right, result):
-    """Lᵀ·right into `result`, for a lower triangular L."""
-    for i in range(lower.shape[0]):
-        for j in range(right.shape[1]):
-            result[i, j] = 0.0
-        for k in range(i, lower.shape[0]):
-            for j in range(right.shape[1]):
-                result[i, j] += lower[k, i] * right[k, j]
-
-
-@_compiled
-def times_lower(left, lower, result):
-    """left·L into `result`, for a lower triangular L."""
-    for i in range(left.shape[0]):
-        for j in range(lower.shape[0]):
-            result[i, j] = 0.0
-        for k in range(lower.shape[0]):
-            for j in range(k + 1):
-                result[i, j] += left[i, k] * lower[k, j]
-
-
-@_compiled
 def put(matrix, place):
     """Copy a matrix to `place`. An assignment to a slice is compiled with all that words its errors."""
     for i in range(matrix.shape[0]):
