@@ -231,7 +231,7 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
 
 @pytest.mark.parametrize("name", ["three waves, districts", "two waves, some relations from one side"])
 def test_where_a_covariance_is_singular_to_rounding_there_is_no_density(name, case_named):
-    """Partial correlations and stabilities of 1: no factor exists, and what it would spread to is no number."""
+    """Partial correlations and stabilities of 1 have no factor: what is not a number must not travel."""
     density = case_named(name).density
     for part in ("_partial", "stability", "likeness"):
         x = density.layout.typical()
