@@ -13,7 +13,6 @@ from relcap_models.psychometrics.structural.cfa import cfa
 from relcap_models.psychometrics.survey.notes import Notes
 from relcap_models.psychometrics.survey.scopes import Scope
 
-
 _MODEL = """
 level: 1
     a ~~ va*a
