@@ -1,6 +1,7 @@
 """The only place that samples: engines, fits, convergence and predictive checks."""
 
 from relcap_models.inference.agreement import agreement
+from relcap_models.inference.checks import COLUMNS as CHECK_COLUMNS
 from relcap_models.inference.checks import checks
 from relcap_models.inference.fit import Fit, fit
 from relcap_models.inference.loo import LooResult, cross_validate, loo, refit_left_out
@@ -8,6 +9,7 @@ from relcap_models.inference.predictive import Replicates, item_distributions, r
 from relcap_models.inference.predictive_fit import predictive_fit
 
 __all__ = [
+    "CHECK_COLUMNS",
     "Fit",
     "LooResult",
     "Replicates",

@@ -9,9 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from relcap_models.models.small_matrices import cholesky, lower_inverse, put, times, transposed
+from relcap_models.models.small_matrices import (
+    cholesky,
+    factorise,
+    lower_inverse,
+    put,
+    solve_lower,
+    times,
+    transposed,
+    transposed_times,
+)
 
-_compiled = njit(cache=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 
 
 @_compiled
@@ -84,23 +93,49 @@ def centred_correlation(root, lkj):
 
 
 @_compiled
-def scaled_factor_adjoint(sd, partial, root, lkj, length, rows, factor, d_scaled):
-    """Derivatives with respect to sd and `partial` from that with respect to diag(sd)·factor."""
-    d_sd, d_factor = np.zeros_like(sd), np.zeros_like(factor)
-    for i in range(factor.shape[0]):
-        for j in range(i + 1):
-            d_sd[i] += d_scaled[i, j] * factor[i, j]
-            d_factor[i, j] = d_scaled[i, j] * sd[i]
+def scaled_factor(sd, share, root, lkj, length, rows, correlation, factor):
+    """Cholesky factor diag(sd)·F of a covariance, into `factor`, with all that its adjoint needs.
+
+    share : (size·(size−1)/2,) partial correlations on (0, 1) · correlation : F
+    lkj, length, rows : what F is made of, see `centred_correlation`
+    """
     if sd.shape[0] == 1:
-        return d_sd, np.zeros(0)
-    d_rows = times(cholesky_adjoint(factor, d_factor), rows)
-    for i in range(rows.shape[0]):
+        correlation[0, 0], factor[0, 0] = 1.0, sd[0]
+        return
+    put(correlation_factor(2.0 * share - 1.0, sd.shape[0]), lkj)
+    lengths, unit_rows, found = centred_correlation(root, lkj)
+    for i in range(sd.shape[0]):
+        length[i] = lengths[i]
+        for j in range(sd.shape[0]):
+            rows[i, j], correlation[i, j] = unit_rows[i, j], found[i, j]
+            factor[i, j] = sd[i] * found[i, j]
+
+
+@_compiled
+def scaled_factor_adjoint(sd, share, root, lkj, length, rows, correlation, d_scaled, d_sd, d_share):
+    """Add derivatives with respect to sd and `share` to d_sd and d_share, from those of the factor.
+
+    What stands above the diagonal of `d_scaled` does not count.
+    """
+    size = sd.shape[0]
+    if size == 1:
+        d_sd[0] += d_scaled[0, 0]
+        return
+    d_factor = np.zeros((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            d_sd[i] += d_scaled[i, j] * correlation[i, j]
+            d_factor[i, j] = d_scaled[i, j] * sd[i]
+    d_rows = times(cholesky_adjoint(correlation, d_factor), rows)
+    for i in range(size):
         along = 0.0
-        for j in range(rows.shape[1]):
+        for j in range(size):
             along += d_rows[i, j] * rows[i, j]
-        for j in range(rows.shape[1]):
+        for j in range(size):
             d_rows[i, j] = 2.0 * (d_rows[i, j] - along * rows[i, j]) / length[i]
-    return d_sd, correlation_factor_adjoint(partial, lkj, times(root, d_rows))
+    d_partial = correlation_factor_adjoint(2.0 * share - 1.0, lkj, times(root, d_rows))
+    for position in range(share.shape[0]):
+        d_share[position] += 2.0 * d_partial[position]
 
 
 @_compiled
@@ -116,8 +151,34 @@ def cholesky_adjoint(factor, d_factor):
             for k in range(i, size):
                 symmetric[i, j] += 0.5 * factor[k, i] * d_factor[k, j]
             symmetric[j, i] = symmetric[i, j]
-    inverse = lower_inverse(factor)
-    return times(times(transposed(inverse), symmetric), inverse)
+    inverse, half = lower_inverse(factor), np.empty((size, size))
+    transposed_times(inverse, symmetric, half)
+    return times(half, inverse)
+
+
+@_compiled
+def pooled_factor(first, second, weight, pooled):
+    """Cholesky factor of K₁ + weight·K₂ from the factors of both, into `pooled`."""
+    size = first.shape[0]
+    for i in range(size):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(j + 1):
+                total += first[i, k] * first[j, k] + weight * second[i, k] * second[j, k]
+            pooled[j, i] = 0.0
+            pooled[i, j] = total
+    factorise(pooled)
+
+
+@_compiled
+def pooled_factor_adjoint(first, second, weight, pooled, d_pooled, d_first, d_second):
+    """Add derivatives with respect to both factors to d_first and d_second."""
+    d_total = cholesky_adjoint(pooled, d_pooled)
+    of_first, of_second = times(d_total, first), times(d_total, second)
+    for i in range(first.shape[0]):
+        for j in range(i + 1):
+            d_first[i, j] += 2.0 * of_first[i, j]
+            d_second[i, j] += 2.0 * weight * of_second[i, j]
 
 
 @_compiled
@@ -146,56 +207,27 @@ def wave_correlation_adjoint(stability, memory, d_matrix):
 
 
 @_compiled
-def kron_factor(wave_factor, factor):
-    """Cholesky factor of the Kronecker product of two covariances from theirs: (W·P, W·P)."""
+def kron_factor(wave_factor, factor, whole):
+    """Cholesky factor of the Kronecker product of two covariances from theirs, into `whole` (W·P, W·P)."""
     n_waves, size = wave_factor.shape[0], factor.shape[0]
-    whole = np.zeros((n_waves * size, n_waves * size))
     for v in range(n_waves):
         for w in range(v + 1):
             for i in range(size):
                 for j in range(size):
                     whole[v * size + i, w * size + j] = wave_factor[v, w] * factor[i, j]
-    return whole
 
 
 @_compiled
-def kron_factor_adjoint(wave_factor, factor, d_whole):
-    """Derivatives with respect to both factors."""
+def kron_factor_adjoint(wave_factor, factor, d_whole, d_wave_factor, d_factor):
+    """Add derivatives with respect to both factors to d_wave_factor and d_factor."""
     n_waves, size = wave_factor.shape[0], factor.shape[0]
-    d_wave_factor, d_factor = np.zeros_like(wave_factor), np.zeros_like(factor)
     for v in range(n_waves):
         for w in range(v + 1):
             for i in range(size):
-                for j in range(size):
+                for j in range(i + 1):
                     d = d_whole[v * size + i, w * size + j]
                     d_wave_factor[v, w] += d * factor[i, j]
                     d_factor[i, j] += wave_factor[v, w] * d
-    return d_wave_factor, d_factor
-
-
-@_compiled
-def scaled_rows(factors, kind, z):
-    """L·z of each row, with the factor of its kind. (K, k, k), (n,), (n, k)"""
-    rows = np.zeros_like(z)
-    for n in range(z.shape[0]):
-        factor = factors[kind[n]]
-        for i in range(z.shape[1]):
-            for j in range(i + 1):
-                rows[n, i] += factor[i, j] * z[n, j]
-    return rows
-
-
-@_compiled
-def scaled_rows_adjoint(factors, kind, z, d_rows):
-    """Derivatives with respect to z and the factors."""
-    d_z, d_factors = np.zeros_like(z), np.zeros_like(factors)
-    for n in range(z.shape[0]):
-        factor, d_factor = factors[kind[n]], d_factors[kind[n]]
-        for i in range(z.shape[1]):
-            for j in range(i + 1):
-                d_z[n, j] += factor[i, j] * d_rows[n, i]
-                d_factor[i, j] += d_rows[n, i] * z[n, j]
-    return d_z, d_factors
 
 
 @_compiled
@@ -215,112 +247,55 @@ def adapted_factors(factors, information):
     D, the lower triangular B with B·Bᵀ = (K⁻¹ + I)⁻¹, and Bᵀ·I: (K, k, k) each
     """
     size = factors.shape[1]
-    inner, adapted, towards = np.empty_like(factors), np.empty_like(factors), np.empty_like(factors)
+    inner, adapted, towards = np.zeros_like(factors), np.zeros_like(factors), np.empty_like(factors)
+    root = np.empty((size, size))
     for k in range(factors.shape[0]):
-        gram = times(times(transposed(factors[k]), information[k]), factors[k])
+        transposed_times(factors[k], times(information[k], factors[k]), root)
         for i in range(size):
-            gram[i, i] += 1.0
-        put(cholesky(gram), inner[k])
-        root = times(factors[k], transposed(lower_inverse(inner[k])))
-        put(cholesky(times(root, transposed(root))), adapted[k])
-        put(times(transposed(adapted[k]), information[k]), towards[k])
+            for j in range(i + 1):
+                inner[k, i, j] = root[i, j]
+            inner[k, i, i] += 1.0
+        factorise(inner[k])
+        # Rows of L·D⁻ᵀ solve D·r = L's.
+        put(factors[k], root)
+        for i in range(size):
+            solve_lower(inner[k], root[i])
+        for i in range(size):
+            for j in range(i + 1):
+                for m in range(size):
+                    adapted[k, i, j] += root[i, m] * root[j, m]
+        factorise(adapted[k])
+        transposed_times(adapted[k], information[k], towards[k])
     return inner, adapted, towards
 
 
 @_compiled
-def adapted_factors_adjoint(factors, information, count, inner, adapted, d_adapted):
-    """Derivatives of f(B) − count·log|D| with respect to the factors L, from those of f."""
+def adapted_factors_adjoint(
+    factors, factor_of_kind, information, count, inner, adapted, d_adapted, d_factors
+):
+    """Derivatives of f(B) − Σ count·log|D| with respect to the factors that kinds have, from those of f.
+
+    With A = (D·Dᵀ)⁻¹ and M = L·A, a change of L moves B·Bᵀ by dL·Mᵀ + M·dLᵀ − M·d(D·Dᵀ)·Mᵀ.
+
+    factor_of_kind : (K,) place of each kind's factor · d_factors : (F, k, k), written
+    """
     size = factors.shape[1]
-    d_factors = np.empty_like(factors)
+    for f in range(d_factors.shape[0]):
+        for i in range(size):
+            for j in range(size):
+                d_factors[f, i, j] = 0.0
+    inverse, through = np.empty((size, size)), np.empty((size, size))
     for k in range(factors.shape[0]):
-        inverse = lower_inverse(inner[k])
-        upper = transposed(inverse)
-        # Halves of derivatives: those of A·Aᵀ come twice.
-        d_root = times(cholesky_adjoint(adapted[k], d_adapted[k]), times(factors[k], upper))
-        d_inner = times(times(upper, times(transposed(d_root), factors[k])), upper)
+        f, root = factor_of_kind[k], lower_inverse(inner[k])
+        transposed_times(root, root, inverse)
+        moved = times(factors[k], inverse)
+        # Halves of derivatives: those of symmetric products come twice.
+        d_moved = times(cholesky_adjoint(adapted[k], d_adapted[k]), moved)
+        transposed_times(moved, d_moved, through)
         for i in range(size):
             for j in range(size):
-                d_inner[i, j] *= -2.0
-            d_inner[i, i] -= count[k] / inner[k, i, i]
-        d_factor = times(information[k], times(factors[k], cholesky_adjoint(inner[k], d_inner)))
-        through = times(d_root, inverse)
+                through[i, j] = -through[i, j] - 0.5 * count[k] * inverse[i, j]
+        d_known = times(information[k], times(factors[k], through))
         for i in range(size):
             for j in range(size):
-                d_factors[k, i, j] = 2.0 * (d_factor[i, j] + through[i, j])
-    return d_factors
-
-
-@_compiled
-def adapted_rows(adapted, towards, information, kind, estimate, z, columns):
-    """Rows with covariance K = L·Lᵀ each, from z close to standard normal in the posterior.
-
-    A row is B·(z + Bᵀ·I·estimate): if I around the estimate is what the answers say about an effect, its z
-    is standard normal whatever K.
-
-    Parameters
-    ----------
-    adapted, towards : of `adapted_factors` · information : (K, k, k) · kind : (n,) · estimate, z : (n, k)
-    columns : anything of length k; a tuple tells the compiler how long short rows are
-
-    Returns
-    -------
-    z + Bᵀ·I·estimate, the rows, and log N(rows | 0, K) with the Jacobian of z, less the standard normal of z
-    that the layout adds and each kind's −log|D|
-    """
-    size = len(columns)
-    moved, rows = np.empty_like(z), np.empty_like(z)
-    total = 0.0
-    for n in range(z.shape[0]):
-        k = kind[n]
-        for i in range(size):
-            value = z[n, i]
-            total += value * value
-            for j in range(size):
-                value += towards[k, i, j] * estimate[n, j]
-            total -= value * value
-            moved[n, i] = value
-        for i in range(size):
-            value = 0.0
-            for j in range(i + 1):
-                value += adapted[k, i, j] * moved[n, j]
-            rows[n, i] = value
-        for i in range(size):
-            for j in range(size):
-                total += rows[n, i] * information[k, i, j] * rows[n, j]
-    return moved, rows, 0.5 * total
-
-
-@_compiled
-def adapted_rows_adjoint(d_rows, adapted, information, kind, estimate, moved, rows, columns):
-    """Derivatives of f(rows) + the log density of `adapted_rows` with respect to z, B and `estimate`.
-
-    That of ½·z² is left out.
-    """
-    size = len(columns)
-    d_z, d_estimate, d_adapted = np.empty_like(rows), np.empty_like(rows), np.zeros_like(adapted)
-    slope, pull, d_pull = np.empty(size), np.empty(size), np.empty(size)
-    for n in range(rows.shape[0]):
-        k = kind[n]
-        for i in range(size):
-            here, there = d_rows[n, i], 0.0
-            for j in range(size):
-                here += information[k, i, j] * rows[n, j]
-                there += information[k, i, j] * estimate[n, j]
-            slope[i], pull[i] = here, there
-        for j in range(size):
-            value = -moved[n, j]
-            for i in range(j, size):
-                value += adapted[k, i, j] * slope[i]
-            d_z[n, j] = value
-        for i in range(size):
-            value = 0.0
-            for j in range(i + 1):
-                d_adapted[k, i, j] += slope[i] * moved[n, j] + pull[i] * d_z[n, j]
-                value += adapted[k, i, j] * d_z[n, j]
-            d_pull[i] = value
-        for i in range(size):
-            value = 0.0
-            for j in range(size):
-                value += information[k, i, j] * d_pull[j]
-            d_estimate[n, i] = value
-    return d_z, d_adapted, d_estimate
+                d_factors[f, i, j] += 2.0 * (d_moved[i, j] + d_known[i, j])

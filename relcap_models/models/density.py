@@ -82,6 +82,8 @@ class Responses:
             return loading, values["intercept"]
         if self.family == "partial_credit":
             return loading, values["threshold"]
+        if len(self.groups) == 1:
+            return loading, values[self.groups[0][0]].reshape(-1)
         flat = np.empty(len(frame.item_of_threshold))
         for name, where in self.groups:
             flat[where] = values[name]
@@ -197,10 +199,7 @@ class Density:
             self.effects.append(effects(*groupings, self.frame, priors, scale, rough))
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
-        try:
-            value, gradient = self._evaluate(x)
-        except np.linalg.LinAlgError:
-            value = np.nan
+        value, gradient = self._evaluate(x)
         if np.isfinite(value) and np.isfinite(gradient).all():
             return value, gradient
         # So far out that a covariance is singular to rounding: the sampler counts it as a divergence.
@@ -218,6 +217,8 @@ class Density:
         self._centre(self._eta)
         self.location.forward(self._views, self._eta)
         total += self.responses.forward_backward(self._views, self._eta, self._d_eta, self._d_views)
+        if not np.isfinite(total):
+            return total, self._gradient
         self.location.backward(self._d_eta, self._d_views)
         self._centre(self._d_eta)
         for block in reversed(self.effects):

@@ -25,6 +25,7 @@ from relcap_models.models.priors import Priors
 from relcap_models.models.structure import Grouping, Structure
 
 Values = dict[str, np.ndarray]
+_NONE = np.zeros(0)
 
 
 class Scaled:
@@ -42,29 +43,32 @@ class Scaled:
             column = np.tril_indices(self.size, k=-1)[1]
             shape = priors.correlation + (self.size - 2 - column) / 2
             self.parameters += (Parameter(self.name, (len(column),), "beta", shape, shape),)
+        self.factor, self.correlation, *self._parts = np.zeros((4, self.size, self.size))
+        self._length = np.zeros(self.size)
 
     def forward(self, values: Values, sd: np.ndarray) -> np.ndarray:
-        self.sd = sd
-        self.partial = 2.0 * values[self.name] - 1.0 if self.size > 1 else np.zeros(0)
-        self.lkj = cov.correlation_factor(self.partial, self.size)
-        self.length, self.rows, self.correlation = cov.centred_correlation(self.root, self.lkj)
-        return sd[:, None] * self.correlation
+        """(size, size) factor; the next call writes it anew."""
+        self.sd, self.share = sd, values[self.name] if self.size > 1 else _NONE
+        lkj, rows = self._parts
+        cov.scaled_factor(sd, self.share, self.root, lkj, self._length, rows, self.correlation, self.factor)
+        return self.factor
 
-    def backward(self, d_factor: np.ndarray, d_values: Values) -> np.ndarray:
-        """Derivative with respect to `sd`; what stands above the diagonal of `d_factor` does not count."""
-        d_sd, d_partial = cov.scaled_factor_adjoint(
+    def backward(self, d_factor: np.ndarray, d_values: Values, d_sd: np.ndarray) -> None:
+        """Adds to `d_values` and to `d_sd`; what stands above the diagonal of `d_factor` does not count."""
+        d_share = d_values[self.name] if self.size > 1 else _NONE
+        lkj, rows = self._parts
+        cov.scaled_factor_adjoint(
             self.sd,
-            self.partial,
+            self.share,
             self.root,
-            self.lkj,
-            self.length,
-            self.rows,
+            lkj,
+            self._length,
+            rows,
             self.correlation,
             d_factor,
+            d_sd,
+            d_share,
         )
-        if self.size > 1:
-            d_values[self.name] += 2.0 * d_partial
-        return d_sd
 
 
 class BetweenWaves:
@@ -91,6 +95,7 @@ class BetweenWaves:
                 Parameter(f"likeness_{name}", (1,), "gamma", 2.0),
                 Parameter(f"stable_share_{name}", (1,), "beta", 1.0, 1.0),
             )
+        self._factor, self._d_factor = np.ones((1, 1)), np.zeros((n_waves, n_waves))
 
     def forward(self, values: Values) -> np.ndarray:
         """(W, W) correlation; `values` holds what is sampled, or stability and memory themselves."""
@@ -107,9 +112,26 @@ class BetweenWaves:
             self.memory = float(values[f"memory_{self.name}"][0]) if self.n_waves > 2 else 0.0
         return cov.wave_correlation(self.stability, self.memory, self.n_waves)
 
-    def factor(self, values: Values) -> np.ndarray:
-        """(W, W) Cholesky factor of the correlation."""
-        return np.linalg.cholesky(self.forward(values))
+    def prepare(self, values: Values) -> None:
+        """Factorise the correlation for `spread` and its reverse."""
+        if self.n_waves > 1:
+            self._factor = cov.cholesky(self.forward(values))
+            self._d_factor.fill(0.0)
+
+    def spread(self, factor: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """(1, W·P, W·P) factor of the covariance over wave × what `factor` (P, P) is about; `whole` may be
+        filled with it."""
+        if self.n_waves == 1:
+            return factor[None]
+        cov.kron_factor(self._factor, factor, whole[0])
+        return whole
+
+    def spread_backward(self, factor: np.ndarray, d_whole: np.ndarray, d_factor: np.ndarray) -> None:
+        """From the derivative with respect to `whole`, added to `d_factor`."""
+        if self.n_waves == 1:
+            d_factor += d_whole[0]
+        else:
+            cov.kron_factor_adjoint(self._factor, factor, d_whole[0], self._d_factor, d_factor)
 
     def log_density(self) -> float:
         """What the priors of stability and memory have beyond uniform ones."""
@@ -120,11 +142,11 @@ class BetweenWaves:
         of_memory = (self.memory_shape - 1.0) * self.likeness * (1.0 - self.share)
         return float(of_stability - of_memory)
 
-    def backward_factor(self, factor: np.ndarray, d_factor: np.ndarray, d_values: Values) -> None:
-        """From the derivative with respect to the Cholesky factor; `log_density` included."""
+    def backward(self, d_values: Values) -> None:
+        """From what `spread_backward` has gathered; `log_density` included."""
         if self.n_waves == 1:
             return
-        d_matrix = cov.cholesky_adjoint(factor, d_factor)
+        d_matrix = cov.cholesky_adjoint(self._factor, self._d_factor)
         d_stability, d_memory = cov.wave_correlation_adjoint(self.stability, self.memory, d_matrix)
         if self.n_waves == 2:
             d_values[f"stability_{self.name}"] += d_stability
@@ -266,17 +288,27 @@ class UnitEffects:
         self.indices = [row]
         if "target" in self.roles:
             self.indices.append(np.where(frame.own, row + 2, other) if "self" in self.roles else other)
+        n_units, width = self.shape[0], self.shape[1] * size
+        self._one_stratum = np.zeros(n_units, dtype=np.int64), np.array([n_units])
+        self._effects, self._d_effects, self._left, self._d_estimate = np.zeros((4, n_units, width))
+        self._whole, self._d_whole = np.zeros((2, 1, width, width))
+        self._d_factor = np.zeros((size, size))
 
     def effects(self, values: Values) -> np.ndarray:
-        """(U, W, P) effects, with mean zero over units."""
+        """(U, W, P) effects, with mean zero over units; the next call writes them anew."""
         self.factor = self.covariance.forward(values, values["sd_unit"])
-        self.wave_factor = self.waves.factor(values)
-        whole = cov.kron_factor(self.wave_factor, self.factor)
-        estimate = self.estimate.copy()
-        for district in self.districts:
-            estimate[:, :, district.role] -= district.of_units()
-        effects = self.rows.forward(whole[None], values["unit_z"], estimate.reshape(self.shape[0], -1))
-        return (effects - effects.mean(axis=0)).reshape(self.shape)
+        self.waves.prepare(values)
+        whole = self.waves.spread(self.factor, self._whole)
+        estimate = self.estimate
+        if self.districts:
+            estimate = self._left.reshape(estimate.shape)
+            np.copyto(estimate, self.estimate)
+            for district in self.districts:
+                estimate[:, :, district.role] -= district.of_units()
+        rows = self.rows.forward(whole, values["unit_z"], estimate.reshape(self._left.shape))
+        np.copyto(self._effects, rows)
+        kernels.centre(self._effects, *self._one_stratum)
+        return self._effects.reshape(self.shape)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         by_role = self.effects(values).reshape(-1, self.n_dimensions)
@@ -285,22 +317,24 @@ class UnitEffects:
         return self.rows.log_density() + self.waves.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
-        d_effects = np.zeros((self.shape[0] * self.shape[1] * len(self.roles), self.n_dimensions))
+        d_effects = self._d_effects
+        d_effects.fill(0.0)
+        by_role = d_effects.reshape(-1, self.n_dimensions)
         for index in self.indices:
-            kernels.scatter_add(d_eta, index, d_effects)
-        d_rows = d_effects.reshape(self.shape[0], -1)
-        d_z, d_whole, d_flat = self.rows.backward(d_rows - d_rows.mean(axis=0), 1)
-        if d_flat is not None:
-            d_estimate = d_flat.reshape(self.estimate.shape)
+            kernels.scatter_add(d_eta, index, by_role)
+        kernels.centre(d_effects, *self._one_stratum)
+        self.rows.backward(d_effects, d_values["unit_z"], self._d_whole, self._d_estimate)
+        if self.districts:
+            d_estimate = self._d_estimate.reshape(self.estimate.shape)
             for district in self.districts:
                 district.follow(-d_estimate[:, :, district.role])
-        d_wave_factor, d_factor = cov.kron_factor_adjoint(self.wave_factor, self.factor, d_whole[0])
-        d_values["unit_z"] += d_z
-        d_values["sd_unit"] += self.covariance.backward(d_factor, d_values)
-        self.waves.backward_factor(self.wave_factor, d_wave_factor, d_values)
+        self._d_factor.fill(0.0)
+        self.waves.spread_backward(self.factor, self._d_whole, self._d_factor)
+        self.covariance.backward(self._d_factor, d_values, d_values["sd_unit"])
+        self.waves.backward(d_values)
 
     def report(self, values: Values) -> Values:
-        effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions)
+        effects = self.effects(values).reshape(*self.shape[:2], len(self.roles), self.n_dimensions).copy()
         correlation = self.covariance.correlation @ self.covariance.correlation.T
         np.fill_diagonal(correlation, 1.0)
         named = {"sd_unit": values["sd_unit"].copy(), "corr_unit": correlation}
@@ -335,27 +369,28 @@ class GroupedEffects:
         shared = self.colleagues.shared if self.colleagues else ()
         self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), known, shared)
         self.means.shrink(self.rows)
+        self._d_effects, self._d_estimate = np.zeros((2, grouping.n_groups, self.n_dimensions))
+        self._d_factor = np.zeros((1, self.n_dimensions, self.n_dimensions))
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
         estimate = self.means.forward(eta)
         if self.colleagues:
-            estimate += self.colleagues.forward(eta)
+            self.colleagues.forward(eta, estimate)
         effects = self.rows.forward(factor[None], values[f"{name}_z"], estimate)
         kernels.gather_add(eta, effects, self.grouping.group_of_rating)
         return self.rows.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = self.grouping.name
-        d_effects = np.zeros_like(values[f"{name}_z"])
-        kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
-        d_z, d_factor, d_estimate = self.rows.backward(d_effects, 1)
-        self.means.backward(d_estimate, d_eta)
+        self._d_effects.fill(0.0)
+        kernels.scatter_add(d_eta, self.grouping.group_of_rating, self._d_effects)
+        self.rows.backward(self._d_effects, d_values[f"{name}_z"], self._d_factor, self._d_estimate)
+        self.means.backward(self._d_estimate, d_eta)
         if self.colleagues:
-            self.colleagues.backward(d_estimate, d_eta)
-        d_values[f"{name}_z"] += d_z
-        d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
+            self.colleagues.backward(self._d_estimate, d_eta)
+        self.covariance.backward(self._d_factor[0], d_values, d_values[f"sd_{name}"])
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name

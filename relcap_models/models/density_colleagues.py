@@ -7,6 +7,7 @@ the unit's relations are high, only ratings of the own unit tell.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from relcap_models.models import kernels
 from relcap_models.models.density_rows import Means, Shared
@@ -76,14 +77,38 @@ class Colleagues:
         known = np.maximum(within.total - prior, 1e-12) / np.maximum(within.total, 1e-12)
         self.part = (by_own + by_others) / precision / known
 
-    def forward(self, eta: np.ndarray) -> np.ndarray:
-        """(n, D) what is to be added to the rows' means."""
-        shift = self.part * self.informed.forward(eta) - self.plain.forward(eta)
-        return np.where((self.unit >= 0)[:, None], shift[self.unit], 0.0)
+        # The correction is linear in what is left of the scores: both means at once.
+        rater = frame.rater_of_rating
+        self._rater = rater
+        self._weight = self.part[rater][:, :, None] * self.informed.weight - self.plain.weight
+        self._shift = np.empty_like(self.part)
+
+    def forward(self, eta: np.ndarray, estimate: np.ndarray) -> None:
+        """Correct the rows' means, (n, D), in place."""
+        _correct(
+            eta,
+            self._weight,
+            self._rater,
+            self.part,
+            self.informed.score,
+            self.plain.score,
+            self.unit,
+            self._shift,
+            estimate,
+        )
 
     def backward(self, d_rows: np.ndarray, d_eta: np.ndarray) -> None:
         """Derivatives are added to `d_eta`."""
-        d_shift = np.zeros_like(self.part)
-        kernels.scatter_add(d_rows, self.unit, d_shift)
-        self.informed.backward(self.part * d_shift, d_eta)
-        self.plain.backward(-d_shift, d_eta)
+        self._shift.fill(0.0)
+        kernels.scatter_add(d_rows, self.unit, self._shift)
+        kernels.gather_matrix(d_eta, self._weight, self._shift, self._rater)
+
+
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
+def _correct(eta, weight, rater, part, informed, plain, unit, shift, estimate):
+    """Add to each row's estimate the informed mean of its unit, times its part, less the plain one."""
+    for g in range(shift.shape[0]):
+        for d in range(shift.shape[1]):
+            shift[g, d] = part[g, d] * informed[g, d] - plain[g, d]
+    kernels.scatter_matrix(eta, weight, rater, shift)
+    kernels.gather_add(estimate, shift, unit)

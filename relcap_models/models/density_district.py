@@ -56,6 +56,8 @@ class DistrictEffects:
         np.add.at(pull, self.district, weight * rough.unit[self.inside, :, self.role])
         self.estimate = (pull / np.maximum(precision, 1e-12)).reshape(size)
         self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), precision.reshape(size))
+        self._d_effects, self._d_estimate = np.zeros((2, *size))
+        self._d_factor = np.zeros((1, self.n_dimensions, self.n_dimensions))
 
     def _effects(self, values: Values) -> np.ndarray:
         """(G, D) shocks."""
@@ -83,13 +85,13 @@ class DistrictEffects:
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = self.grouping.name
-        d_effects = np.zeros_like(self.effects)
+        d_effects = self._d_effects
+        d_effects.fill(0.0)
         kernels.scatter_add(d_eta, self.grouping.group_of_rating, d_effects)
         d_effects += self.d_followers
         kernels.centre(d_effects, self.stratum, self.count)
-        d_z, d_factor, _ = self.rows.backward(d_effects, 1)
-        d_values[f"{name}_z"] += d_z
-        d_values[f"sd_{name}"] += self.covariance.backward(d_factor[0], d_values)
+        self.rows.backward(d_effects, d_values[f"{name}_z"], self._d_factor, self._d_estimate)
+        self.covariance.backward(self._d_factor[0], d_values, d_values[f"sd_{name}"])
 
     def report(self, values: Values) -> Values:
         name = self.grouping.name

@@ -93,12 +93,18 @@ class NestedEffects:
         if outer.name == "respondent":
             self.colleagues = Colleagues(frame, rough, self.row_of_rating, is_mean[:, 0, 0], known)
         self.rows = Rows(self.nesting.kind, known, self.colleagues.shared if self.colleagues else ())
+        D = self.n_dimensions
+        self.factors, self._d_factors = np.zeros((2, 1 + len(self.nesting.sizes), D, D))
+        self._d_effects, self._d_estimate = np.zeros((2, inner.n_groups, D))
+        self._d_outer = np.zeros((D, D))
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means over outer groups, and contrasts between their inner groups."""
         inner = self.means.forward(eta)
         estimate = _means_and_contrasts(inner, self.weight, self.nesting.position)
-        return estimate + self.colleagues.forward(eta) if self.colleagues else estimate
+        if self.colleagues:
+            self.colleagues.forward(eta, estimate)
+        return estimate
 
     def _estimate_backward(self, d_estimate: np.ndarray, d_eta: np.ndarray) -> None:
         d_inner = _means_and_contrasts_adjoint(d_estimate, self.weight, self.nesting.position)
@@ -111,10 +117,9 @@ class NestedEffects:
         self.outer, self.inner = (
             c.forward(values, values[f"sd_{name}"]) for c, name in zip(self.covariances, self.names)
         )
-        covariance = self.outer @ self.outer.T
-        within = self.inner @ self.inner.T
-        means = [np.linalg.cholesky(covariance + within / m) for m in self.nesting.sizes]
-        self.factors = np.stack([self.inner, *means])
+        np.copyto(self.factors[0], self.inner)
+        for m, factor in zip(self.nesting.sizes, self.factors[1:]):
+            cov.pooled_factor(self.outer, self.inner, 1.0 / m, factor)
         rows = self.rows.forward(self.factors, values[f"{self.names[1]}_z"], self._estimate(eta))
         return _combine(rows, self.nesting.position)
 
@@ -124,19 +129,17 @@ class NestedEffects:
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = f"{self.names[1]}_z"
-        d_effects = np.zeros_like(values[name])
-        kernels.scatter_add(d_eta, self.row_of_rating, d_effects)
-        d_rows = _combine_adjoint(d_effects, self.nesting.position)
-        d_z, d_factors, d_estimate = self.rows.backward(d_rows, len(self.factors))
-        self._estimate_backward(d_estimate, d_eta)
-        d_values[name] += d_z
-        d_inner, d_outer = d_factors[0], np.zeros_like(self.outer)
-        for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], d_factors[1:]):
-            d_total = cov.cholesky_adjoint(factor, d_factor)
-            d_outer += 2.0 * d_total @ self.outer
-            d_inner += 2.0 / m * d_total @ self.inner
+        self._d_effects.fill(0.0)
+        kernels.scatter_add(d_eta, self.row_of_rating, self._d_effects)
+        d_rows = _combine_adjoint(self._d_effects, self.nesting.position)
+        self.rows.backward(d_rows, d_values[name], self._d_factors, self._d_estimate)
+        self._estimate_backward(self._d_estimate, d_eta)
+        d_inner, d_outer = self._d_factors[0], self._d_outer
+        d_outer.fill(0.0)
+        for m, factor, d_factor in zip(self.nesting.sizes, self.factors[1:], self._d_factors[1:]):
+            cov.pooled_factor_adjoint(self.outer, self.inner, 1.0 / m, factor, d_factor, d_outer, d_inner)
         for c, name, d_factor in zip(self.covariances, self.names, (d_outer, d_inner)):
-            d_values[f"sd_{name}"] += c.backward(d_factor, d_values)
+            c.backward(d_factor, d_values, d_values[f"sd_{name}"])
 
     def report(self, values: Values) -> Values:
         named: Values = {}
@@ -146,7 +149,7 @@ class NestedEffects:
         return named
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _combine(rows, position):
     """Effects of the inner groups: the mean of their outer group plus Helmert contrasts. (G, D)"""
     n, size = rows.shape
@@ -172,7 +175,7 @@ def _combine(rows, position):
     return effects
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _combine_adjoint(d_effects, position):
     """Reverse of `_combine`; of effects, it gives their contrasts and the sum within each outer group."""
     n, size = d_effects.shape
@@ -197,7 +200,7 @@ def _combine_adjoint(d_effects, position):
     return d_rows
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _means_and_contrasts(inner, weight, position):
     """Weighted mean of each outer group at its first row, Helmert contrasts at the others. (G, D)"""
     rows = _combine_adjoint(inner, position)
@@ -211,7 +214,7 @@ def _means_and_contrasts(inner, weight, position):
     return rows
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _means_and_contrasts_adjoint(d_rows, weight, position):
     """Reverse of `_means_and_contrasts`."""
     contrasts = d_rows.copy()

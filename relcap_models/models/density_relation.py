@@ -6,6 +6,7 @@ import numpy as np
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
+from relcap_models.models import pair_kernels as pairs
 from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values
 from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.families import RESIDUAL_SD
@@ -79,6 +80,7 @@ class RelationEffects:
         row = frame.relation_of_rating * n_waves + frame.wave_of_rating
         self.index = np.where(frame.relation_of_rating >= 0, row, -1)
         self._adapt(frame, rough)
+        self._prepare()
         self.stratum, self.count = np.zeros(self.n_relations, dtype=np.int64), np.array([self.n_relations])
 
     def _adapt(self, frame: Frame, rough: Rough) -> None:
@@ -116,23 +118,25 @@ class RelationEffects:
                 shared = [Shared(group, prior + those, len(those) * prior + seen[None])]
             self.kinds[name] = Rows(group, rows[name], shared)
 
-    def _estimates(self, eta: np.ndarray) -> dict[str, np.ndarray]:
-        """(n, W·D) what the answers say of sums, differences and one-sided relations."""
-        mean = self.means.forward(eta).reshape(self.n_relations, -1)
-        forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
-        first, second = self.share_of_pair[0] * mean[forth], self.share_of_pair[1] * mean[back]
-        return {"pair_sum": first + second, "pair_difference": first - second, "one_sided": mean[alone]}
-
-    def _estimates_backward(self, d_estimates: dict[str, np.ndarray], d_eta: np.ndarray) -> None:
-        d_mean = np.zeros((self.n_relations, self.n_z_waves * self.n_dimensions))
-        forth, back, alone = np.split(self.rows, [self.n_pairs, 2 * self.n_pairs])
-        if "pair_sum" in d_estimates:
-            both, apart = d_estimates["pair_sum"], d_estimates["pair_difference"]
-            d_mean[forth] = self.share_of_pair[0] * (both + apart)
-            d_mean[back] = self.share_of_pair[1] * (both - apart)
-        if "one_sided" in d_estimates:
-            d_mean[alone] = d_estimates["one_sided"]
-        self.means.backward(d_mean.reshape(-1, self.n_dimensions), d_eta)
+    def _prepare(self) -> None:
+        """What is written at every evaluation."""
+        D, width, n_relations = self.n_dimensions, self.n_z_waves * self.n_dimensions, self.n_relations
+        lengths = {"pair_sum": self.n_pairs, "pair_difference": self.n_pairs, "one_sided": self.n_alone}
+        shapes = [(n, width) for n in lengths.values()]
+        # By the place of each kind in these lists: its parameter, its rows and the shape that those have.
+        self._kinds = {
+            k: (f"{name}_z", self.kinds[name], shape)
+            for k, (name, shape) in enumerate(zip(lengths, shapes))
+            if shape[0]
+        }
+        self._none = [np.zeros((0, width))] * 3
+        self._estimates, self._d_estimates, self._d_parts = (
+            [np.zeros(shape) for shape in shapes] for _ in range(3)
+        )
+        self._effects, self._d_effects, self._d_left = np.zeros((3, n_relations, width))
+        self._whole, self._d_whole = np.zeros((2, 1, width, width))
+        self._pooled, self._d_cholesky = np.zeros((D, D)), np.zeros((3, D, D))
+        self._spreads, self._d_spreads = np.zeros((2, 2, D))
 
     def scale(self, values: Values) -> None:
         """Standard deviations of sum and difference (or of the relation alone)."""
@@ -151,101 +155,55 @@ class RelationEffects:
             self.spreads = [self.sd * positive, self.sd * (1.0 - positive)]
         else:
             self.sd = values["sd_relation"]
-            self.spreads = (
-                [self.sd * np.sqrt(self.share), self.sd * np.sqrt(1.0 - self.share)]
-                if self.reciprocal
-                else [self.sd]
-            )
-
-    def _effects(self, values: Values, eta: np.ndarray) -> np.ndarray:
-        """(R, W, D) relation effects, centred over relations; eta holds the effects further up."""
-        self.scale(values)
-        self.cholesky = [f.forward(values, s) for f, s in zip(self.factors, self.spreads)]
-        total = sum(c @ c.T for c in self.cholesky)
-        self.alone_factor = (
-            np.linalg.cholesky(total) if self.reciprocal and self.n_alone else self.cholesky[0]
-        )
-        self.wave_factor = self.waves.factor(values)
-        self.estimates = self._estimates(eta)
-        stacked = np.zeros((self.n_relations, self.n_z_waves, self.n_dimensions))
-        if self.n_pairs:
-            together = self._part("pair_sum", self.cholesky[0], values)
-            stacked[: self.n_pairs] = together
-            stacked[self.n_pairs : 2 * self.n_pairs] = together
-        if self.n_alone:
-            stacked[2 * self.n_pairs :] = self._part("one_sided", self.alone_factor, values)
-        # The sign of a difference depends on an arbitrary order of the two units: only sums are centred.
-        stacked = self._centred(stacked)
-        if self.n_pairs:
-            apart = self._part("pair_difference", self.cholesky[1], values)
-            stacked[: self.n_pairs] += apart
-            stacked[self.n_pairs : 2 * self.n_pairs] -= apart
-        effects = np.empty_like(stacked)
-        effects[self.rows] = stacked
-        return effects
-
-    def _part(self, name: str, factor: np.ndarray, values: Values) -> np.ndarray:
-        """(n, W, D) effects of one kind."""
-        z = values[f"{name}_z"]
-        whole = cov.kron_factor(self.wave_factor, factor)
-        flat = z.reshape(len(z), -1)
-        return self.kinds[name].forward(whole[None], flat, self.estimates[name]).reshape(z.shape)
-
-    def _centred(self, effects: np.ndarray) -> np.ndarray:
-        flat = effects.reshape(self.n_relations, -1).copy()
-        kernels.centre(flat, self.stratum, self.count)
-        return flat.reshape(effects.shape)
+            if self.reciprocal:
+                pairs.spreads_of_pairs(self.sd, self.share, self._spreads)
+            self.spreads = self._spreads if self.reciprocal else [self.sd]
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        effects = self.current = self._effects(values, eta)
-        if self.n_z_waves != self.n_waves:
-            effects = np.repeat(effects, self.n_waves, axis=1)
-        kernels.gather_add(eta, np.ascontiguousarray(effects).reshape(-1, self.n_dimensions), self.index)
-        return self.waves.log_density() + sum(rows.log_density() for rows in self.kinds.values())
+        self.scale(values)
+        self.cholesky = [f.forward(values, sd) for f, sd in zip(self.factors, self.spreads)]
+        self.alone_factor = self.cholesky[0]
+        if self.reciprocal and self.n_alone:
+            self.alone_factor = self._pooled
+            cov.pooled_factor(*self.cholesky, 1.0, self._pooled)
+        self.waves.prepare(values)
+        left = self.means.forward(eta).reshape(self.n_relations, -1)
+        pairs.split_pairs(left, self.rows, self.share_of_pair, *self._estimates)
+        factors = (self.cholesky[0], self.cholesky[-1], self.alone_factor)
+        parts, total = list(self._none), self.waves.log_density()
+        for k, (name, rows, shape) in self._kinds.items():
+            whole = self.waves.spread(factors[k], self._whole)
+            parts[k] = rows.forward(whole, values[name].reshape(shape), self._estimates[k])
+            total += rows.log_density()
+        pairs.join_pairs(*parts, self.rows, self._effects)
+        kernels.gather_add(eta, self._effects.reshape(-1, self.n_dimensions), self.means.group)
+        return total
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
-        d_effects = np.zeros((self.n_relations * self.n_waves, self.n_dimensions))
-        kernels.scatter_add(d_eta, self.index, d_effects)
-        d_effects = d_effects.reshape(self.n_relations, self.n_waves, self.n_dimensions)
-        if self.n_z_waves != self.n_waves:
-            d_effects = d_effects.sum(axis=1, keepdims=True)
-        d_apart_and_sum = d_effects[self.rows]
-        d_stacked = self._centred(d_apart_and_sum)
-        n = self.n_pairs
-        d_wave_factor = np.zeros_like(self.wave_factor)
-        d_cholesky = [np.zeros_like(c) for c in self.cholesky]
+        d_effects = self._d_effects
+        d_effects.fill(0.0)
+        kernels.scatter_add(d_eta, self.means.group, d_effects.reshape(-1, self.n_dimensions))
+        pairs.join_pairs_adjoint(d_effects, self.rows, *self._d_parts)
+        self._d_cholesky.fill(0.0)
+        factors = (self.cholesky[0], self.cholesky[-1], self.alone_factor)
+        d_first, d_second, d_pooled = self._d_cholesky
+        pooled = self.reciprocal and self.n_alone
+        d_factors = (d_first, d_second, d_pooled if pooled else d_first)
+        for k, (name, rows, shape) in self._kinds.items():
+            d_z = d_values[name].reshape(shape)
+            rows.backward(self._d_parts[k], d_z, self._d_whole, self._d_estimates[k])
+            self.waves.spread_backward(factors[k], self._d_whole, d_factors[k])
+        if pooled:
+            cov.pooled_factor_adjoint(*self.cholesky, 1.0, self._pooled, d_pooled, d_first, d_second)
+        pairs.split_pairs_adjoint(*self._d_estimates, self.rows, self.share_of_pair, self._d_left)
+        self.means.backward(self._d_left.reshape(-1, self.n_dimensions), d_eta)
+        self.waves.backward(d_values)
+        self._d_spreads.fill(0.0)
+        for f, d_factor, d_sd in zip(self.factors, self._d_cholesky, self._d_spreads):
+            f.backward(d_factor, d_values, d_sd)
+        self._pull_scales(self._d_spreads, d_values)
 
-        d_estimates: dict[str, np.ndarray] = {}
-
-        def pull(name: str, factor: np.ndarray, d_part: np.ndarray) -> np.ndarray:
-            """Reverse of `_part`."""
-            z = d_values[f"{name}_z"]
-            d_z, d_whole, d_estimate = self.kinds[name].backward(d_part.reshape(len(z), -1), 1)
-            if d_estimate is not None:
-                d_estimates[name] = d_estimate
-            d_waves, d_factor = cov.kron_factor_adjoint(self.wave_factor, factor, d_whole[0])
-            z += d_z.reshape(z.shape)
-            d_wave_factor[:] += d_waves
-            return d_factor
-
-        if n:
-            d_cholesky[0] += pull("pair_sum", self.cholesky[0], d_stacked[:n] + d_stacked[n : 2 * n])
-            d_apart = d_apart_and_sum[:n] - d_apart_and_sum[n : 2 * n]
-            d_cholesky[1] += pull("pair_difference", self.cholesky[1], d_apart)
-        if self.n_alone:
-            d_alone = pull("one_sided", self.alone_factor, d_stacked[2 * n :])
-            if self.reciprocal:
-                d_total = cov.cholesky_adjoint(self.alone_factor, d_alone)
-                for d, c in zip(d_cholesky, self.cholesky):
-                    d += 2.0 * d_total @ c
-            else:
-                d_cholesky[0] += d_alone
-        self._estimates_backward(d_estimates, d_eta)
-        self.waves.backward_factor(self.wave_factor, d_wave_factor, d_values)
-        d_spreads = [f.backward(d, d_values) for f, d in zip(self.factors, d_cholesky)]
-        self._pull_scales(d_spreads, d_values)
-
-    def _pull_scales(self, d_spreads: list[np.ndarray], d_values: Values) -> None:
+    def _pull_scales(self, d_spreads: np.ndarray, d_values: Values) -> None:
         if self.mode == "residual":
             size = np.abs(self.reciprocity)
             positive = self.reciprocity > 0
@@ -263,14 +221,13 @@ class RelationEffects:
             if self.family == "gaussian":
                 d_values["residual_sd"][self.only_item] += d_sd * np.sqrt(odds)
         elif self.reciprocal:
-            root, other = np.sqrt(self.share), np.sqrt(1.0 - self.share)
-            d_values["sd_relation"] += d_spreads[0] * root + d_spreads[1] * other
-            d_values["dyadic_reciprocity_01"] += 0.5 * self.sd * (d_spreads[0] / root - d_spreads[1] / other)
+            d_share = d_values["dyadic_reciprocity_01"]
+            pairs.spreads_of_pairs_adjoint(self.sd, self.share, d_spreads, d_values["sd_relation"], d_share)
         else:
             d_values["sd_relation"] += d_spreads[0]
 
     def report(self, values: Values) -> Values:
-        effects = self.current
+        effects = self._effects.reshape(self.n_relations, self.n_z_waves, self.n_dimensions).copy()
         if self.n_z_waves != self.n_waves:
             effects = np.repeat(effects, self.n_waves, axis=1)
         named = {

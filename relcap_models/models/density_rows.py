@@ -11,9 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
+from relcap_models.models.covariance import adapted_factors_adjoint
 from relcap_models.models.information import Rough, with_noise
+from relcap_models.models.row_kernels import (
+    adapt,
+    backward_rows,
+    forward_rows,
+    scaled_rows,
+    scaled_rows_adjoint,
+)
 
 # Factorising matrices for every shade of information would cost more than it gains.
 _MOST_MATRIX_ENTRIES = 2000
@@ -36,14 +43,6 @@ class Shared:
         self.direction = np.sqrt(inside / np.maximum(self.total, 1e-300)[group])
         self.further = np.sqrt(self.total / known) - 1.0
 
-    def stretched(self, z: np.ndarray) -> np.ndarray:
-        """z that reaches as far along its direction as is known of it; symmetric, so its own adjoint."""
-        along = np.zeros_like(self.further)
-        kernels.scatter_weighted(z, self.direction, self.group, along)
-        result = z.copy()
-        kernels.gather_weighted(result, self.direction, self.further * along, self.group)
-        return result
-
 
 class Rows:
     """Independent rows of effects (n, k), each with a covariance L·Lᵀ of its kind.
@@ -62,66 +61,96 @@ class Rows:
     ) -> None:
         self.kind, self.shared = kind, ()
         self.adapted = information is not None and bool(np.any(information > 0))
+        self.density = 0.0
         if information is not None and self.adapted:
             self.shared = tuple(shared)
             self.kind, self.factor_of_kind, self.information = _alike(kind, information)
             self.count = np.bincount(self.kind).astype(float)
             size = information.shape[1]
             self.columns = (0.0,) * size if size <= _SHORT else np.zeros(size)
+            self.inner, self.adapted_factors, self.factors = np.empty((3, *self.information.shape))
+            self._towards, self._d_adapted = np.empty((2, *self.information.shape))
+            self.rows, self._z, self._moved = np.empty((3, len(kind), size))
+            self._stretches = _stacked(self.shared, self.rows.shape)
 
     def forward(self, factors: np.ndarray, z: np.ndarray, estimate: np.ndarray | None = None) -> np.ndarray:
         """(n, k) effects, around what the answers say: `estimate` (n, k), not looked at without information.
 
-        factors : (K, k, k) lower triangular · z : (n, k)
+        factors : (F, k, k) lower triangular · z : (n, k)
+
+        What is returned is written anew by the next call.
         """
         self.free = z
-        for shared in self.shared:
-            z = shared.stretched(z)
-        self.z = z
         if not self.adapted:
             self.factors = factors
-            return cov.scaled_rows(factors, self.kind, z)
-        self.factors = factors[self.factor_of_kind]
+            return scaled_rows(factors, self.kind, z)
         self.estimate = estimate
-        self.inner, self.adapted_factors, towards = cov.adapted_factors(self.factors, self.information)
-        self.moved, rows, self.density = cov.adapted_rows(
-            self.adapted_factors, towards, self.information, self.kind, estimate, z, self.columns
+        self.density = adapt(
+            factors,
+            self.factor_of_kind,
+            self.information,
+            self.count,
+            self.factors,
+            self.inner,
+            self.adapted_factors,
+            self._towards,
+        ) + forward_rows(
+            self.adapted_factors,
+            self._towards,
+            self.information,
+            self.kind,
+            estimate,
+            z,
+            len(self.shared),
+            *self._stretches,
+            self.columns,
+            self._z,
+            self._moved,
+            self.rows,
         )
-        self.rows = rows
-        return rows
+        return self.rows
 
     def log_density(self) -> float:
-        """What the rows' density has beyond the standard normals of z."""
-        if not self.adapted:
-            return 0.0
-        logs = np.log(np.diagonal(self.inner, axis1=1, axis2=2)).sum(axis=1)
-        stretch = 0.5 * (np.vdot(self.free, self.free) - np.vdot(self.z, self.z)) if self.shared else 0.0
-        return float(self.density + stretch - self.count @ logs)
+        """What the rows' density has beyond the standard normals of z, at the last `forward`."""
+        return self.density
 
     def backward(
-        self, d_rows: np.ndarray, n_factors: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Derivatives with respect to z, each of the factors and the estimate, `log_density` included."""
+        self, d_rows: np.ndarray, d_z: np.ndarray, d_factors: np.ndarray, d_estimate: np.ndarray
+    ) -> None:
+        """Derivatives with `log_density` included.
+
+        They are added to `d_z` and written to `d_factors` (F, k, k) and, with information, to `d_estimate`.
+        """
         if not self.adapted:
-            return *cov.scaled_rows_adjoint(self.factors, self.kind, self.z, d_rows), None
-        d_z, d_adapted, d_estimate = cov.adapted_rows_adjoint(
+            scaled_rows_adjoint(self.factors, self.kind, self.free, d_rows, d_z, d_factors)
+            return
+        backward_rows(
             d_rows,
             self.adapted_factors,
             self.information,
             self.kind,
             self.estimate,
-            self.moved,
-            self.rows,
+            self.free,
+            len(self.shared),
+            *self._stretches,
             self.columns,
+            self._moved,
+            self.rows,
+            self._z,
+            d_z,
+            self._d_adapted,
+            d_estimate,
         )
-        d_kinds = cov.adapted_factors_adjoint(
-            self.factors, self.information, self.count, self.inner, self.adapted_factors, d_adapted
+        adapted_factors_adjoint(
+            self.factors,
+            self.factor_of_kind,
+            self.information,
+            self.count,
+            self.inner,
+            self.adapted_factors,
+            self._d_adapted,
+            d_factors,
         )
-        for shared in reversed(self.shared):
-            d_z = shared.stretched(d_z)
-        d_z = d_z + self.free
-        kinds_of_factor = (np.arange(n_factors)[:, None] == self.factor_of_kind).astype(float)
-        return d_z, np.tensordot(kinds_of_factor, d_kinds, axes=1), d_estimate
 
 
 class Means:
@@ -152,6 +181,7 @@ class Means:
         self.weight = np.ascontiguousarray(np.where(inside[:, None, None], -share[self.group] @ known, 0.0))
         self.score = np.zeros((n_groups, D))
         kernels.scatter_matrix(-rough.score, self.weight, self.group, self.score)
+        self._left = np.empty_like(self.score)
 
     def shrink(self, rows: Rows) -> None:
         """Rows of a kind share a precision: give each mean the weight that it has with its own."""
@@ -163,14 +193,24 @@ class Means:
         self.score = np.einsum("gij,gj->gi", ratio, self.score)
 
     def forward(self, eta: np.ndarray) -> np.ndarray:
-        """(G, D) means."""
-        left = self.score.copy()
-        kernels.scatter_matrix(eta, self.weight, self.group, left)
-        return left
+        """(G, D) means; the next call writes them anew."""
+        np.copyto(self._left, self.score)
+        kernels.scatter_matrix(eta, self.weight, self.group, self._left)
+        return self._left
 
     def backward(self, d_mean: np.ndarray, d_eta: np.ndarray) -> None:
         """Derivatives are added to `d_eta`."""
         kernels.gather_matrix(d_eta, self.weight, d_mean, self.group)
+
+
+def _stacked(shared: Sequence[Shared], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Directions (S, n, k), groups (S, n) and how much further (S, G, k) of all that rows share."""
+    n_groups = max((len(s.further) for s in shared), default=0)
+    direction, group = np.zeros((len(shared), *shape)), np.zeros((len(shared), shape[0]), dtype=np.int64)
+    further = np.zeros((len(shared), n_groups, shape[1]))
+    for number, s in enumerate(shared):
+        direction[number], group[number], further[number, : len(s.further)] = s.direction, s.group, s.further
+    return direction, group, further
 
 
 def _alike(kind: np.ndarray, information: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,8 +20,10 @@ _SQRT_HALF = math.sqrt(0.5)
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 _BLOCK = 256
 _FAR, _FAR_LOGISTIC = 37.0, 700.0
-_compiled = njit(cache=True, error_model="numpy")
-_vectorised = njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"})
+_compiled = njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
+_vectorised = njit(
+    cache=True, no_cfunc_wrapper=True, error_model="numpy", fastmath={"contract", "nsz", "arcp"}
+)
 
 
 def _erfcx_polynomial(degree: int = 20) -> np.ndarray:

@@ -108,7 +108,7 @@ class Layout:
         return x
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _hazard(x):
     """−log Φ(−x) and its derivative φ(x)/Φ(−x)."""
     if x > 0.0:
@@ -118,7 +118,7 @@ def _hazard(x):
     return -math.log1p(-0.5 * math.erfc(-x * _SQRT_HALF)), _DENSITY * math.exp(-0.5 * x * x) / above
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _constrain(x, kind, first, second, width, values, gradient, slope):
     total = 0.0
     j = 0
@@ -163,7 +163,7 @@ def _constrain(x, kind, first, second, width, values, gradient, slope):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _ordered_row(x, start, width, anchor, sd, values, gradient, slope):
     """Values of one row from its anchor outwards; the normal part of the prior joins in `_pull_back`."""
     total = 0.0
@@ -184,7 +184,7 @@ def _ordered_row(x, start, width, anchor, sd, values, gradient, slope):
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, no_cfunc_wrapper=True, error_model="numpy")
 def _pull_back(values, d_values, gradient, slope, kind, first, second, width):
     result = np.empty(d_values.shape[0])
     j = 0

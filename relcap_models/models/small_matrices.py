@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
+_compiled = njit(cache=True, no_cfunc_wrapper=True, nogil=True, error_model="numpy")
 
 
 @_compiled
@@ -92,6 +92,17 @@ def transposed(matrix):
         for j in range(matrix.shape[1]):
             result[j, i] = matrix[i, j]
     return result
+
+
+@_compiled
+def transposed_times(left, right, result):
+    """leftᵀ·right into `result`."""
+    for i in range(left.shape[1]):
+        for j in range(right.shape[1]):
+            result[i, j] = 0.0
+        for k in range(left.shape[0]):
+            for j in range(right.shape[1]):
+                result[i, j] += left[k, i] * right[k, j]
 
 
 @_compiled

@@ -18,7 +18,7 @@ from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
 from relcap_models.study.many import run_many
 from relcap_models.study.material import gather
-from relcap_models.study.read import read_study
+from relcap_models.study.read import read_study, require_models
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def calibrate_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=[*overrides, *engines])
+    require_models(read)
     if replicates < 10:
         raise ConfigError(f"--replicates {replicates}: fewer than 10 say nothing about calibration")
     out = Path(out) if out is not None else read.folder / "calibration"
@@ -85,7 +86,7 @@ def calibrate_study(
     settings = read.config.inference.fit_settings()
     tasks: dict[str, dict[str, Any]] = {}
     designs = {}
-    for analysis in read.config.analyses:
+    for analysis in read.config.models:
         check_calibratable(analysis)
         frame = analysis.frame(material.survey)
         check_design(analysis, frame)
@@ -102,7 +103,7 @@ def calibrate_study(
         "version": relcap_models.__version__,
         "seed": read.config.seed,
         "settings": settings,
-        "analyses": [analysis.model_dump(mode="json") for analysis in read.config.analyses],
+        "analyses": [analysis.model_dump(mode="json") for analysis in read.config.models],
         "designs": designs,
     }
     many = run_many(
@@ -115,7 +116,7 @@ def calibrate_study(
         progress=progress,
     )
     tables = []
-    for analysis in read.config.analyses:
+    for analysis in read.config.models:
         found = [many.tables[key] for key in many.tables if tasks[key]["model"] is analysis]
         if found:
             table, curves = judge(pd.concat(found, ignore_index=True))

@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from relcap_models.models import Climate, Relation
+from relcap_models.psychometrics.survey.declaration import Psychometrics
 from relcap_models.report.disclosure import Disclosure
 from relcap_models.schema.instrument import Declaration
 from relcap_models.simulate import Simulation
 
-Analysis = Annotated[Relation | Climate, Field(discriminator="kind")]
+Model = Relation | Climate
+Analysis = Annotated[Model | Psychometrics, Field(discriminator="kind")]
 
-NOT_BUILT_KINDS = ("psychometrics", "leadership_link", "programme_effect", "prioritisation")
+NOT_BUILT_KINDS = ("leadership_link", "programme_effect", "prioritisation")
 
 # Reserved on Windows whatever the extension; a study must run there too.
 _DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -152,3 +154,13 @@ class StudyConfig(Declaration):
     simulation: Simulation | None = Field(
         None, description="the tables are simulated from it where they are absent"
     )
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The analyses that fit a model of ratings."""
+        return tuple(a for a in self.analyses if not isinstance(a, Psychometrics))
+
+    @property
+    def psychometrics(self) -> tuple[Psychometrics, ...]:
+        """The analyses that examine instruments."""
+        return tuple(a for a in self.analyses if isinstance(a, Psychometrics))

@@ -13,7 +13,7 @@ from relcap_models.data import Survey
 from relcap_models.language import Message
 from relcap_models.report.disclosure import Disclosure, small_rater_units
 from relcap_models.schema import Instrument
-from relcap_models.study.config import Analysis
+from relcap_models.study.config import Model
 from relcap_models.study.read import Study
 
 _FORMS = {
@@ -49,13 +49,17 @@ def report_context(
         "units": _units(survey),
         "instruments": [_instrument(instrument) for instrument in study.instruments.values()],
         "analyses": list(analyses),
+        "psychometrics": [
+            {"id": analysis.id, "instruments": list(analysis.instruments or study.instruments)}
+            for analysis in config.psychometrics
+        ],
         "not_done": [message.as_json() for message in _not_done(study, survey)],
         "intake_notes": [note.as_json() for note in survey.intake.notes],
     }
 
 
 def analysis_context(
-    analysis: Analysis,
+    analysis: Model,
     survey: Survey,
     design: models.Design,
     fit: inference.Fit,
@@ -100,7 +104,7 @@ def _n_relations(responses: pd.DataFrame) -> int:
     return int((ends["rater_unit"] != ends["target_unit"]).sum())
 
 
-def _priors(analysis: Analysis) -> list[dict[str, Any]]:
+def _priors(analysis: Model) -> list[dict[str, Any]]:
     described = []
     for name, value in analysis.priors:
         if name.startswith("sd_"):
@@ -135,7 +139,9 @@ def _not_done(study: Study, survey: Survey) -> list[Message]:
     for what, table in (("programmes", survey.programmes), ("outcomes", survey.outcomes)):
         if len(table):
             found.append(Message(f"not_done.{what}"))
-    used = {analysis.instrument for analysis in study.config.analyses}
+    used = {analysis.instrument for analysis in study.config.models}
+    for analysis in study.config.psychometrics:
+        used |= set(analysis.instruments or study.instruments)
     if unused := [i.title or i.id for name, i in study.instruments.items() if name not in used]:
         found.append(Message("not_done.unused", instruments=unused))
     return found

@@ -14,7 +14,7 @@ from relcap_models.inference.fit import Fit
 from relcap_models.schema import Instrument
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import Simulated, Simulation, simulate
-from relcap_models.study.config import Analysis, Targets
+from relcap_models.study.config import Model, Targets
 
 COLUMNS = ["analysis", "quantity", "of", "value", "true", "lower", "upper"]
 _RELATION = ["wave", "rater_unit", "target_unit"]
@@ -25,7 +25,7 @@ def planned_survey(
     simulation: Simulation,
     instruments: Mapping[str, Instrument],
     waves: Sequence[Wave],
-    analyses: Sequence[Analysis],
+    analyses: Sequence[Model],
     targets: Targets,
     settings: Mapping[str, Any],
     *,

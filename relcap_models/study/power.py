@@ -19,7 +19,7 @@ from relcap_models.study.designs import DESIGN, Design, designs_of
 from relcap_models.study.many import run_many
 from relcap_models.study.planned import planned_survey
 from relcap_models.study.precision import precision
-from relcap_models.study.read import STUDY_FILE, Study, read_study
+from relcap_models.study.read import STUDY_FILE, Study, read_study, require_models
 from relcap_models.study.tables import write_tables
 
 
@@ -74,13 +74,14 @@ def power_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=["inference.engine=fast", *overrides, *engines])
+    require_models(read)
     if replicates < 2:
         raise ConfigError(f"--replicates {replicates}: two are needed to tell a Monte Carlo error")
     out = Path(out) if out is not None else read.folder / "power"
     config = read.config
     shared = {
         "instruments": read.instruments,
-        "analyses": config.analyses,
+        "analyses": config.models,
         "targets": config.targets,
         "settings": config.inference.fit_settings(),
         "ci_prob": config.report.ci_prob,
@@ -98,7 +99,7 @@ def power_study(
     about = {
         "version": relcap_models.__version__,
         "instruments": {name: i.model_dump(mode="json") for name, i in read.instruments.items()},
-        "analyses": [analysis.model_dump(mode="json") for analysis in config.analyses],
+        "analyses": [analysis.model_dump(mode="json") for analysis in config.models],
         "targets": config.targets.model_dump(mode="json"),
         **{name: shared[name] for name in ("settings", "ci_prob", "seed")},
     }
@@ -119,7 +120,7 @@ def power_study(
     if table.empty:
         raise FitError(f"of no design could two surveys be fitted. {' '.join(many.failed.values())}")
     write_tables({"power": table}, out)
-    for analysis in config.analyses:
+    for analysis in config.models:
         _draw(table[table["analysis"] == analysis.id], out / f"{analysis.id}.png", config.title)
     return Power(out, table, many.failed, (*many.notes, *left_out))
 

@@ -112,6 +112,20 @@ def draft_study(path: Path | str, *, overrides: Sequence[str] = ()) -> Draft:
     return _check(content, folder=file.parent, problems=problems, overrides=placed)
 
 
+def require_models(study: Study) -> None:
+    """Refuse a study without an analysis that fits a model.
+
+    Raises
+    ------
+    ConfigError
+        If it has none.
+    """
+    if not study.config.models:
+        message = "no analysis of the study fits a model"
+        remedy = "Add one: `- {kind: relations, instrument: …}` or `- {kind: climate, instrument: …}`"
+        raise ConfigError(problems=[Problem(STUDY_FILE, message, remedy, where="analyses")])
+
+
 def study_of(content: Mapping[str, Any], *, folder: Path) -> Study:
     """The study that a resolved configuration describes, as a manifest keeps it.
 
@@ -254,14 +268,18 @@ def _analysis_problems(
             except ValidationError as error:
                 message = error.errors()[0]["msg"].removeprefix("Value error, ")
                 problems.append(Problem(STUDY_FILE, message, where=f"{where}.id", value=analysis["id"]))
+        if complete:
+            problems += [
+                _unlisted(listed, instruments, f"{where}.instruments[{i}]")
+                for i, listed in _texts(analysis.get("instruments"))
+                if listed not in instruments
+            ]
         name, kind = analysis.get("instrument"), analysis.get("kind")
         if not isinstance(name, str):
             continue
         if name not in instruments:
             if complete:
-                remedy = suggestion(name, instruments, what="listed under `instruments`")
-                message = f"the instrument '{name}' is not one of the study's"
-                problems.append(Problem(STUDY_FILE, message, remedy, where=f"{where}.instrument"))
+                problems.append(_unlisted(name, instruments, f"{where}.instrument"))
             continue
         about_targets = instruments[name].about_targets
         if kind == "relations" and not about_targets:
@@ -269,6 +287,11 @@ def _analysis_problems(
         if kind == "climate" and about_targets:
             problems.append(_wrong_kind(where, name, "partner units", "relations"))
     return problems
+
+
+def _unlisted(name: str, instruments: Mapping[str, Instrument], where: str) -> Problem:
+    remedy = suggestion(name, instruments, what="listed under `instruments`")
+    return Problem(STUDY_FILE, f"the instrument '{name}' is not one of the study's", remedy, where=where)
 
 
 def _simulation_problems(

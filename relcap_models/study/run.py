@@ -13,14 +13,15 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from relcap_models import estimands, inference, models
+from relcap_models import estimands, inference, models, psychometrics
 from relcap_models.errors import FitError
+from relcap_models.psychometrics.survey.equality import levels_held
 from relcap_models.report.disclosure import apply_disclosure
 from relcap_models.report.render import render_report
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import write
 from relcap_models.study import folder, manifest
-from relcap_models.study.config import Analysis
+from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
 from relcap_models.study.read import Study, read_study
@@ -95,7 +96,7 @@ def run_study(
         log.say(_counts(material))
     with log.stage("design"):
         designs = {}
-        for analysis in study.config.analyses:
+        for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:
                 log.say(f"{analysis.id}: {message}")
@@ -145,11 +146,11 @@ def _run(
 def _analyse(
     study: Study, material: Material, designs: Mapping[str, models.Design], *, work: Path, log: _Log
 ) -> tuple[dict[str, pd.DataFrame], list[dict[str, Any]]]:
-    """Fit every analysis: uncontrolled tables with the checks, and what the report says about each."""
-    tables: list[dict[str, pd.DataFrame]] = []
+    """Examine and fit: uncontrolled tables with the checks, and what the report says about each model."""
+    tables = [_examine(study, analysis, material, log=log) for analysis in study.config.psychometrics]
     left_out: dict[str, inference.LooResult] = {}
     contexts: list[dict[str, Any]] = []
-    for analysis in study.config.analyses:
+    for analysis in study.config.models:
         log.say(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
         place = work / "restricted" / "posteriors" / analysis.id
         # Draws are streamed, so that what ends a run early does not take them with it, until they are saved.
@@ -182,10 +183,30 @@ def _analyse(
             )
         )
     if left_out:
-        by_name = {analysis.id: analysis for analysis in study.config.analyses}
+        by_name = {analysis.id: analysis for analysis in study.config.models}
         tables.append({"predictive_fit": inference.predictive_fit(by_name, left_out)})
     intake = material.survey.intake.by_instrument.rename_axis("instrument").reset_index()
-    return {**stack_tables(tables), "intake": intake}, contexts
+    no_checks = {"checks": pd.DataFrame(columns=list(inference.CHECK_COLUMNS))}
+    return {**no_checks, **stack_tables(tables), "intake": intake}, contexts
+
+
+def _examine(
+    study: Study, analysis: psychometrics.Psychometrics, material: Material, *, log: _Log
+) -> dict[str, pd.DataFrame]:
+    """The instruments' tables; which measured the same over waves, languages and layers is told."""
+    tables = psychometrics.examine(
+        analysis,
+        material.survey,
+        ci_prob=study.config.report.ci_prob,
+        seed=study.config.seed,
+        said=lambda text: log.say(f"{analysis.id}: {text}"),
+    )
+    for instrument, across, held, tested in levels_held(tables["psychometrics_invariance"]):
+        log.say(
+            f"{instrument} over {across}s: equal {', '.join(held) or 'in nothing, its form included'}"
+            + (f" ({tested[len(held)]} did not hold)" if len(held) < len(tested) else "")
+        )
+    return tables
 
 
 def _tables(
@@ -239,9 +260,7 @@ def _agreement(
     return {"agreement": compared}
 
 
-def _fit(
-    study: Study, analysis: Analysis, material: Material, *, stream: Path, progress: bool
-) -> inference.Fit:
+def _fit(study: Study, analysis: Model, material: Material, *, stream: Path, progress: bool) -> inference.Fit:
     return inference.fit(
         analysis,
         material.survey,

@@ -33,7 +33,7 @@ def validate_study(path: Path | str, *, overrides: Sequence[str] = ()) -> str:
     made = " (simulated: there are no tables yet)" if material.simulated is not None else ""
     designs = [
         f"  {analysis.id}: {message}"
-        for analysis in study.config.analyses
+        for analysis in study.config.models
         for message in models.describe_design(analysis, material.survey).messages
     ]
     lines = [f"{study.config.title}: in order{made}", *_summary(study, material.survey)]

@@ -227,3 +227,23 @@ def test_own_unit_ratings_do_not_inform_target_effects(case):
         share = (seen & here).sum() / here.sum()
         np.testing.assert_allclose(change[seen & here], 1 - share, atol=1e-9)
         np.testing.assert_allclose(change[~seen & here], -share, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["three waves, districts", "two waves, some relations from one side"])
+def test_where_a_covariance_is_singular_to_rounding_there_is_no_density(name, case_named):
+    """Partial correlations and stabilities of 1 have no factor: what is not a number must not travel."""
+    density = case_named(name).density
+    for part in ("_partial", "stability", "likeness"):
+        x = density.layout.typical()
+        for parameter, where in density.layout.slices.items():
+            if part in parameter:
+                x[where] = 1e3
+        value, gradient = density(x)
+        if np.isfinite(value):
+            assert np.isfinite(gradient).all()
+        else:
+            assert value == -np.inf
+            assert not gradient.any()
+    x = density.layout.typical()
+    x[density.layout.slices["corr_unit_partial"]] = 1e3
+    assert density(x)[0] == -np.inf

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pandas as pd
-
 from relcap_models.psychometrics.survey.answers import Answers
 from relcap_models.psychometrics.survey.scopes import Scope
 

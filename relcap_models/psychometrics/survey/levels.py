@@ -13,7 +13,6 @@ from relcap_models.psychometrics.structural.cfa import cfa
 from relcap_models.psychometrics.survey.notes import Notes
 from relcap_models.psychometrics.survey.scopes import Scope
 
-
 _MODEL = """
 level: 1
     a ~~ va*a
@@ -45,6 +44,10 @@ def level_rows(scope: Scope, notes: Notes, *, ci_prob: float) -> Iterator[dict[s
             reach = norm.ppf((1 + ci_prob) / 2)
             for level in ("within", "between"):
                 r, se = rows.loc[level, ["est", "se"]].astype(float)
+                if not (abs(r) < 1 and se > 0):
+                    what = f"the correlation {level} is at its border"
+                    notes.add(scope.split, scope.group, "not_estimated", f"levels:{dimension}", what)
+                    continue
                 limits = np.tanh(np.arctanh(r) + reach * se / (1 - r**2) * np.array([-1, 1]))
                 found = {"value": r, "lower": limits[0], "upper": limits[1], "ci_prob": ci_prob}
                 yield {"dimension": dimension, "level": level} | found

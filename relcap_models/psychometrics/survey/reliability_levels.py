@@ -20,7 +20,7 @@ from relcap_models.psychometrics.survey.scopes import Scope
 from relcap_models.schema.instrument import Scale
 
 DRAWS = 2000
-"""Bootstrap samples: percentiles of 5 and 95 % then have a Monte Carlo error of a fiftieth of the interval."""
+"""Bootstrap samples: the Monte Carlo error of the 5 and 95 % percentiles is a fiftieth of their distance."""
 
 FEWEST_RATERS = 5
 """Agreement within fewer raters is mostly chance; such units and relations are left out of the medians."""
@@ -44,7 +44,8 @@ def reliability_rows(scope: Scope, notes: Notes, *, ci_prob: float, seed: int) -
         values, draws = _intraclass(items.mean(axis=1).to_numpy(), subject, unit, rng)
         for name, value, drawn in zip(("icc1", "icc2"), values, draws):
             yield base | {"coefficient": name, "level": "subject"} | _interval(value, drawn, ci_prob)
-        if len(names) > 2:
+        # Two-level models take their time, and how the levels differ is a question about the instrument.
+        if len(names) > 2 and scope.split == "survey":
             with notes.estimating(scope.split, scope.group, f"omega_levels:{dimension}"):
                 yield from _omega(names, items, subject, base)
         yield from _agreement(answers, names, items, subject, base)

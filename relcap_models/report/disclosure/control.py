@@ -20,6 +20,7 @@ from relcap_models.report.disclosure.layout import (
     row_places,
 )
 from relcap_models.report.disclosure.messages import scrub_checks
+from relcap_models.report.disclosure.psychometrics import PREFIX, hide_psychometrics, items_shown
 from relcap_models.report.disclosure.ranks import COLUMNS as RANKS
 from relcap_models.report.disclosure.ranks import ranks_to_hide
 from relcap_models.report.disclosure.rules import Disclosure
@@ -55,13 +56,14 @@ def apply_disclosure(
         If there is no rule for a table.
     """
     handled = {*IDS, *ORGANISATION, *UNCONTROLLED}
-    unknown = sorted(name for name in tables if name not in handled and not name.startswith("psychometrics_"))
+    unknown = sorted(name for name in tables if name not in handled and not name.startswith(PREFIX))
     if unknown:
         raise ValueError(
             f"no disclosure rule for the tables {', '.join(unknown)}; they must not become public"
         )
     instruments = instrument_of_analyses(tables, survey.instruments)
     shown = _what_is_shown(tables, instruments, rules)
+    items_shown(tables, shown)
     verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
     answered = survey.responses["respondent_id"].astype(str).unique()
     some_small = bool(small_rater_units(survey.responses, rules))
@@ -74,6 +76,8 @@ def apply_disclosure(
             if name == "item_distributions" and step:
                 shares = [column for column in SHARES if column in table]
                 public[name][shares] = (public[name][shares].astype(float) / step).round() * step
+        elif name.startswith(PREFIX):
+            public[name] = hide_psychometrics(name, table, verdicts, some_small=some_small, step=step)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
