@@ -16,7 +16,10 @@ import numpy as np
 SCREENING = ((30, 60), (60, 30), (120, 12))
 MOST_ITERATIONS = 10_000
 MOST_HALVINGS = 10
-TOLERANCE = 1e-5
+# Slopes that count as none: in search of the lowest minimum, and there. Where quartimax is flat, loadings are
+# still 1e-3 away at the first.
+SEARCH = 1e-5
+TOLERANCE = 1e-6
 
 Criterion = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(start, item, factor) loadings → (start,) values, and gradients in the loadings' shape."""
@@ -58,23 +61,30 @@ def lowest(
     turn = np.array([np.eye(k), *(_random_orthogonal(rng, k) for _ in range(starts))])
     for steps, kept in SCREENING if starts else ():
         turn = descend(loadings, criterion, turn, oblique=oblique, steps=steps).best(kept)
-    ends = descend(loadings, criterion, turn, oblique=oblique, steps=MOST_ITERATIONS)
-    at = int(np.argmin(ends.value))
-    best = ends.turn[at]
-    settled = bool(ends.slope[at] < TOLERANCE)
+    lowest_of_all = descend(loadings, criterion, turn, oblique=oblique, steps=MOST_ITERATIONS).best(1)
+    end = descend(
+        loadings, criterion, lowest_of_all, oblique=oblique, steps=MOST_ITERATIONS, tolerance=TOLERANCE
+    )
+    (best,), settled = end.turn, bool(end.slope[0] < SEARCH)
     if oblique:
         return loadings @ np.linalg.inv(best).T, best.T @ best, settled
     return loadings @ best, np.eye(k), settled
 
 
 def descend(
-    loadings: np.ndarray, criterion: Criterion, start: np.ndarray, *, oblique: bool, steps: int
+    loadings: np.ndarray,
+    criterion: Criterion,
+    start: np.ndarray,
+    *,
+    oblique: bool,
+    steps: int,
+    tolerance: float = SEARCH,
 ) -> Turns:
     """At most so many steps downhill from each start (start, axis, factor); those at a minimum stay there."""
     turn, size = start.copy(), np.ones(len(start))
     value, uphill, slope = _slopes(loadings, criterion, turn, oblique)
     for _ in range(steps):
-        moving = np.flatnonzero(slope >= TOLERANCE)
+        moving = np.flatnonzero(slope >= tolerance)
         if not len(moving):
             break
         size[moving] *= 2

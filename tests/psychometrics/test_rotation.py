@@ -64,6 +64,14 @@ def test_rotation_is_the_same_each_time_and_whatever_the_axes():
     assert again.loadings == pytest.approx(first.loadings, abs=1e-3)
 
 
+@pytest.mark.parametrize("method", ["varimax", "quartimax", "oblimin", "quartimin", "geomin", "promax"])
+def test_only_oblique_factors_correlate(method):
+    loadings = np.random.default_rng(7).normal(size=(9, 3))
+    between = rotate(loadings, method).factor_correlation
+    assert np.diag(between) == pytest.approx(1)
+    assert np.array_equal(between, np.eye(3)) == (method in ("varimax", "quartimax"))
+
+
 def test_factors_stand_in_lavaans_order_and_sign():
     # Factor 1 marks items 3 and 4 negatively, factor 2 items 1 and 2.
     loadings = np.array([[0.1, 0.8], [0.0, 0.7], [-0.9, 0.1], [-0.8, 0.0]])
