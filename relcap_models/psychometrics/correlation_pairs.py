@@ -13,25 +13,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from scipy.special import ndtr
 
 from relcap_models.psychometrics.bivariate_normal import (
-    normal_cdf,
-    normal_density,
     table_probabilities,
     table_slopes,
     table_threshold_slopes,
 )
+from relcap_models.psychometrics.continuous_pairs import (
+    pearson_correlation,
+    pearson_derivatives,
+    polyserial_correlation,
+    polyserial_derivatives,
+)
+from relcap_models.psychometrics.correlation_search import (
+    BOUND,
+    CLOSE,
+    LEAST_PROBABILITY,
+    MOST_STEPS,
+    next_step,
+)
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
-
-BOUND = 0.999
-"""Polychoric and polyserial correlations are sought between −0.999 and 0.999."""
-
-_LEAST_PROBABILITY = 1e-12
-_MOST_STEPS = 200
-# In place of infinity, so that a bound times a vanished density is 0 and not undefined.
-_FAR = 1e6
 
 
 @dataclass(frozen=True)
@@ -109,25 +111,16 @@ def polyserial_pair(
     deviation = math.sqrt(variance)
     z = (values[both] - mean) / deviation
     code = codes[both].astype(np.int64)
-    bounds = np.concatenate([[-_FAR], thresholds, [_FAR]])
+    bounds = np.concatenate([[-np.inf], thresholds, [np.inf]])
+    lower, upper = bounds[code], bounds[code + 1]
     # Cox (1974): the moment estimate, which can leave the range.
     start = np.cov(z, code, bias=True)[0, 1] / (np.exp(-0.5 * thresholds**2) / math.sqrt(2 * math.pi)).sum()
-    rho = _maximise_mixed(z, code, bounds, start if abs(start) <= 0.9 else start / abs(start) * 0.45)
-
-    spread = math.sqrt(1.0 - rho * rho)
-    upper, lower = bounds[code + 1], bounds[code]
-    to, since = (upper - rho * z) / spread, (lower - rho * z) / spread
-    probability = np.maximum(_interval(since, to), _LEAST_PROBABILITY)
-    high, low = _density(to), _density(since)
-    scores = np.zeros(len(values))
-    scores[both] = (high * (upper * rho - z) - low * (lower * rho - z)) / probability / spread**3
-    pull = (high - low) / probability * rho / spread
-    cross_mean = scores[both] @ (z + pull) / deviation
-    cross_variance = scores[both] @ (z * z - 1.0 + z * pull) / (2.0 * variance)
-    shares = scores[both] / (probability * spread)
-    ends = np.bincount(code, shares * high, thresholds.size + 1)[:-1]
-    starts = np.bincount(code, shares * low, thresholds.size + 1)[1:]
-    return PairFit(rho, scores, np.array([cross_mean, cross_variance]), ends - starts)
+    rho = polyserial_correlation(z, lower, upper, start if abs(start) <= 0.9 else start / abs(start) * 0.45)
+    found = polyserial_derivatives(z, lower, upper, rho, deviation)
+    scores = found[0]
+    at_lower = np.bincount(code, scores * found[3], thresholds.size + 1)[1:]
+    at_upper = np.bincount(code, scores * found[4], thresholds.size + 1)[:-1]
+    return PairFit(rho, _of_all(scores, both), found[1:3] @ scores, at_lower + at_upper)
 
 
 def pearson_pair(
@@ -139,43 +132,19 @@ def pearson_pair(
     """Two continuous variables, NaN where missing; margins are (mean, variance)."""
     both = ~np.isnan(first) & ~np.isnan(second)
     (mean1, variance1), (mean2, variance2) = first_margin, second_margin
-    x = (first[both] - mean1) / math.sqrt(variance1)
-    y = (second[both] - mean2) / math.sqrt(variance2)
-    rho = _pearson_given_margins(x @ x / x.size, y @ y / x.size, x @ y / x.size)
-    rest = 1.0 - rho * rho
-    if rest < 1e-12:
-        return _perfect(math.copysign(1.0, rho), len(first), 2, 2)
-    scores = np.zeros(len(first))
-    scores[both] = rho / rest + x * y / rest - (x * x - 2 * rho * x * y + y * y) * rho / rest**2
-    s = scores[both]
-    return PairFit(
-        rho,
-        scores,
-        np.array(
-            [
-                s @ (x - rho * y) / rest / math.sqrt(variance1),
-                s @ ((x * x - rho * x * y) / rest - 1.0) / (2.0 * variance1),
-            ]
-        ),
-        np.array(
-            [
-                s @ (y - rho * x) / rest / math.sqrt(variance2),
-                s @ ((y * y - rho * x * y) / rest - 1.0) / (2.0 * variance2),
-            ]
-        ),
-    )
+    sd1, sd2 = math.sqrt(variance1), math.sqrt(variance2)
+    x, y = (first[both] - mean1) / sd1, (second[both] - mean2) / sd2
+    rho = pearson_correlation(x, y)
+    found = pearson_derivatives(x, y, rho, sd1, sd2)
+    scores = found[0]
+    return PairFit(rho, _of_all(scores, both), found[1:3] @ scores, found[3:] @ scores)
 
 
-def _pearson_given_margins(xx: float, yy: float, xy: float) -> float:
-    """Where the likelihood of two standardised variables with these mean products is largest.
-
-    With complete answers xx = yy = 1, and it is xy.
-    """
-    roots = np.roots([-1.0, xy, 1.0 - xx - yy, xy])
-    real = np.clip(roots.real[np.abs(roots.imag) < 1e-8], -1.0, 1.0)
-    rest = np.maximum(1.0 - real**2, 1e-15)
-    log_likelihood = -0.5 * np.log(rest) - (xx - 2 * real * xy + yy) / (2 * rest)
-    return float(real[np.argmax(log_likelihood)])
+def _of_all(scores: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """(respondent,) scores of those who answered both, and 0 of the others."""
+    whole = np.zeros(len(both))
+    whole[both] = scores
+    return whole
 
 
 def _perfect(correlation: float, n: int, n_first: int, n_second: int) -> PairFit:
@@ -192,27 +161,17 @@ def _product_moment(table: np.ndarray) -> float:
 
 
 @_compiled
-def _next_step(rho: float, low: float, high: float, slope: float, curvature: float) -> float:
-    """Newton's step where it stays inside the bracket, else its middle."""
-    if curvature < 0.0:
-        step = rho - slope / curvature
-        if low < step < high:
-            return step
-    return 0.5 * (low + high)
-
-
-@_compiled
 def _maximise_table(table: np.ndarray, rows: np.ndarray, columns: np.ndarray, start: float) -> float:
     low, high = -BOUND, BOUND
     rho = min(max(start, -0.95), 0.95)
-    for _ in range(_MOST_STEPS):
+    for _ in range(MOST_STEPS):
         probability = table_probabilities(rows, columns, rho)
         first, second = table_slopes(rows, columns, rho)
         slope, curvature = 0.0, 0.0
         for i in range(table.shape[0]):
             for j in range(table.shape[1]):
                 if table[i, j] > 0.0:
-                    p = max(probability[i, j], _LEAST_PROBABILITY)
+                    p = max(probability[i, j], LEAST_PROBABILITY)
                     relative = first[i, j] / p
                     slope += table[i, j] * relative
                     curvature += table[i, j] * (second[i, j] / p - relative * relative)
@@ -220,8 +179,8 @@ def _maximise_table(table: np.ndarray, rows: np.ndarray, columns: np.ndarray, st
             low = rho
         else:
             high = rho
-        step = _next_step(rho, low, high, slope, curvature)
-        if abs(step - rho) < 1e-11:
+        step = next_step(rho, low, high, slope, curvature)
+        if abs(step - rho) < CLOSE:
             return step
         rho = step
     return rho
@@ -232,7 +191,7 @@ def _table_scores(
     table: np.ndarray, rows: np.ndarray, columns: np.ndarray, rho: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Each cell's score, and sums over respondents of it times the derivative by row and column threshold."""
-    probability = np.maximum(table_probabilities(rows, columns, rho), _LEAST_PROBABILITY)
+    probability = np.maximum(table_probabilities(rows, columns, rho), LEAST_PROBABILITY)
     score = table_slopes(rows, columns, rho)[0] / probability
     share = table * score / probability
     by_row = table_threshold_slopes(rows, columns, rho)
@@ -246,48 +205,3 @@ def _table_scores(
         for i in range(rows.size + 1):
             cross_columns[k] += by_column[k, i] * (share[i, k] - share[i, k + 1])
     return score, cross_rows, cross_columns
-
-
-@_compiled
-def _maximise_mixed(z: np.ndarray, code: np.ndarray, bounds: np.ndarray, start: float) -> float:
-    low, high = -BOUND, BOUND
-    rho = start
-    for _ in range(_MOST_STEPS):
-        rest = (1.0 - rho) * (1.0 + rho)
-        spread = math.sqrt(rest)
-        slope, curvature = 0.0, 0.0
-        for n in range(z.size):
-            probability, first, second = 0.0, 0.0, 0.0
-            for side in range(2):
-                bound = bounds[code[n] + side]
-                sign = 2.0 * side - 1.0
-                u = (bound - rho * z[n]) / spread
-                du = (bound * rho - z[n]) / (rest * spread)
-                d2u = (bound + 3.0 * rho * (bound * rho - z[n]) / rest) / (rest * spread)
-                density = normal_density(u)
-                probability += sign * normal_cdf(u)
-                first += sign * density * du
-                second += sign * density * (d2u - u * du * du)
-            probability = max(probability, _LEAST_PROBABILITY)
-            relative = first / probability
-            slope += relative
-            curvature += second / probability - relative * relative
-        if slope > 0.0:
-            low = rho
-        else:
-            high = rho
-        step = _next_step(rho, low, high, slope, curvature)
-        if abs(step - rho) < 1e-11:
-            return step
-        rho = step
-    return rho
-
-
-def _density(u: np.ndarray) -> np.ndarray:
-    return np.exp(-0.5 * u * u) / math.sqrt(2.0 * math.pi)
-
-
-def _interval(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """P(low ≤ X ≤ high), from the tail in which it lies."""
-    flip = low > 0.0
-    return ndtr(np.where(flip, -low, high)) - ndtr(np.where(flip, -high, low))

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal, norm
 
-from relcap_models.errors import DataError
+from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics import cfa
 from relcap_models.psychometrics.conditional_statistics import conditional_statistics
 from relcap_models.psychometrics.ordinal_statistics import ordinal_statistics
@@ -335,6 +335,16 @@ def test_the_effect_of_a_covariate_is_recovered_with_answers_missing():
     row = result.parameters.query("op == '~'").iloc[0]
     assert abs(row["est"] - 0.05) < 3.5 * row["se"]
     assert result.fit_measures["pvalue.scaled"] > 0.001
+
+
+def test_a_variable_that_determines_another_given_the_covariate_is_named():
+    rng = np.random.default_rng(5)
+    x, a = rng.normal(size=(2, 300))
+    items = pd.DataFrame(
+        {"a": a, "b": 2 * a + 1 + 0.5 * x, "c": np.digitize(a + rng.normal(size=300), [0, 1])}
+    )
+    with pytest.raises(FitError, match="a and b: one item determines the other"):
+        conditional_statistics(items, pd.DataFrame({"x": x}), continuous=["a", "b"], missing="listwise")
 
 
 @pytest.mark.parametrize(
