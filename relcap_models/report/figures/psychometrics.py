@@ -39,6 +39,8 @@ def draw_answers(theme: Theme, texts: Texts, shares: pd.DataFrame, *, items: Seq
     figure = Figure(figsize=(width, 0.36 * len(items) + 0.9), layout="constrained")
     ax = figure.subplots()
     table = shares.pivot(index="item", columns="category", values="share").loc[list(items)]
+    # Shares may be rounded, so that their denominator cannot be told; bars are whole all the same.
+    table = table.div(table.sum(axis=1), axis=0)
     categories = sorted(table.columns, key=float)
     colours = score_colours(theme)(np.linspace(0, 1, len(categories)))
     dark = dark_text_on(colours)

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
-from relcap_models.report.blocks import Block, Bullets, Column, Heading, Paragraph, Picture, Section, Table
+from relcap_models.language import Texts
+from relcap_models.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Heading,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+)
 from relcap_models.report.figures.psychometrics import draw_answers, draw_information, draw_loadings
 from relcap_models.report.material import Analysis, Material
 from relcap_models.report.sections.cells import count_cell, interval_cell, number_cell, share_cell, text_cell
@@ -76,7 +88,6 @@ def _answers(of: _Examined) -> list[Block]:
     rows = [
         (
             text_cell(row["item"]),
-            text_cell(of.analysis.item_text(row["item"])),
             text_cell(of.analysis.dimension(row["dimension"])),
             number_cell(texts, row["mean"]),
             number_cell(texts, row["sd"]),
@@ -93,7 +104,6 @@ def _answers(of: _Examined) -> list[Block]:
         texts("psychometrics.items_table"),
         (
             Column(texts("columns.item"), figures=False),
-            Column(texts("columns.wording"), figures=False),
             Column(texts("columns.dimension"), figures=False),
             *(Column(texts(f"psychometrics.column_{name}")) for name in columns),
         ),
@@ -221,12 +231,11 @@ def _reliability(of: _Examined) -> list[Block]:
         Column(texts("columns.value")),
         Column(texts("columns.interval", ci=of.analysis.ci(table))),
     )
-    everybody = [row for row, split in zip(rows, table["split"], strict=True) if split == "survey"]
     source = "tables/psychometrics_reliability.csv"
     blocks: list[Block] = [
         Heading(texts("psychometrics.reliability")),
         Paragraph(texts("psychometrics.reliability_how")),
-        Table(texts("psychometrics.reliability_table"), columns[1:], tuple(r[1:] for r in everybody)),
+        _reliability_of_everybody(of, level),
     ]
     others = [row for row, split in zip(rows, table["split"], strict=True) if split != "survey"]
     if others:
@@ -234,6 +243,35 @@ def _reliability(of: _Examined) -> list[Block]:
         caption = texts("psychometrics.reliability_groups")
         blocks.append(Table(caption, columns, tuple(others), folded=unfold, source=source))
     return blocks
+
+
+def _reliability_of_everybody(of: _Examined, level: Callable[[str], str]) -> Table:
+    """Coefficients down, dimensions across: each with its interval."""
+    texts, table = of.texts, of.everybody("reliability")
+    dimensions = of.analysis.dimension_order(set(table["dimension"]))
+    rows = []
+    for (coefficient, name), part in table.groupby(["coefficient", "level"], sort=False):
+        by_dimension = part.set_index("dimension")
+        cells = [_estimate_cell(texts, by_dimension, dimension) for dimension in dimensions]
+        label = texts.known(f"psychometrics.coefficients.{coefficient}", coefficient)
+        rows.append((text_cell(label), text_cell(level(name)), *cells))
+    columns = (
+        Column(texts("psychometrics.column_coefficient"), figures=False),
+        Column(texts("psychometrics.column_level"), figures=False),
+        *(Column(of.analysis.dimension(dimension)) for dimension in dimensions),
+    )
+    caption = texts("psychometrics.reliability_table", ci=of.analysis.ci(table))
+    return Table(caption, columns, tuple(rows), source="tables/psychometrics_reliability.csv")
+
+
+def _estimate_cell(texts: Texts, rows: pd.DataFrame, dimension: str) -> Cell:
+    if dimension not in rows.index or math.isnan(rows.loc[dimension, "estimate"]):
+        return Cell("–", muted=True)
+    row = rows.loc[dimension]
+    value = texts.number(row["estimate"])
+    if not math.isnan(row["lower"]):
+        value = texts("format.estimate", mean=value, interval=texts.interval(row["lower"], row["upper"]))
+    return Cell(value, row["estimate"])
 
 
 def _invariance(of: _Examined) -> list[Block]:
