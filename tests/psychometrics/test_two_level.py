@@ -542,7 +542,7 @@ def test_modification_indices_are_refused_and_one_level_has_no_intraclass_correl
         _ = whole.modification_indices
     with pytest.raises(DataError, match="two-level"):
         _ = cfa("f =~ y1 + y2 + y3 + y4", data).icc
-    with pytest.raises(DataError, match="cannot be compared"):
+    with pytest.raises(DataError, match="different clusters"):
         compare(cfa("f =~ y1 + y2 + y3 + y4", data), cfa(ONE, data, cluster="cluster"))
 
 
