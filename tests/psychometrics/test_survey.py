@@ -6,7 +6,7 @@ import pytest
 
 from relcap_models.data import Wave, read_survey
 from relcap_models.errors import ConfigError
-from relcap_models.psychometrics import Psychometrics, cronbach_alpha, examine, icc
+from relcap_models.psychometrics import Psychometrics, cfa, cronbach_alpha, examine, icc, invariance
 from relcap_models.psychometrics.survey.answers import FEW, answers_to, merge_rare
 from relcap_models.psychometrics.survey.examination import COLUMNS
 from relcap_models.psychometrics.survey.measurement import factor_model
@@ -134,6 +134,36 @@ def test_the_bootstrap_draws_whole_units(monkeypatch):
         assert alpha == pytest.approx(1.5 * (1 - variances))
         slow = icc(taken, labels)
         assert (icc1, icc2) == (pytest.approx(slow.icc1), pytest.approx(slow.icc2))
+
+
+def test_errors_and_tests_take_rater_units_as_clusters(survey, examined):
+    answers = answers_to(survey, survey.instruments["relational_capacity"])
+    model, _ = factor_model(answers.dimensions)
+    data = model.table(merge_rare(answers.items)[0])
+    options = {"ordered": True, "std_lv": True, "missing": "pairwise"}
+    plain = cfa(model.syntax, data, **options)
+    clustered = cfa(model.syntax, data, cluster=answers.about["rater_unit"], **options)
+    of = "instrument == 'relational_capacity' and split == 'survey'"
+    found = examined["psychometrics_parameters"].query(of)
+    for op, parameter in (("=~", "loading"), ("|", "threshold")):
+        mine = found.loc[found["parameter"].str.startswith(parameter), "se"].to_numpy()
+        theirs, independent = (r.parameters.query("op == @op")["se"].to_numpy() for r in (clustered, plain))
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+        assert not np.allclose(mine, independent, rtol=0.05)
+    # Ratings of one unit are alike, so that shares of answers are known far less well than from as many people.
+    assert np.median(mine / independent) > 1.5
+    (fit,) = examined["psychometrics_fit"].query(of).itertuples()
+    assert fit.chisq == pytest.approx(clustered.fit_measures["chisq.scaled"])
+    wave = answers.about["wave"]
+    items = model.table(merge_rare(answers.items, wave)[0])
+    levels = ("configural", "thresholds", "loadings", "intercepts", "residuals")
+    by_hand = invariance(
+        model.syntax, items, ordered=True, group=wave, cluster=answers.about["rater_unit"], levels=levels
+    )
+    rows = examined["psychometrics_invariance"].query(
+        "instrument == 'relational_capacity' and across == 'wave'"
+    )
+    np.testing.assert_allclose(rows["diff_p"], by_hand.table["diff.pvalue"], rtol=1e-5)
 
 
 def test_intervals_hold_their_estimates_and_the_bootstrap_follows_its_seed(survey, examined):
