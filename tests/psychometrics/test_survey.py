@@ -122,7 +122,7 @@ def test_the_bootstrap_draws_whole_units(monkeypatch):
     )
     _, alphas = _alpha(items, unit, rng)
     _, correlations = _intraclass(items.mean(axis=1), subject, unit, rng)
-    for drawn, alpha, icc1, icc2 in zip(weights, alphas, *correlations):
+    for drawn, alpha, icc1, icc2 in zip(weights, alphas, *correlations, strict=True):
         rows, labels = [], []
         for u in np.flatnonzero(drawn):
             for copy in range(drawn[u]):
@@ -147,10 +147,12 @@ def test_errors_and_tests_take_rater_units_as_clusters(survey, examined):
     found = examined["psychometrics_parameters"].query(of)
     for op, parameter in (("=~", "loading"), ("|", "threshold")):
         mine = found.loc[found["parameter"].str.startswith(parameter), "se"].to_numpy()
-        theirs, independent = (r.parameters.query("op == @op")["se"].to_numpy() for r in (clustered, plain))
+        theirs, independent = (
+            r.parameters.loc[r.parameters["op"] == op, "se"].to_numpy() for r in (clustered, plain)
+        )
         np.testing.assert_allclose(mine, theirs, rtol=1e-6)
         assert not np.allclose(mine, independent, rtol=0.05)
-    # Ratings of one unit are alike, so that shares of answers are known far less well than from as many people.
+    # Ratings of one unit are alike: shares of answers are known far less well than from as many people.
     assert np.median(mine / independent) > 1.5
     (fit,) = examined["psychometrics_fit"].query(of).itertuples()
     assert fit.chisq == pytest.approx(clustered.fit_measures["chisq.scaled"])
