@@ -11,6 +11,7 @@ from relcap_models.report.sections.gaps import gap_section
 from relcap_models.report.sections.items import distribution_section, profile_section
 from relcap_models.report.sections.matrix import matrix_section, network_section
 from relcap_models.report.sections.methods import method_section
+from relcap_models.report.sections.psychometrics import psychometrics_sections
 from relcap_models.report.sections.relation_scores import relation_section
 from relcap_models.report.sections.reliability import reliability_section
 from relcap_models.report.sections.summary import summary_section
@@ -45,6 +46,7 @@ def sections_of(material: Material) -> tuple[Section, ...]:
     if researcher:
         sections += [build(analysis) for analysis in (*relations, *climates) for build in _QUALITY]
         sections += [distribution_section(analysis) for analysis in (*relations, *climates)]
+        sections += psychometrics_sections(material)
         sections += [check_section(material), method_section(material)]
     sections += [instrument_section(material), not_done_section(material), privacy_section(material)]
     return tuple(sections)

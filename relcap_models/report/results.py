@@ -15,6 +15,20 @@ from relcap_models.errors import DataError, Problem
 
 _ESTIMATE = "mean sd lower upper ci_prob"
 _IDS = "analysis wave dimension"
+_OF = "analysis instrument split group"
+PSYCHOMETRICS = {
+    "psychometrics_items": f"{_OF} dimension item n_ratings n_respondents unanswered mean sd lowest highest "
+    "item_rest",
+    "psychometrics_shares": f"{_OF} dimension item category share",
+    "psychometrics_fit": f"{_OF} n_ratings chisq df p cfi rmsea rmsea_lower rmsea_upper srmr",
+    "psychometrics_parameters": f"{_OF} dimension item parameter estimate lower upper ci_prob",
+    "psychometrics_reliability": f"{_OF} dimension coefficient level estimate lower upper ci_prob",
+    "psychometrics_levels": f"{_OF} dimension level estimate",
+    "psychometrics_information": f"{_OF} dimension item theta information",
+    "psychometrics_invariance": "analysis instrument across level chisq df cfi rmsea diff_chisq diff_df "
+    "diff_p held",
+    "psychometrics_notes": f"{_OF} topic subject detail",
+}
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         name: tuple(columns.split())
@@ -36,6 +50,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "agreement": "analysis quantity n mean_difference p95_difference max_difference median_sd_ratio "
             "share_sd_ratio",
             "predictive_fit": "analysis instrument elpd se p_loo n_kfold n_unreliable elpd_diff se_diff",
+            **PSYCHOMETRICS,
             "intake": "instrument read answers dont_know missing blank",
         }.items()
     }
@@ -58,11 +73,13 @@ _TEXT = frozenset(
             "category",
         ),
         *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument"),
+        *("split", "group", "groups", "across", "coefficient", "parameter", "topic", "detail"),
+        *("n_rater_units",),
         *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
         *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),
     }
 )
-_FLAGS = frozenset({"suppressed", "passed", "asynchronous"})
+_FLAGS = frozenset({"suppressed", "passed", "asynchronous", "held"})
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0", ""})
 
 

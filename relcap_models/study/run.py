@@ -203,8 +203,8 @@ def _examine(
     )
     for instrument, across, held, tested in levels_held(tables["psychometrics_invariance"]):
         log.say(
-            f"{instrument} over {across}s: equal {', '.join(held) or 'in nothing, its form included'}"
-            + (f" ({tested[len(held)]} did not hold)" if len(held) < len(tested) else "")
+            f"{instrument} over {across}s: held at {', '.join(held) or 'no level'}"
+            + (f"; not at {tested[len(held)]}" if len(held) < len(tested) else "")
         )
     return tables
 

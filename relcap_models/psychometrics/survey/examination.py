@@ -23,18 +23,18 @@ from relcap_models.psychometrics.survey.scopes import Scope, scopes_of
 from relcap_models.seeds import child_seed
 
 _OF = ("analysis", "instrument", "split", "group")
-_INTERVAL = ("value", "lower", "upper", "ci_prob")
+_INTERVAL = ("estimate", "lower", "upper", "ci_prob")
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "psychometrics_items": (
         *_OF,
-        *("dimension", "item", "n_ratings", "n_respondents", "missing", "mean", "sd"),
+        *("dimension", "item", "n_ratings", "n_respondents", "unanswered", "mean", "sd"),
         *("lowest", "highest", "item_rest"),
     ),
     "psychometrics_shares": (*_OF, "dimension", "item", "category", "share"),
     "psychometrics_fit": (*_OF, "n_ratings", "n_rater_units", *FIT),
     "psychometrics_parameters": (
         *_OF,
-        *("dimension", "item", "parameter", "value", "se", "lower", "upper", "ci_prob"),
+        *("dimension", "item", "parameter", "estimate", "se", "lower", "upper", "ci_prob"),
     ),
     "psychometrics_reliability": (*_OF, "dimension", "coefficient", "level", *_INTERVAL),
     "psychometrics_levels": (*_OF, "dimension", "level", *_INTERVAL),

@@ -24,7 +24,7 @@ def item_rows(scope: Scope) -> Iterator[dict[str, object]]:
             varied = len(whole) > 2 and len(rest.columns) > 0 and whole[name].nunique() > 1
             row = {"dimension": dimension, "item": name, "n_ratings": len(values)}
             row |= {"n_respondents": int(answers.about.loc[values.index, "respondent"].nunique())}
-            row |= {"missing": float(part[name].isna().mean()), "mean": values.mean(), "sd": values.std()}
+            row |= {"unanswered": float(part[name].isna().mean()), "mean": values.mean(), "sd": values.std()}
             row |= {"lowest": float((values == scale.minimum).mean())}
             row |= {"highest": float((values == scale.maximum).mean())}
             row |= {"item_rest": whole[name].corr(rest.mean(axis=1)) if varied else float("nan")}

@@ -49,5 +49,5 @@ def level_rows(scope: Scope, notes: Notes, *, ci_prob: float) -> Iterator[dict[s
                     notes.add(scope.split, scope.group, "not_estimated", f"levels:{dimension}", what)
                     continue
                 limits = np.tanh(np.arctanh(r) + reach * se / (1 - r**2) * np.array([-1, 1]))
-                found = {"value": r, "lower": limits[0], "upper": limits[1], "ci_prob": ci_prob}
+                found = {"estimate": r, "lower": limits[0], "upper": limits[1], "ci_prob": ci_prob}
                 yield {"dimension": dimension, "level": level} | found

@@ -145,7 +145,7 @@ def _parameters(result: CfaResult, model: FactorModel, ci_prob: float) -> list[d
         else:
             continue
         limits = {"lower": row.est - reach * row.se, "upper": row.est + reach * row.se}
-        rows.append({**named, "value": row.est, "se": row.se, **limits, "ci_prob": ci_prob})
+        rows.append({**named, "estimate": row.est, "se": row.se, **limits, "ci_prob": ci_prob})
     return rows
 
 
@@ -157,7 +157,7 @@ def _omega(result: CfaResult, model: FactorModel, ci_prob: float) -> list[dict[s
         dimension = model.dimensions.get(str(name), "overall")
         row = {"dimension": dimension, "coefficient": "omega_categorical", "level": "rating"}
         rows.append(
-            row | {"value": value, "lower": limits["lower"], "upper": limits["upper"], "ci_prob": ci_prob}
+            row | {"estimate": value, "lower": limits["lower"], "upper": limits["upper"], "ci_prob": ci_prob}
         )
     return rows
 

@@ -53,7 +53,7 @@ def reliability_rows(scope: Scope, notes: Notes, *, ci_prob: float, seed: int) -
 
 def _interval(value: float, draws: np.ndarray, ci_prob: float) -> dict[str, float]:
     lower, upper = np.nanquantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
-    return {"value": float(value), "lower": float(lower), "upper": float(upper)}
+    return {"estimate": float(value), "lower": float(lower), "upper": float(upper)}
 
 
 def _weights(n_units: int, rng: np.random.Generator) -> np.ndarray:
@@ -118,7 +118,7 @@ def _omega(
     for level in ("within", "between"):
         limits = {end: getattr(found, f"{level}_{end}") for end in ("lower", "upper")}
         row = {"coefficient": f"omega_{level}", "level": "rating" if level == "within" else "subject"}
-        yield base | row | {"value": getattr(found, level), **limits}
+        yield base | row | {"estimate": getattr(found, level), **limits}
 
 
 def _agreement(
@@ -136,7 +136,12 @@ def _agreement(
     rwg = rwg_j(part, group, null="uniform", n_categories=scale[1] - scale[0] + 1)
     deviation = average_deviation(part, group)
     for name, values in (("rwg_median", rwg), ("ad_median", deviation)):
-        yield base | {"coefficient": name, "level": "subject", "value": float(values.median()), **no_interval}
+        yield base | {
+            "coefficient": name,
+            "level": "subject",
+            "estimate": float(values.median()),
+            **no_interval,
+        }
 
 
 def _scale(answers: Answers, name: str) -> tuple[int, int]:

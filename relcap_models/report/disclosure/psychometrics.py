@@ -23,7 +23,7 @@ _ABOUT = {
 """Columns that stay in a hidden row: what it is about."""
 
 _COUNTS = ("n_ratings", "n_respondents", "n_rater_units")
-_SHARES = ("missing", "mean", "sd", "lowest", "highest", "share")
+_SHARES = ("unanswered", "mean", "sd", "lowest", "highest", "share")
 _IN_SYSTEM = ("survey", "wave")
 _FREE_OF_COUNTS = ("merged", "left_out", "too_few_items")
 
