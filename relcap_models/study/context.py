@@ -129,7 +129,7 @@ def _units(survey: Survey) -> list[dict[str, Any]]:
 def _instrument(instrument: Instrument) -> dict[str, Any]:
     return instrument.model_dump(
         mode="json",
-        include={"id", "title", "source", "translation_status", "scale", "items", "dimensions"},
+        include={"id", "title", "referent", "source", "translation_status", "scale", "items", "dimensions"},
     )
 
 
