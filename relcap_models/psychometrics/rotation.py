@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from relcap_models.psychometrics.gradient_projection import lowest
+# `GPA` is not exported, and it alone takes a criterion of our own (geomin).
+from statsmodels.multivariate.factor_rotation._gpa_rotation import GPA, oblimin_objective, orthomax_objective
 
 GEOMIN_EPSILON = 0.001
 PROMAX_POWER = 4
@@ -15,6 +18,12 @@ PROMAX_POWER = 4
 # minima: there one start in ten or fewer does, where factors are many.
 RANDOM_STARTS = 20
 GEOMIN_STARTS = 100
+# All starts are followed for 30 steps, the best 60 of them for 60 more, and so on; the best 12 to their end.
+SCREENING = ((30, 60), (60, 30), (120, 12))
+MOST_ITERATIONS = 10_000
+# Slopes that count as none: in search of the lowest minimum, and there. Where quartimax is flat, loadings are
+# still 1e-3 away at the first.
+SEARCH, TOLERANCE = 1e-5, 1e-6
 
 OBLIQUE = ("oblimin", "quartimin", "geomin", "promax")
 ORTHOGONAL = ("varimax", "quartimax")
@@ -62,11 +71,12 @@ def rotate(loadings: np.ndarray, method: str, *, starts: int | None = None) -> R
         return _promax(rotate(loadings, "varimax", starts=starts))
     if method == "varimax":
         weights = np.sqrt(np.maximum(np.sum(loadings**2, axis=1, keepdims=True), np.finfo(float).tiny))
-        turned = Rotation(*lowest(loadings / weights, varimax_criterion, oblique=False, starts=starts))
-        return replace(turned, loadings=turned.loadings * weights)
-    oblique = method in OBLIQUE
-    criterion = geomin_criterion if method == "geomin" else quartimin_criterion
-    return Rotation(*lowest(loadings, criterion, oblique=oblique, starts=starts))
+        turned = _best(loadings / weights, partial(orthomax_objective, gamma=1), "orthogonal", starts)
+        return Rotation(turned.loadings * weights, turned.factor_correlation, turned.converged)
+    if method == "quartimax":
+        return _best(loadings, partial(orthomax_objective, gamma=0), "orthogonal", starts)
+    objective = geomin_objective if method == "geomin" else partial(oblimin_objective, gamma=0)
+    return _best(loadings, objective, "oblique", starts)
 
 
 def arrange(rotation: Rotation, deviations: np.ndarray) -> Rotation:
@@ -93,25 +103,56 @@ def arrange(rotation: Rotation, deviations: np.ndarray) -> Rotation:
     )
 
 
-def geomin_criterion(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each item's geometric mean of squared loadings, summed; (…, item, factor) → (…) and the gradient."""
-    squares = loadings**2 + GEOMIN_EPSILON
-    means = np.exp(np.mean(np.log(squares), axis=-1, keepdims=True))
-    return means.sum(axis=(-2, -1)), 2 / loadings.shape[-1] * loadings / squares * means
+def geomin_objective(L: np.ndarray, A=None, T=None) -> tuple[float, np.ndarray]:
+    """Geomin's criterion and gradient at loadings L; A and T are statsmodels' and not used."""
+    squares = L**2 + GEOMIN_EPSILON
+    means = np.exp(np.mean(np.log(squares), axis=1, keepdims=True))
+    return float(means.sum()), 2 / L.shape[1] * L / squares * means
 
 
-def quartimin_criterion(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of an item's squared loadings, summed over pairs of factors; of orthogonal ones quartimax."""
-    squares = loadings**2
-    others = squares.sum(axis=-1, keepdims=True) - squares
-    return np.sum(squares * others, axis=(-2, -1)) / 4, loadings * others
+def _best(loadings: np.ndarray, objective: Callable, kind: str, starts: int) -> Rotation:
+    k = loadings.shape[1]
+    rng = np.random.default_rng(0)
+    turns = [np.eye(k), *(_random_orthogonal(rng, k) for _ in range(starts))]
+    for steps, kept in SCREENING if starts else ():
+        reached = [_project(loadings, objective, kind, turn, steps) for turn in turns]
+        turns = [step.turn for step in sorted(reached, key=lambda step: step.value)[:kept]]
+    ends = (_project(loadings, objective, kind, turn, MOST_ITERATIONS) for turn in turns)
+    lowest = min(ends, key=lambda step: step.value)
+    best = _project(loadings, objective, kind, lowest.turn, MOST_ITERATIONS, tolerance=TOLERANCE)
+    rotated = loadings @ (best.turn if kind == "orthogonal" else np.linalg.inv(best.turn).T)
+    correlation = np.eye(k) if kind == "orthogonal" else best.turn.T @ best.turn
+    return Rotation(rotated, correlation, best.slope < SEARCH)
 
 
-def varimax_criterion(loadings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How little squared loadings vary over items."""
-    squares = loadings**2
-    around = squares - squares.mean(axis=-2, keepdims=True)
-    return -np.sum(squares * around, axis=(-2, -1)) / 4, -loadings * around
+@dataclass(frozen=True)
+class _Step:
+    turn: np.ndarray
+    value: float
+    slope: float
+
+
+def _project(
+    loadings: np.ndarray,
+    objective: Callable,
+    kind: str,
+    turn: np.ndarray,
+    most: int,
+    *,
+    tolerance: float = SEARCH,
+) -> _Step:
+    # The logarithm of a slope of exactly zero, for GPA's table.
+    with np.errstate(divide="ignore"):
+        _, _, turn, table = GPA(
+            loadings, vgQ=objective, T=turn, rotation_method=kind, max_tries=most, tol=tolerance
+        )
+    _, value, log_slope, _ = table[-1]
+    return _Step(turn, value, 10.0**log_slope)
+
+
+def _random_orthogonal(rng: np.random.Generator, k: int) -> np.ndarray:
+    q, r = np.linalg.qr(rng.standard_normal((k, k)))
+    return q * np.sign(np.diag(r))
 
 
 def _promax(varimax: Rotation) -> Rotation:
