@@ -213,6 +213,19 @@ def test_the_factors_are_the_dimensions_and_small_ones_are_left_out():
     assert factor_model({"pair": ["a", "b"]}) == (None, ["a", "b"])
 
 
+def test_few_rater_units_are_noted(examined):
+    fit = examined["psychometrics_fit"]
+    keys = ["instrument", "split", "group"]
+    few = fit.loc[fit["n_rater_units"] < 20, keys]
+    assert 0 < len(few) < len(fit)
+    noted = examined["psychometrics_notes"].query("topic == 'few_units'")
+    assert set(few.itertuples(index=False, name=None)) <= set(noted[keys].itertuples(index=False, name=None))
+    many = fit.loc[fit["n_rater_units"] >= 20, keys]
+    assert not set(many.itertuples(index=False, name=None)) & set(
+        noted[keys].itertuples(index=False, name=None)
+    )
+
+
 def test_what_cannot_be_estimated_is_noted_and_the_rest_is_there():
     instruments, tables = simulated()
     responses = tables["responses"].copy()

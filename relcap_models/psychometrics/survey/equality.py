@@ -36,6 +36,7 @@ def equality_rows(answers: Answers, notes: Notes) -> Iterator[dict[str, object]]
         if len(groups) < 2:
             continue
         part = answers.where(answers.about[split].isin(groups))
+        notes.count_units(split, "", part.about["rater_unit"])
         items, merged = merge_rare(part.items, part.about[split])
         for item, categories in merged.items():
             notes.add(split, "", "merged", item, ", ".join(categories))

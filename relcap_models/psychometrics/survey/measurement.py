@@ -94,6 +94,7 @@ def measure(scope: Scope, notes: Notes, *, ci_prob: float) -> Measured:
         notes.add(scope.split, scope.group, "left_out", item, "its dimension has too few items for a factor")
     if model is None:
         return found
+    notes.count_units(scope.split, scope.group, scope.answers.about["rater_unit"])
     items, merged = merge_rare(scope.answers.items)
     for item, categories in merged.items():
         notes.add(scope.split, scope.group, "merged", item, ", ".join(categories))

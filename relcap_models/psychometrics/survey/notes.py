@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from relcap_models.errors import DataError, FitError
+from relcap_models.psychometrics.structural.clusters import FEW
 
 COLUMNS = ("instrument", "split", "group", "topic", "subject", "detail")
 
@@ -15,8 +18,9 @@ COLUMNS = ("instrument", "split", "group", "topic", "subject", "detail")
 class Notes:
     """Notes on one instrument, as rows of a table.
 
-    topic : `not_estimated`, `merged` (categories taken together), `left_out` (items in no factor) or
-    `said` (what a function of this package had to say). subject : the part or item concerned. detail : in
+    topic : `not_estimated`, `merged` (categories taken together), `left_out` (items in no factor),
+    `few_units` (too few rater units to know how they differ), `too_few_items` (for information), or `said` (what a
+    function of this package had to say). subject : the part or item concerned. detail : in
     English, for analysts; it may count respondents.
     """
 
@@ -25,6 +29,12 @@ class Notes:
 
     def add(self, split: str, group: str, topic: str, subject: str, detail: str) -> None:
         self.rows.append((self.instrument, split, group, topic, subject, detail))
+
+    def count_units(self, split: str, group: str, rater_units: pd.Series) -> None:
+        """Note where errors and tests, which take rater units as clusters, rest on few of them."""
+        n = int(rater_units.nunique())
+        if n < FEW:
+            self.add(split, group, "few_units", "", str(n))
 
     @contextmanager
     def estimating(self, split: str, group: str, subject: str) -> Iterator[None]:

@@ -323,7 +323,7 @@ def _held(of: _Examined, across: str, rows: pd.DataFrame) -> str:
 
 def _notes(of: _Examined) -> list[Block]:
     texts, table = of.texts, of.table("notes")
-    rows = table[table["topic"].isin(["merged", "left_out", "too_few_items", "not_estimated"])]
+    rows = table[table["topic"].isin(["few_units", "merged", "left_out", "too_few_items", "not_estimated"])]
     said = []
     for _, row in rows.iterrows():
         part = str(row["subject"]).partition(":")
