@@ -19,9 +19,9 @@ class Notes:
     """Notes on one instrument, as rows of a table.
 
     topic : `not_estimated`, `merged` (categories taken together), `left_out` (items in no factor),
-    `few_units` (too few rater units to know how they differ), `too_few_items` (for information), or `said` (what a
-    function of this package had to say). subject : the part or item concerned. detail : in
-    English, for analysts; it may count respondents.
+    `few_units` (too few rater units to know how they differ), `too_few_items` (for information), or `said`
+    (what a function of this package had to say). subject : the part or item concerned. detail : in English,
+    for analysts; it may count respondents.
     """
 
     instrument: str
