@@ -39,7 +39,7 @@ class Items:
             most = self.names[int(np.argmin(self.answered.sum(axis=0)))]
             raise DataError(
                 f"{whole.sum()} of {len(whole)} respondents answered every item. Item '{most}' has the "
-                "fewest answers: leave it out, or use pairwise deletion"
+                "fewest answers: leave it out"
             )
         return Items(self.values[whole], self.names)
 

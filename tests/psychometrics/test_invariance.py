@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics import invariance
+from relcap_models.psychometrics import cfa, invariance
 
 AGREEABLE = [f"A{i}" for i in range(1, 6)]
 A = "A =~ A1 + A2 + A3 + A4 + A5"
@@ -373,3 +373,21 @@ def test_what_cannot_be_compared_is_said(model, options, message):
     data["rare"] = data["a"].where(data.index != 3, 9)
     with pytest.raises(DataError, match=f"(?s){message}"):
         invariance(model, data, **options)
+
+
+def test_words_among_answers_and_items_without_answers_are_named():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.integers(1, 4, (200, 4)), columns=list("abcd")).assign(
+        g=np.repeat(["x", "y"], 100)
+    )
+    options = {"ordered": True, "group": "g"}
+    words = data.astype({"a": object})
+    words.loc[3, "a"] = "often"
+    with pytest.raises(DataError, match=r"a.*no numbers, such as 'often'"):
+        invariance("f =~ a + b + c + d", words, **options)
+    with pytest.raises(DataError, match=r"b.*has no answers"):
+        invariance("f =~ a + b + c + d", data.assign(b=np.nan), **options)
+    with pytest.raises(DataError, match=r"b.*has no answers"):
+        cfa("f =~ a + b + c + d", data.assign(b=np.nan), ordered=True)
+    with pytest.raises(DataError, match=r"a.*stands twice"):
+        invariance("f =~ a + b + c + d", pd.concat([data, data[["a"]]], axis=1), **options)

@@ -240,3 +240,11 @@ def test_scores_that_do_not_exist_are_refused(datcat):
     result = cfa("f =~ a + b + c", pd.DataFrame({"a": a, "b": b, "c": c}), ordered=True, std_lv=True)
     with pytest.raises(FitError, match="residual variance of c is not positive"):
         result.predict()
+
+
+def test_a_model_without_latent_variables_has_no_scores():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"z": rng.normal(size=200)})
+    data["a"] = (data["z"] + rng.normal(size=200) > 0).astype(int)
+    data["b"] = (data["a"] + rng.normal(size=200) > 0).astype(int)
+    assert cfa("a ~ z\nb ~ a", data, ordered=["a", "b"]).predict().shape == (200, 0)

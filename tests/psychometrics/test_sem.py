@@ -304,3 +304,18 @@ def test_a_factor_without_variance_has_no_standardised_loadings(holzinger):
     table = cfa("v =~ x1 + x2 + x3\nt =~ x4 + x5 + x6\nv ~~ t\nt ~~ 0*t", holzinger).parameters
     assert table.set_index(["lhs", "rhs"])["std_all"].isna()[("v", "t")]
     assert np.isfinite(table["est"]).all()
+
+
+def test_a_defined_parameter_that_constraints_make_zero_has_an_error_of_zero(holzinger):
+    found = cfa("f =~ x1 + a*x2 + b*x3 + x4\nd := a - b\na == b", holzinger).parameters
+    row = found[found["op"] == ":="].iloc[0]
+    assert row["est"] == pytest.approx(0, abs=1e-8)
+    assert 0 <= row["se"] < 1e-6
+    assert set(found.loc[found["op"] != ":=", "level"]) == {1}
+
+
+def test_a_column_that_stands_twice_is_named_where_the_model_uses_it(holzinger):
+    twice = pd.concat([holzinger, holzinger[["x1", "x9"]]], axis=1)
+    with pytest.raises(DataError, match="'x1': stands twice"):
+        cfa("f =~ x1 + x2 + x3", twice)
+    assert cfa("f =~ x2 + x3 + x4", twice).n == 301

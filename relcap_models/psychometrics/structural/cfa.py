@@ -19,7 +19,7 @@ from relcap_models.psychometrics.structural.fit_ordinal import ORDINAL_ESTIMATOR
 from relcap_models.psychometrics.structural.ordinal_sample import ordered_names, ordinal_samples
 from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
-from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns
+from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns, refuse_repeated
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
 from relcap_models.psychometrics.structural.two_level import fit_two_level
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
@@ -90,6 +90,7 @@ def cfa(
     if not isinstance(data, pd.DataFrame):
         raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
     model = parse(syntax)
+    refuse_repeated(data, {name for term in model.terms for name in (term.lhs, term.rhs)})
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
     names_of, codes = _groups(data, group)
     shown = names_of if len(names_of) > 1 else ()

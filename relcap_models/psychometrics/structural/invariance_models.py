@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError, Problem
-from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.items import read_groups, read_items
 from relcap_models.psychometrics.structural.ordinal_sample import category_text, is_ordered
+from relcap_models.psychometrics.structural.sample import refuse_repeated
 from relcap_models.psychometrics.structural.syntax import Modifier, Term, parse
 
 NAN = float("nan")
@@ -100,6 +101,11 @@ def read_design(
     absent = [place[item] for place in places for item in items if place[item] not in data.columns]
     if absent:
         raise DataError(f"The data have no column {', '.join(absent)}")
+    used = list(dict.fromkeys(place[item] for place in places for item in items))
+    refuse_repeated(data, used)
+    numbers = [column for column in used if not is_ordered(data[column])]
+    if numbers and len(data) > 1:
+        read_items(data[numbers], constant=True)
     codes, groups = _groups(data, group)
     ordinal = [i for i in items if i in asked or any(is_ordered(data[place[i]]) for place in places)]
     thresholds = _thresholds(data, ordinal, items, columns, groups, codes)

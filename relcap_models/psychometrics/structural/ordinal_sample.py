@@ -79,6 +79,14 @@ def ordinal_samples(
             + (f". Nearest: {', '.join(near)}" if near else "")
         )
     frame = data[list(everything)].reset_index(drop=True)
+    empty = [name for name in everything if frame[name].isna().all()]
+    if empty:
+        raise DataError(
+            problems=[
+                Problem(file="items", column=name, message="has no answers", remedy="Leave it out")
+                for name in empty
+            ]
+        )
     given = tuple(dict.fromkeys(v for part in names for v in part.covariates))
     if given:
         frame = frame.assign(**dict(zip(given, columns(frame, given).T)))

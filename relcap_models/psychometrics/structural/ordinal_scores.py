@@ -45,6 +45,9 @@ def ordinal_scores(model: OrdinalModel, theta: np.ndarray, *, method: str) -> li
         patterns, which = np.unique(~np.isnan(sample.values[:, continuous]), axis=0, return_inverse=True)
         n_latent = len(moments.total.mean) - part.block.n_observed - len(part.covariates)
         scores = np.empty((sample.n, n_latent))
+        if not n_latent:
+            found.append(scores)
+            continue
         for k, pattern in enumerate(patterns):
             rows = np.flatnonzero(which == k)
             given = _given(part, moments, sample, rows, continuous[pattern], method=method)

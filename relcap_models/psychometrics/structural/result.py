@@ -94,6 +94,8 @@ def parameter_frame(fit: Fit) -> pd.DataFrame:
     table = fit.table
     moments = fit.model.moments(fit.theta)
     shown = table[["lhs", "op", "rhs", "group", "level", "label", "est", "se"]].copy()
+    if not fit.two_level:
+        shown["level"] = 1
     est = table["est"].to_numpy()
     shown["std_lv"] = standardized(table, est, fit.model.blocks, moments, observed=False)
     shown["std_all"] = standardized(table, est, fit.model.blocks, moments, observed=True)
@@ -134,12 +136,12 @@ def _defined(fit: Fit, shown: pd.DataFrame) -> list[pd.DataFrame]:
             "op": ":=",
             "rhs": relation.rhs,
             "group": 0,
-            "level": 0 if fit.two_level else "",
+            "level": 0,
         }
         row |= {
             "label": relation.lhs,
             "est": values[relation.lhs],
-            "se": float(np.sqrt(slope @ fit.vcov @ slope)),
+            "se": float(np.sqrt(max(slope @ fit.vcov @ slope, 0.0))),
         }
         for kind, known in scaled.items():
             known[relation.lhs] = row[kind] = float(evaluate(relation.rhs, known))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -59,6 +59,16 @@ class Sample:
     @property
     def complete(self) -> bool:
         return len(self.patterns) == 1 and len(self.patterns[0].seen) == len(self.observed)
+
+
+def refuse_repeated(data: pd.DataFrame, names: Collection[str]) -> None:
+    """Raise a DataError if a column that the model names stands in the data twice."""
+    twice = [str(name) for name in dict.fromkeys(data.columns[data.columns.duplicated()]) if name in names]
+    if twice:
+        problems = [
+            Problem(file="items", column=n, message="stands twice", remedy="Rename one") for n in twice
+        ]
+        raise DataError(problems=problems)
 
 
 def columns(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
