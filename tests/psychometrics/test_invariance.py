@@ -391,3 +391,10 @@ def test_words_among_answers_and_items_without_answers_are_named():
         cfa("f =~ a + b + c + d", data.assign(b=np.nan), ordered=True)
     with pytest.raises(DataError, match=r"a.*stands twice"):
         invariance("f =~ a + b + c + d", pd.concat([data, data[["a"]]], axis=1), **options)
+
+
+def test_differences_of_continuous_items_are_satorras(data_of):
+    """lavTestLRT(method = "satorra.2000", A.method = "delta") of MLR models, lavaan 0.6-14."""
+    table = invariance("f =~ x1 + x2 + x3 + x9", data_of("lavaan_hs1939"), group="school").table
+    assert table["diff.chisq"].to_numpy()[1:] == pytest.approx([2.91689452, 22.8927879, 4.58349005], rel=1e-6)
+    assert table["diff.df"].to_numpy()[1:].tolist() == [3, 3, 4]

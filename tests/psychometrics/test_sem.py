@@ -319,3 +319,44 @@ def test_a_column_that_stands_twice_is_named_where_the_model_uses_it(holzinger):
     with pytest.raises(DataError, match="'x1': stands twice"):
         cfa("f =~ x1 + x2 + x3", twice)
     assert cfa("f =~ x2 + x3 + x4", twice).n == 301
+
+
+@pytest.mark.parametrize(("estimator", "of_lavaan"), [("MLM", 64.8546767), ("MLR", 59.2191702)])
+def test_satorras_difference_is_lavaans_whatever_the_order_of_the_items(holzinger, estimator, of_lavaan):
+    """lavTestLRT(method = "satorra.2000", A.method = "delta"), lavaan 0.6-14."""
+    wider = cfa("f =~ x1 + x2 + x3 + x4 + x5\nx4 ~~ x5", holzinger, estimator=estimator)
+    for model in ("f =~ x1 + x2 + x3 + x4 + x5", "f =~ x5 + x4 + x3 + x2 + x1"):
+        table = compare(wider, cfa(model, holzinger, estimator=estimator), method="satorra.2000")
+        assert table.loc[1, "chisq_diff"] == pytest.approx(of_lavaan, rel=1e-6)
+        assert table.loc[1, "df_diff"] == 1
+
+
+def test_satorras_difference_takes_clusters(holzinger):
+    models = ("f =~ x1 + x2 + x3 + x4 + x5\nx4 ~~ x5", "f =~ x1 + x2 + x3 + x4 + x5")
+    n = len(holzinger)
+    difference = {
+        name: compare(
+            *(cfa(model, data, estimator="MLR", cluster=cluster) for model in models), method="satorra.2000"
+        ).loc[1, "chisq_diff"]
+        for name, data, cluster in (
+            ("nobody's", holzinger, None),
+            ("everybody's own", holzinger, np.arange(n)),
+            ("twins", pd.concat([holzinger] * 2, ignore_index=True), np.tile(np.arange(n), 2)),
+        )
+    }
+    # With as many clusters as respondents only the factor G / (G - 1) differs; twins tell nothing new.
+    assert difference["everybody's own"] == pytest.approx(difference["nobody's"] * (n - 1) / n)
+    assert difference["twins"] == pytest.approx(difference["everybody's own"])
+
+
+def test_a_method_that_does_not_suit_the_models_is_refused(holzinger):
+    models = ("f =~ x1 + x2 + x3 + x4\nx3 ~~ x4", "f =~ x1 + x2 + x3 + x4")
+    plain, robust = ([cfa(m, holzinger, estimator=e) for m in models] for e in ("ML", "MLR"))
+    missing = [cfa(m, holzinger, estimator="MLR", missing="fiml") for m in models]
+    for fits, method, message in (
+        (plain, "satorra.2000", "estimated by ML"),
+        (robust, "satorra", "one of satorra.bentler.2001"),
+        (missing, "satorra.2000", "complete answers"),
+    ):
+        with pytest.raises(DataError, match=message):
+            compare(*fits, method=method)

@@ -11,14 +11,19 @@ from relcap_models.psychometrics.structural.clusters import same_clusters
 from relcap_models.psychometrics.structural.result import CfaResult
 from relcap_models.psychometrics.structural.scaled_difference import scaled_difference
 
+METHODS = ("satorra.bentler.2001", "satorra.2000")
 
-def compare(*fits: CfaResult) -> pd.DataFrame:
+
+def compare(*fits: CfaResult, method: str | None = None) -> pd.DataFrame:
     """Whether a model with more constraints fits worse: chi-square differences of nested models.
 
     Parameters
     ----------
     fits : two or more results on the same data with the same estimator, each nested in those with fewer
         degrees of freedom (which is not checked).
+    method : of the difference under MLM and MLR: `satorra.bentler.2001` (if left out), or `satorra.2000`,
+        scaled and shifted, with the constraints of the derivatives, which needs complete answers. Under WLSMV
+        it is always the latter.
 
     Returns
     -------
@@ -29,7 +34,7 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there are fewer than two, or their data or estimators differ.
+        If there are fewer than two, or their data or estimators differ, or the method does not suit them.
 
     Source: Satorra & Bentler (2001), Psychometrika 66, 507-514, for the scaled difference; Satorra (2000), in
     Heijmans, Pollock & Satorra (eds), Innovations in Multivariate Statistical Analysis, 233-247, under WLSMV.
@@ -42,14 +47,29 @@ def compare(*fits: CfaResult) -> pd.DataFrame:
         raise DataError("The models' respondents are in different clusters: use one `cluster` for all")
     if len({(r.n, r.groups, _variables(r), _ordered(r)) for r in fits}) > 1:
         raise DataError("The models belong to different respondents or variables, and cannot be compared")
+    _check_method(method, fits[0])
     rows = []
     order = sorted(range(len(fits)), key=lambda i: fits[i].fit.test.df)
     for before, i in zip([None, *order], order):
         result = fits[i]
         row = {"model": i + 1, "df": result.fit.test.df}
         row |= {name: result.fit_measures.get(name, np.nan) for name in ("aic", "bic", "chisq")}
-        rows.append(row | _difference(fits[before] if before is not None else None, result))
+        rows.append(row | _difference(fits[before] if before is not None else None, result, method))
     return pd.DataFrame(rows)
+
+
+def _check_method(method: str | None, result: CfaResult) -> None:
+    if method is None:
+        return
+    if method not in METHODS:
+        raise DataError(f"`method` is one of {', '.join(METHODS)}, and not {method!r}")
+    fit = result.fit
+    if not fit.scaled:
+        raise DataError(f"`method` is of robust estimators, and the models were estimated by {fit.estimator}")
+    if method != "satorra.2000" and fit.ordinal:
+        raise DataError("Differences of ordinal models are tested by `satorra.2000`")
+    if method == "satorra.2000" and (fit.fiml or fit.two_level):
+        raise DataError("`satorra.2000` needs complete answers and one level: use satorra.bentler.2001")
 
 
 def _variables(result: CfaResult) -> frozenset[str]:
@@ -65,14 +85,14 @@ def _ordered(result: CfaResult) -> frozenset[str]:
     return frozenset(result.fit.model.statistics[0].thresholds) if result.fit.ordinal else frozenset()
 
 
-def _difference(larger: CfaResult | None, smaller: CfaResult) -> dict[str, float]:
+def _difference(larger: CfaResult | None, smaller: CfaResult, method: str | None) -> dict[str, float]:
     if larger is None:
         return {"chisq_diff": np.nan, "df_diff": np.nan, "p": np.nan, "scaling": np.nan}
     t1, t0 = larger.fit.test, smaller.fit.test
     df, chisq, scaling = t0.df - t1.df, t0.chisq - t1.chisq, np.nan
     if df == 0:
         return {"chisq_diff": chisq, "df_diff": 0, "p": np.nan, "scaling": np.nan}
-    if smaller.fit.estimator == "WLSMV":
+    if smaller.fit.estimator == "WLSMV" or (smaller.fit.scaled and method == "satorra.2000"):
         scaling, shift = scaled_difference(larger.fit, smaller.fit, df)
         chisq = chisq / scaling + shift
     elif smaller.fit.scaled:

@@ -30,7 +30,7 @@ class Invariance:
 
     fits, syntax : by level, the model fitted and its text.
     table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against
-        the level above diff.chisq, diff.df, diff.pvalue (scaled differences, see `compare`): NaN in the
+        the level above diff.chisq, diff.df, diff.pvalue (`satorra.2000` of `compare`): NaN in the
         first row; so is the p-value where equality costs no degree of freedom (thresholds of two or three
         categories).
     mean_impact : a row for each latent mean after the first group or wave, with columns factor, where (the
@@ -188,7 +188,7 @@ def _table(fits: dict[str, CfaResult], design: Design) -> pd.DataFrame:
         last = {"chisq_diff": NAN, "df_diff": NAN, "p": NAN}
         base = _base(level, tuple(fits)[:k], design)
         if base is not None:
-            last = compare(fits[base], result).iloc[1]
+            last = compare(fits[base], result, method="satorra.2000").iloc[1]
         row |= {"diff.chisq": last["chisq_diff"], "diff.df": last["df_diff"], "diff.pvalue": last["p"]}
         rows.append(row)
     return pd.DataFrame(rows, index=pd.Index(fits, name="level")).astype({"df": int})

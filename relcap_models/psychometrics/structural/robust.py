@@ -47,7 +47,7 @@ def sandwich_mlm(
         normal = expected_information(moment, moments.sigma, mu, sample)
         sampling = moment_sampling(sample, means=block.means, fixed=fixed)
         weighted = normal @ sampling
-        slope = _slope(block, moments, model.n_free)
+        slope = moment_slopes(block, moments, model.n_free)
         trace += np.trace(weighted)
         meat += weight * slope.T @ weighted @ normal @ slope
     return inverse @ meat @ inverse / model.n, trace - np.trace(inverse @ meat)
@@ -79,7 +79,13 @@ def sandwich_mlr(
 
 
 def moment_sampling(sample: Sample, *, means: bool, fixed: np.ndarray) -> np.ndarray:
-    """Γ, the distribution-free sampling covariance of means and covariances, times n.
+    """Γ, the distribution-free sampling covariance of means and covariances, times n."""
+    moments = moment_influence(sample, means=means, fixed=fixed)
+    return moments.T @ moments / sample.n
+
+
+def moment_influence(sample: Sample, *, means: bool, fixed: np.ndarray) -> np.ndarray:
+    """(respondent, moment) what each one contributes to the error of means and covariances, times n.
 
     fixed : (observed,) bool, covariates: what they predict of the others is taken as given.
 
@@ -92,8 +98,7 @@ def moment_sampling(sample: Sample, *, means: bool, fixed: np.ndarray) -> np.nda
         x = centred[:, fixed]
         predicted[:, ~fixed] = x @ np.linalg.lstsq(x, centred[:, ~fixed], rcond=None)[0]
         moments = moments - _products(predicted, means=means)
-    moments = moments - moments.mean(axis=0)
-    return moments.T @ moments / sample.n
+    return moments - moments.mean(axis=0)
 
 
 def _products(centred: np.ndarray, *, means: bool) -> np.ndarray:
@@ -110,7 +115,7 @@ def _membership(block: Block, n_free: int) -> np.ndarray:
     return found
 
 
-def _slope(block: Block, moments: Moments, n_free: int) -> np.ndarray:
+def moment_slopes(block: Block, moments: Moments, n_free: int) -> np.ndarray:
     """(moment, free parameter) derivatives of the block's moments."""
     moving = directions(block, moments)
     return jacobian(moving, means=block.means) @ _membership(block, n_free)
@@ -137,7 +142,7 @@ def corrected_for_missing(
         moment = saturated_directions(block.n_observed, means=block.means, fixed=fixed)
         missing = observed_information(moment, sample.cov, sample.mean, sample)
         rows = kept_moments(block.n_observed, means=block.means, fixed=fixed)
-        slope.append(_slope(block, moments, model.n_free)[rows])
+        slope.append(moment_slopes(block, moments, model.n_free)[rows])
         inner += weight * slope[-1].T @ missing @ slope[-1]
         bread.append(weight * missing)
         full.append(weight * expected_information(moment, sample.cov, sample.mean, whole))
