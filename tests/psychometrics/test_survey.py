@@ -213,6 +213,39 @@ def test_the_factors_are_the_dimensions_and_small_ones_are_left_out():
     assert factor_model({"pair": ["a", "b"]}) == (None, ["a", "b"])
 
 
+def test_within_is_what_people_who_rate_the_same_differ_in(survey, examined):
+    answers = answers_to(survey, survey.instruments["relational_capacity"])
+    means = pd.DataFrame(
+        {d: answers.items[i].mean(axis=1, skipna=False) for d, i in answers.dimensions.items()}
+    )
+    means = means.dropna()
+    inside = means - means.groupby(answers.subject.loc[means.index]).transform("mean")
+    found = examined["psychometrics_levels"].query("instrument == 'relational_capacity'")
+    found = found.set_index("level")["estimate"]
+    # Two-level estimates are those of deviations from the mean but for the weight of unequal groups.
+    assert found["within"] == pytest.approx(inside.corr().iloc[0, 1], abs=0.02)
+    assert found["between"] > means.corr().iloc[0, 1] > found["within"]
+
+
+def test_items_go_with_the_rest_of_their_dimension_and_their_information_adds_up(survey, examined):
+    answers = answers_to(survey, survey.instruments["psychological_safety"])
+    of = "instrument == 'psychological_safety' and split == 'survey' and dimension == 'safety'"
+    whole = answers.items[answers.dimensions["safety"]].dropna()
+    rows = examined["psychometrics_items"].query(of).set_index("item")
+    for name in whole:
+        rest = whole.drop(columns=name).mean(axis=1)
+        assert rows.loc[name, "item_rest"] == pytest.approx(np.corrcoef(whole[name], rest)[0, 1])
+        assert rows.loc[name, "highest"] == pytest.approx((answers.items[name].dropna() == 5).mean())
+        assert rows.loc[name, "unanswered"] == pytest.approx(answers.items[name].isna().mean())
+    table = (
+        examined["psychometrics_information"]
+        .query(of)
+        .pivot(index="theta", columns="item", values="information")
+    )
+    np.testing.assert_allclose(table[""], table.drop(columns="").sum(axis=1))
+    assert table.to_numpy().min() > 0
+
+
 def test_few_rater_units_are_noted(examined):
     fit = examined["psychometrics_fit"]
     keys = ["instrument", "split", "group"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.data.survey import Survey
-from relcap_models.schema.instrument import OVERALL, Instrument
+from relcap_models.schema.instrument import OVERALL, Instrument, Scale
 
 LEAST_RESPONDENTS = 50
 LEAST_RATINGS = 100
@@ -55,6 +55,11 @@ class Answers:
         """(rating,) what is rated, by whom: a relation in one wave, or the own unit in one wave."""
         ends = self.about[["wave", "rater_unit", "target_unit"]]
         return pd.Series(pd.factorize(pd.MultiIndex.from_frame(ends))[0], index=ends.index)
+
+    def scale_of(self, name: str) -> Scale:
+        """The response scale of an item."""
+        (item,) = (item for item in self.instrument.items if item.id == name)
+        return self.instrument.scale_of(item)
 
     def where(self, rows: pd.Series) -> Answers:
         return Answers(self.instrument, self.items[rows], self.about[rows])

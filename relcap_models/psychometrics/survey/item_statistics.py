@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relcap_models.psychometrics.survey.answers import Answers
 from relcap_models.psychometrics.survey.scopes import Scope
 
 
@@ -19,7 +18,7 @@ def item_rows(scope: Scope) -> Iterator[dict[str, object]]:
         whole = part.dropna()
         for name in names:
             values = part[name].dropna()
-            scale = answers.instrument.scale_of(_item(answers, name))
+            scale = answers.scale_of(name)
             rest = whole.drop(columns=name)
             varied = len(whole) > 2 and len(rest.columns) > 0 and whole[name].nunique() > 1
             row = {"dimension": dimension, "item": name, "n_ratings": len(values)}
@@ -36,12 +35,8 @@ def share_rows(scope: Scope) -> Iterator[dict[str, object]]:
     answers = scope.answers
     for dimension, names in answers.dimensions.items():
         for name in names:
-            scale = answers.instrument.scale_of(_item(answers, name))
+            scale = answers.scale_of(name)
             shares = answers.items[name].value_counts(normalize=True)
             for category in range(scale.minimum, scale.maximum + 1):
                 row = {"dimension": dimension, "item": name, "category": category}
                 yield row | {"share": float(shares.get(float(category), 0.0))}
-
-
-def _item(answers: Answers, name: str):
-    return next(item for item in answers.instrument.items if item.id == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -165,7 +166,5 @@ def _omega(result: CfaResult, model: FactorModel, ci_prob: float) -> list[dict[s
 
 def _named(note: str, model: FactorModel) -> str:
     """A note with the instrument's own names of items and dimensions."""
-    import re
-
     known = {**model.items, **model.dimensions}
     return re.sub(r"\b[yf]\d+\b", lambda found: known.get(found[0], found[0]), note)

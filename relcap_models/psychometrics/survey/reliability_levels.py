@@ -17,7 +17,6 @@ from relcap_models.psychometrics.survey.answers import Answers
 from relcap_models.psychometrics.survey.measurement import FactorModel
 from relcap_models.psychometrics.survey.notes import Notes
 from relcap_models.psychometrics.survey.scopes import Scope
-from relcap_models.schema.instrument import Scale
 
 DRAWS = 2000
 """Bootstrap samples: the Monte Carlo error of the 5 and 95 % percentiles is a fiftieth of their distance."""
@@ -127,7 +126,7 @@ def _agreement(
     """Medians of r_wg(j) (null: uniform) and of the average deviation, over what several people rated."""
     counts = pd.Series(subject).map(pd.Series(subject).value_counts()).to_numpy()
     enough = counts >= FEWEST_RATERS
-    scales = {_scale(answers, name) for name in names}
+    scales = {(s.minimum, s.maximum) for s in map(answers.scale_of, names)}
     if len(np.unique(subject[enough])) < 2 or len(scales) > 1:
         return
     part, group = items[enough], subject[enough]
@@ -142,9 +141,3 @@ def _agreement(
             "estimate": float(values.median()),
             **no_interval,
         }
-
-
-def _scale(answers: Answers, name: str) -> tuple[int, int]:
-    item = next(item for item in answers.instrument.items if item.id == name)
-    scale: Scale = answers.instrument.scale_of(item)
-    return scale.minimum, scale.maximum
