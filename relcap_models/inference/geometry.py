@@ -25,7 +25,7 @@ def observe_ratings(model: RatingModel, frame: Frame) -> PseudoObservations | No
     items = Items(frame, model.response, model.loadings, model.priors, scale)
     try:
         found = fit_marginal(frame, items, Quadrature(frame, model.response), scale)
-        total = np.repeat(found.total[None], frame.n_ratings, axis=0)
+        total = found.total[frame.facet_of_rating]
         observed = pseudo_from(found.location, total, found.tilted)
     except np.linalg.LinAlgError:
         return None

@@ -13,19 +13,25 @@ _GROUPINGS = (
     "district_perceiver",
     "district_target",
 )
+_PARTS = ("stable", "wave", "innovation")
 
 KEPT_DIMS: dict[str, tuple[str, ...]] = {
     "mu": ("wave", "dimension"),
     "mu_own": ("wave", "dimension"),
+    "mu_facet": ("wave", "facet"),
     "beta": ("covariate", "dimension"),
     "sd_unit": ("unit_effect",),
     "corr_unit": ("unit_effect", "unit_effect_b"),
     "generalised_reciprocity": ("dimension",),
+    **{f"sd_unit_{part}": ("unit_effect",) for part in _PARTS},
+    **{f"corr_unit_{part}": ("unit_effect", "unit_effect_b") for part in _PARTS},
+    "lagged": ("unit_effect", "unit_effect_b"),
     "stability_unit": (),
     "memory_unit": (),
     "perceiver_effect": ("unit", "wave", "dimension"),
     "target_effect": ("unit", "wave", "dimension"),
     "self_effect": ("unit", "wave", "dimension"),
+    "staff_effect": ("unit", "wave", "staff_facet"),
     "relation_effect": ("relation", "wave", "dimension"),
     "sd_relation": ("dimension",),
     "cov_relation": ("dimension", "dimension_b"),
@@ -34,6 +40,8 @@ KEPT_DIMS: dict[str, tuple[str, ...]] = {
     "memory_relation": (),
     **{f"sd_{name}": ("dimension",) for name in _GROUPINGS},
     **{f"cov_{name}": ("dimension", "dimension_b") for name in _GROUPINGS},
+    **{f"sd_{name}_facet": ("facet",) for name in _GROUPINGS[:2]},
+    **{f"cov_{name}_facet": ("facet", "facet_b") for name in _GROUPINGS[:2]},
     "district_perceiver_effect": ("district_wave", "dimension"),
     "district_target_effect": ("district_wave", "dimension"),
     "loading": ("item",),
@@ -46,7 +54,9 @@ KEPT_DIMS: dict[str, tuple[str, ...]] = {
 
 def coordinates(frame: Frame, structure: Structure) -> dict[str, list[str]]:
     """Labels of the dimensions of everything that is kept."""
-    effects = [f"{role}:{dimension}" for role in structure.roles for dimension in frame.dimensions]
+    several = len(frame.facets) > 1
+    effects = [f"{role}:{d}" for role in structure.roles for d in frame.dimensions]
+    effects = list(structure.roles) if several else effects
     named: dict[str, list[str]] = {
         "wave": list(frame.waves),
         "unit": list(frame.units),
@@ -57,6 +67,9 @@ def coordinates(frame: Frame, structure: Structure) -> dict[str, list[str]]:
         "unit_effect": effects,
         "unit_effect_b": effects,
     }
+    if several:
+        staff = [role for role in structure.roles if role in frame.facets]
+        named |= {"facet": list(frame.facets), "facet_b": list(frame.facets), "staff_facet": staff}
     if frame.covariates:
         named["covariate"] = list(frame.covariates)
     if structure.relation != "none":

@@ -2,8 +2,9 @@
 
 from relcap_models.models.climate import Climate
 from relcap_models.models.design import Design, check_design, describe_design
+from relcap_models.models.leadership_link import LeadershipLink
 from relcap_models.models.priors import Priors
 from relcap_models.models.relation import Relation
 
-MODELS = (Relation, Climate)
-__all__ = ["MODELS", "Climate", "Design", "Priors", "Relation", "check_design", "describe_design"]
+MODELS = (Relation, Climate, LeadershipLink)
+__all__ = ["MODELS", "Climate", "Design", "LeadershipLink", "Priors", "Relation", "check_design", "describe_design"]

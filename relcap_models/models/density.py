@@ -15,9 +15,9 @@ from relcap_models.models.density_blocks import (
     GroupedEffects,
     Location,
     UnitEffects,
-    Values,
     orthonormal_contrasts,
 )
+from relcap_models.models.density_covariance import Values
 from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
@@ -258,7 +258,7 @@ class Density:
             named |= part.report(values)
         locations, reference = self.location.population(values, taken)
         named |= locations
-        shift = named["loading"] * reference[frame.dimension_of_item]
+        shift = named["loading"] * reference[frame.latent_of_item]
         if "threshold" in named:
             named["threshold"] = named["threshold"] + shift[frame.item_of_threshold]
         else:
@@ -267,12 +267,11 @@ class Density:
 
 
 def loading_contrasts(frame: Frame) -> np.ndarray:
-    """(I, I − D) orthonormal contrasts between the log loadings of each dimension's items."""
+    """Orthonormal contrasts (I, …) between the log loadings of the items of each facet and dimension."""
     blocks = [
-        orthonormal_contrasts(np.count_nonzero(frame.dimension_of_item == d))
-        for d in range(len(frame.dimensions))
+        orthonormal_contrasts(np.count_nonzero(frame.latent_of_item == d)) for d in range(frame.n_latents)
     ]
-    order = np.argsort(frame.dimension_of_item, kind="stable")
+    order = np.argsort(frame.latent_of_item, kind="stable")
     return block_diag(*blocks)[np.argsort(order)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relcap_models.models import kernels
-from relcap_models.models.density_blocks import Scaled, Values
+from relcap_models.models.density_covariance import Scaled, Values
 from relcap_models.models.density_rows import Rows
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import Rough

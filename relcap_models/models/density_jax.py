@@ -16,8 +16,9 @@ import numpy as np
 from jax.scipy.special import log_ndtr
 
 from relcap_models.models.density import Density, Responses
-from relcap_models.models.density_blocks import BetweenWaves, GroupedEffects, Location, Scaled, UnitEffects
+from relcap_models.models.density_blocks import GroupedEffects, Location, UnitEffects
 from relcap_models.models.density_colleagues import Colleagues
+from relcap_models.models.density_covariance import BetweenWaves, Scaled
 from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
@@ -201,8 +202,8 @@ def _(block: DistrictEffects, values: Values, eta: Array, shocks: dict[int, Arra
 
 @_effects.register
 def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
-    factor = _scaled(block.covariance, values, values["sd_unit"])
-    wave_factor, own = _between_waves(block.waves, values)
+    factor = _scaled(block.covariance.scaled, values, values["sd_unit"])
+    wave_factor, own = _between_waves(block.covariance.waves, values)
     estimate = jnp.asarray(block.estimate)
     for role, shock in shocks.items():
         estimate = estimate.at[:, :, role].add(-shock)

@@ -14,8 +14,9 @@ from numba import njit
 
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
-from relcap_models.models.density_blocks import Scaled, Values
+from relcap_models.models.density_blocks import by_group
 from relcap_models.models.density_colleagues import Colleagues
+from relcap_models.models.density_covariance import Scaled, Values
 from relcap_models.models.density_rows import Means, Rows
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import Rough
@@ -42,8 +43,9 @@ class Nesting:
 
 def find_nesting(outer: Grouping, inner: Grouping) -> Nesting:
     """How the groups of `inner` lie within those of `outer`."""
+    acts = inner.group_of_rating >= 0
     outer_of_group = np.zeros(inner.n_groups, dtype=np.int64)
-    outer_of_group[inner.group_of_rating] = outer.group_of_rating
+    outer_of_group[inner.group_of_rating[acts]] = outer.group_of_rating[acts]
     order = np.argsort(outer_of_group, kind="stable")
     _, first, count = np.unique(outer_of_group[order], return_index=True, return_counts=True)
     position = np.arange(inner.n_groups) - np.repeat(first, count)
@@ -66,41 +68,43 @@ class NestedEffects:
         scale: float,
         rough: Rough,
     ) -> None:
-        self.names, self.n_dimensions = (outer.name, inner.name), len(frame.dimensions)
+        self.suffix = inner.suffix
+        self.names, self.size = (outer.name, inner.name), inner.n_facets * len(frame.dimensions)
         self.nesting = find_nesting(outer, inner)
-        self.covariances = [Scaled(f"corr_{name}", self.n_dimensions, priors) for name in self.names]
+        self.covariances = [Scaled(f"corr_{name}", self.size, priors) for name in self.names]
         parameters: list[Parameter] = []
         for name, covariance in zip(self.names, self.covariances):
             spread = getattr(priors, f"sd_{name}") * scale
             start = 0.5 * spread
-            parameters.append(
-                Parameter(f"sd_{name}", (self.n_dimensions,), "half_normal", spread, start=start)
-            )
+            parameters.append(Parameter(f"sd_{name}", (self.size,), "half_normal", spread, start=start))
             parameters += covariance.parameters
-        parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.n_dimensions), "normal"))
+        parameters.append(Parameter(f"{inner.name}_z", (inner.n_groups, self.size), "normal"))
         self.parameters = tuple(parameters)
-        self.row_of_rating = self.nesting.row_of_group[inner.group_of_rating]
-        self.means = Means(rough, self.row_of_rating, inner.n_groups, rough.noise[outer.name])
+        group = inner.group_of_rating
+        row = np.where(group >= 0, self.nesting.row_of_group[group], -1)
+        self.row_of_rating = inner.rows(frame, row)
+        n_rows = inner.n_groups * inner.n_facets
+        self.means = Means(rough, self.row_of_rating, n_rows, rough.noise[outer.name])
         first = np.flatnonzero(self.nesting.position == 0)
         size = np.diff(np.append(first, inner.n_groups))
-        precision = self.means.precision
+        precision = by_group(self.means.precision, inner.n_groups)
         whole = np.repeat(np.add.reduceat(precision, first, axis=0), size, axis=0)
         mine, all_of_them = (np.diagonal(p, axis1=1, axis2=2) for p in (precision, whole))
         self.weight = mine / np.maximum(all_of_them, 1e-12)
         is_mean = (self.nesting.position == 0)[:, None, None]
         known = np.where(is_mean, whole, whole / np.repeat(size, size)[:, None, None])
         self.colleagues = None
-        if outer.name == "respondent":
+        if outer.name == "respondent" and inner.n_facets == 1:
             self.colleagues = Colleagues(frame, rough, self.row_of_rating, is_mean[:, 0, 0], known)
         self.rows = Rows(self.nesting.kind, known, self.colleagues.shared if self.colleagues else ())
-        D = self.n_dimensions
-        self.factors, self._d_factors = np.zeros((2, 1 + len(self.nesting.sizes), D, D))
-        self._d_effects, self._d_estimate = np.zeros((2, inner.n_groups, D))
-        self._d_outer = np.zeros((D, D))
+        size = self.size
+        self.factors, self._d_factors = np.zeros((2, 1 + len(self.nesting.sizes), size, size))
+        self._d_effects, self._d_estimate = np.zeros((2, inner.n_groups, size))
+        self._d_outer = np.zeros((size, size))
 
     def _estimate(self, eta: np.ndarray) -> np.ndarray:
         """(G, D) means over outer groups, and contrasts between their inner groups."""
-        inner = self.means.forward(eta)
+        inner = self.means.forward(eta).reshape(self._d_estimate.shape)
         estimate = _means_and_contrasts(inner, self.weight, self.nesting.position)
         if self.colleagues:
             self.colleagues.forward(eta, estimate)
@@ -108,7 +112,7 @@ class NestedEffects:
 
     def _estimate_backward(self, d_estimate: np.ndarray, d_eta: np.ndarray) -> None:
         d_inner = _means_and_contrasts_adjoint(d_estimate, self.weight, self.nesting.position)
-        self.means.backward(d_inner, d_eta)
+        self.means.backward(d_inner.reshape(-1, d_eta.shape[1]), d_eta)
         if self.colleagues:
             self.colleagues.backward(d_estimate, d_eta)
 
@@ -124,13 +128,14 @@ class NestedEffects:
         return _combine(rows, self.nesting.position)
 
     def forward(self, values: Values, eta: np.ndarray) -> float:
-        kernels.gather_add(eta, self._effects(values, eta), self.row_of_rating)
+        effects = self._effects(values, eta).reshape(-1, eta.shape[1])
+        kernels.gather_add(eta, effects, self.row_of_rating)
         return self.rows.log_density()
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
         name = f"{self.names[1]}_z"
         self._d_effects.fill(0.0)
-        kernels.scatter_add(d_eta, self.row_of_rating, self._d_effects)
+        kernels.scatter_add(d_eta, self.row_of_rating, self._d_effects.reshape(-1, d_eta.shape[1]))
         d_rows = _combine_adjoint(self._d_effects, self.nesting.position)
         self.rows.backward(d_rows, d_values[name], self._d_factors, self._d_estimate)
         self._estimate_backward(self._d_estimate, d_eta)
@@ -145,7 +150,10 @@ class NestedEffects:
         named: Values = {}
         for c, name in zip(self.covariances, self.names):
             factor = c.forward(values, values[f"sd_{name}"])
-            named |= {f"sd_{name}": values[f"sd_{name}"].copy(), f"cov_{name}": factor @ factor.T}
+            named |= {
+                f"sd_{name}{self.suffix}": values[f"sd_{name}"].copy(),
+                f"cov_{name}{self.suffix}": factor @ factor.T,
+            }
         return named
 
 

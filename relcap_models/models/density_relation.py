@@ -7,7 +7,7 @@ import numpy as np
 from relcap_models.models import covariance as cov
 from relcap_models.models import kernels
 from relcap_models.models import pair_kernels as pairs
-from relcap_models.models.density_blocks import BetweenWaves, Scaled, Values
+from relcap_models.models.density_covariance import BetweenWaves, Scaled, Values
 from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame

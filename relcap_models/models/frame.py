@@ -24,6 +24,9 @@ class Frame:
     side, −1 where nobody looked. `covariates_of_rating` is (N, C), `covariates_of_relation` (R, W, C);
     both on the scale used in the model.
 
+    Where several instruments are modelled together every rating is about one *facet*: η has one column, which
+    means another thing in each facet. All other frames have one facet, the instrument itself.
+
     What the frame does not hold: `constant_covariates` have one value everywhere, `units_apart` neither
     rate nor are rated, and answers about `n_tasks` tasks (0 where none is named) are one rating of a target.
     """
@@ -50,6 +53,8 @@ class Frame:
     constant_covariates: tuple[str, ...] = ()
     units_apart: tuple[str, ...] = ()
     n_tasks: int = 0
+    facets: tuple[str, ...] = ("",)
+    facet_of_item: np.ndarray | None = None
 
     @property
     def n_ratings(self) -> int:
@@ -78,18 +83,52 @@ class Frame:
         return self.rater_of_rating == self.target_of_rating
 
     @cached_property
+    def facet_of_rating(self) -> np.ndarray:
+        """(N,) facet that each rating is about: that of its items."""
+        facet = np.zeros(self.n_ratings, dtype=np.int64)
+        if self.facet_of_item is not None:
+            facet[self.rating_of_response] = self.facet_of_item[self.item_of_response]
+        return facet
+
+    @property
+    def mixed(self) -> bool:
+        """True if the same items ask about the own unit and about others."""
+        return len(self.facets) == 1 and bool(self.own.any() and not self.own.all())
+
+    @cached_property
+    def latent_of_item(self) -> np.ndarray:
+        """(I,) which of facets × dimensions each item measures; its scale is that of their loadings."""
+        if self.facet_of_item is None:
+            return self.dimension_of_item
+        return self.facet_of_item * len(self.dimensions) + self.dimension_of_item
+
+    @property
+    def n_latents(self) -> int:
+        return len(self.facets) * len(self.dimensions)
+
+    @cached_property
+    def _kind_of_rating(self) -> np.ndarray:
+        """(N,) own unit or others in the only facet, or the facet: locations are free for each in a wave."""
+        return self.facet_of_rating if len(self.facets) > 1 else self.own.astype(np.int64)
+
+    @cached_property
+    def _levels(self) -> tuple[np.ndarray, np.ndarray]:
+        n_kinds = max(len(self.facets), 2)
+        return np.unique(n_kinds * self.wave_of_rating + self._kind_of_rating, return_inverse=True)
+
+    @property
     def level_of_rating(self) -> np.ndarray:
-        """(N,) number of the level (wave, and own unit or others) to which each rating belongs."""
-        return np.unique(2 * self.wave_of_rating + self.own, return_inverse=True)[1]
+        """(N,) number of the level (wave and facet, or wave and own unit or others) of each rating."""
+        return self._levels[1]
 
     @cached_property
     def wave_of_level(self) -> np.ndarray:
-        return np.unique(2 * self.wave_of_rating + self.own) // 2
+        return self._levels[0] // max(len(self.facets), 2)
 
     @cached_property
-    def own_of_level(self) -> np.ndarray:
-        """True for levels of ratings of the own unit."""
-        return np.unique(2 * self.wave_of_rating + self.own) % 2 == 1
+    def kind_of_level(self) -> np.ndarray:
+        """The facet of each level; with one facet 1 for ratings of the own unit and 0 for others."""
+        return self._levels[0] % max(len(self.facets), 2)
 
     @cached_property
     def n_ratings_of_level(self) -> np.ndarray:
@@ -142,6 +181,36 @@ class Frame:
         mean = np.bincount(self.item_of_response, self.answer, minlength=len(self.items)) / counts
         return float(np.sqrt(np.mean((self.answer - mean[self.item_of_response]) ** 2)) or 1.0)
 
+    def of_facet(self, facet: int) -> Frame:
+        """The ratings about one facet alone, with its items; units, respondents and waves stay all."""
+        ratings = np.flatnonzero(self.facet_of_rating == facet)
+        kept = self.facet_of_rating[self.rating_of_response] == facet
+        items = np.flatnonzero(self.latent_of_item // len(self.dimensions) == facet)
+        instrument = self.instrument.model_copy(
+            update={"items": tuple(self.instrument.items[i] for i in items)}
+        )
+        relation = self.relation_of_rating[ratings]
+        related = np.arange(self.n_relations if (relation >= 0).any() else 0)
+        return replace(
+            self,
+            instrument=instrument,
+            respondent_of_rating=self.respondent_of_rating[ratings],
+            rater_of_rating=self.rater_of_rating[ratings],
+            target_of_rating=self.target_of_rating[ratings],
+            wave_of_rating=self.wave_of_rating[ratings],
+            relation_of_rating=relation,
+            rating_of_response=np.searchsorted(ratings, self.rating_of_response[kept]),
+            item_of_response=np.searchsorted(items, self.item_of_response[kept]),
+            answer=self.answer[kept],
+            rater_of_relation=self.rater_of_relation[related],
+            target_of_relation=self.target_of_relation[related],
+            partner_of_relation=self.partner_of_relation[related],
+            covariates_of_rating=self.covariates_of_rating[ratings],
+            covariates_of_relation=self.covariates_of_relation[related],
+            facets=("",),
+            facet_of_item=None,
+        )
+
     def without_answers_of(self, respondents: np.ndarray) -> Frame:
         """The same design in which these respondents (positions) have answered nothing."""
         kept = ~np.isin(self.respondent_of_rating[self.rating_of_response], respondents)
@@ -173,6 +242,22 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
                 )
             ]
         )
+    return frame_of(table, declared, survey, covariates=covariates)
+
+
+def frame_of(
+    table: pd.DataFrame,
+    declared: Instrument,
+    survey: Survey,
+    *,
+    covariates: tuple[str, ...] = (),
+    facets: tuple[str, ...] = ("",),
+    facet_of_item: np.ndarray | None = None,
+) -> Frame:
+    """The frame of some of a survey's responses, to the items of `declared`.
+
+    facet_of_item : (I,) position in `facets`, where the items belong to more than one
+    """
     waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
     keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
     text = {key: table[key].astype("str").to_numpy(dtype=object) for key in keys}
@@ -191,7 +276,9 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     item = pd.Categorical(table["item"].astype(str), categories=list(declared.item_ids)).codes.astype(
         np.int64
     )
-    rating_key = codes.groupby(["wave", "rater", "target", "respondent"], sort=True).ngroup().to_numpy()
+    codes["facet"] = 0 if facet_of_item is None else facet_of_item[item]
+    key = ["wave", "rater", "target", "respondent", "facet"]
+    rating_key = codes.groupby(key, sort=True).ngroup().to_numpy()
     ratings = codes.assign(rating=rating_key).drop_duplicates("rating").sort_values("rating")
     order = np.lexsort((item, rating_key))
     rater, target = ratings["rater"].to_numpy(), ratings["target"].to_numpy()
@@ -240,6 +327,8 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
         constant_covariates=constant,
         units_apart=tuple(u for u in listed if u not in taking_part),
         n_tasks=table["task"].nunique() if "task" in table else 0,
+        facets=facets,
+        facet_of_item=facet_of_item,
     )
 
 

@@ -20,10 +20,11 @@ from relcap_models.models import blocks
 from relcap_models.models.covariance import reference_root
 from relcap_models.models.density import loading_contrasts, starting_thresholds
 from relcap_models.models.density_blocks import orthonormal_contrasts
+from relcap_models.models.density_covariance import unit_spreads
 from relcap_models.models.density_nested import find_nesting
 from relcap_models.models.families import RESIDUAL_SD
 from relcap_models.models.frame import Frame
-from relcap_models.models.structure import Grouping, Structure
+from relcap_models.models.structure import Grouping, Structure, unit_rows
 
 if TYPE_CHECKING:
     from relcap_models.models.priors import Priors
@@ -75,17 +76,14 @@ def unit_effect_labels(frame: Frame, structure: Structure) -> list[str]:
 def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
     """μ per wave (0 in the reference wave), μ of own-unit ratings, and covariates: (N, D)."""
     n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
-    later = (
-        pm.Normal("mu_later", 0.0, priors.mean * scale, shape=(n_waves - 1, n_dimensions))
-        if n_waves > 1
-        else None
-    )
-    mu = (
-        pt.zeros((1, n_dimensions)) if later is None else pt.concatenate([pt.zeros((1, n_dimensions)), later])
-    )
-    pm.Deterministic("mu", mu, dims=("wave", "dimension"))
-    location = mu[frame.wave_of_rating]
-    if frame.own.any() and not frame.own.all():
+    n_facets = len(frame.facets)
+    mu = pt.zeros((n_facets, n_dimensions))
+    if n_waves > 1:
+        shape = ((n_waves - 1) * n_facets, n_dimensions)
+        mu = pt.concatenate([mu, pm.Normal("mu_later", 0.0, priors.mean * scale, shape=shape)])
+    pm.Deterministic("mu", mu.reshape((n_waves, n_facets * n_dimensions)))
+    location = mu[frame.wave_of_rating * n_facets + frame.facet_of_rating]
+    if frame.mixed:
         mu_own = pm.Normal("mu_own", 0.0, priors.mean * scale, dims=("wave", "dimension"))
         location = pt.where(frame.own[:, None], mu_own[frame.wave_of_rating], location)
     if frame.covariates:
@@ -114,29 +112,54 @@ def _unit_effects(frame: Frame, structure: Structure, priors: Priors, scale: flo
     n_units, n_waves, n_dimensions = len(frame.units), len(frame.waves), len(frame.dimensions)
     roles = structure.roles
     size = len(roles) * n_dimensions
-    spread = np.repeat([getattr(priors, f"sd_{role}") for role in roles], n_dimensions) * scale
-    sd = pm.Gamma("sd_unit", 2, 2 / spread, dims="unit_effect")
-    factor = _correlation("corr_unit", n_dimensions, priors, n_roles=len(roles))
-    corr = pm.Deterministic("corr_unit", factor @ factor.T, dims=("unit_effect", "unit_effect_b"))
-    chol = sd[:, None] * factor
-    if n_waves > 1:
-        chol = pt.linalg.kron(_between_waves("unit", n_waves, priors), chol)
+    spread = unit_spreads(roles, n_dimensions, priors, scale)
+    if len(frame.facets) > 1 and n_waves > 1:
+        chol = _stable_and_within(spread, n_waves, priors)
+    else:
+        sd = pm.Gamma("sd_unit", 2, 2 / spread, dims="unit_effect")
+        factor = _correlation("corr_unit", n_dimensions, priors, n_roles=len(roles))
+        corr = pm.Deterministic("corr_unit", factor @ factor.T, dims=("unit_effect", "unit_effect_b"))
+        chol = sd[:, None] * factor
+        if n_waves > 1:
+            chol = pt.linalg.kron(_between_waves("unit", n_waves, priors), chol)
     raw = pm.MvNormal("unit_effects", 0.0, chol=chol, shape=(n_units - 1, n_waves * size))
     effects = pt.dot(orthonormal_contrasts(n_units), raw).reshape(
         (n_units, n_waves, len(roles), n_dimensions)
     )
     for position, role in enumerate(roles):
         pm.Deterministic(f"{role}_effect", effects[:, :, position], dims=("unit", "wave", "dimension"))
-    if "target" in roles:
+    if "target" in roles and len(frame.facets) == 1:
         pair = np.arange(n_dimensions)
         pm.Deterministic("generalised_reciprocity", corr[pair, n_dimensions + pair], dims="dimension")
     flat = effects.reshape((n_units * n_waves * len(roles), n_dimensions))
-    row = (frame.rater_of_rating * n_waves + frame.wave_of_rating) * len(roles)
-    total = flat[row]
-    if "target" in roles:
-        other = (frame.target_of_rating * n_waves + frame.wave_of_rating) * len(roles) + 1
-        total += flat[np.where(frame.own, row + 2, other) if "self" in roles else other]
-    return total
+    flat = pt.concatenate([flat, pt.zeros((1, n_dimensions))])
+    return sum(flat[row] for row in unit_rows(frame, structure))
+
+
+def _stable_and_within(spread: np.ndarray, n_waves: int, priors: Priors) -> pt.TensorVariable:
+    """Cholesky factor of the units' covariance over waves: stable parts, deviations, lagged effects."""
+    P = len(spread)
+
+    def covariance(name: str) -> pt.TensorVariable:
+        sd = pm.Gamma(f"sd_unit_{name}", 2, 2 / (np.sqrt(0.5) * spread), dims="unit_effect")
+        factor = sd[:, None] * _correlation(f"corr_unit_{name}", 1, priors, n_roles=P)
+        return factor @ factor.T
+
+    stable, within = covariance("stable"), covariance("wave")
+    if n_waves > 2:
+        innovation = covariance("innovation")
+        lagged = pm.Normal("lagged", 0.0, priors.lagged, shape=(P, P))
+    else:
+        innovation, lagged = within, pt.zeros((P, P))
+    columns: list[list[pt.TensorVariable]] = [[within]]
+    for _ in range(1, n_waves):
+        last = columns[-1]
+        columns.append([*(lagged @ block for block in last), lagged @ last[-1] @ lagged.T + innovation])
+    rows = [
+        pt.concatenate([columns[v][w] if v >= w else columns[w][v].T for w in range(n_waves)], axis=1)
+        for v in range(n_waves)
+    ]
+    return pt.linalg.cholesky(pt.concatenate(rows) + pt.tile(stable, (n_waves, n_waves)))
 
 
 def _relation_effects(
@@ -214,27 +237,31 @@ def _only_item(frame: Frame) -> np.ndarray:
     return np.array([np.flatnonzero(frame.dimension_of_item == d)[0] for d in range(len(frame.dimensions))])
 
 
-def _grouped_covariance(name: str, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
-    """Cholesky factor of the covariance of an effect over dimensions."""
+def _grouped_covariance(grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Cholesky factor of the covariance of an effect over facets × dimensions."""
+    name, size = grouping.name, grouping.n_facets * len(frame.dimensions)
     spread = priors.sd_district if name.startswith("district") else getattr(priors, f"sd_{name}")
-    sd = pm.HalfNormal(f"sd_{name}", spread * scale, dims="dimension")
-    factor = _correlation(f"corr_{name}", len(frame.dimensions), priors)
-    chol = sd[:, None] * factor
-    pm.Deterministic(f"cov_{name}", chol @ chol.T, dims=("dimension", "dimension_b"))
+    sd = pm.HalfNormal(f"sd_{name}", spread * scale, shape=size)
+    chol = sd[:, None] * _correlation(f"corr_{name}", size, priors)
+    pm.Deterministic(f"cov_{name}", chol @ chol.T)
     return chol
+
+
+def _of_ratings(effects: pt.TensorVariable, rows: np.ndarray, n_dimensions: int) -> pt.TensorVariable:
+    """(N, D) from (G, F·D): what acts on each rating; rows of −1 are none."""
+    flat = effects.reshape((-1, n_dimensions))
+    return pt.concatenate([flat, pt.zeros((1, n_dimensions))])[rows]
 
 
 def _grouped_effects(grouping: Grouping, frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
     """Independent effects of respondents, ratings or district shocks: non-centred. Returns (N, D)."""
-    n_dimensions = len(frame.dimensions)
-    chol = _grouped_covariance(grouping.name, frame, priors, scale)
-    z = pm.Normal(f"{grouping.name}_z", shape=(grouping.n_groups, n_dimensions))
+    size = grouping.n_facets * len(frame.dimensions)
+    chol = _grouped_covariance(grouping, frame, priors, scale)
+    z = pm.Normal(f"{grouping.name}_z", shape=(grouping.n_groups, size))
     effects = pt.dot(z, chol.T)
     if grouping.name.startswith("district"):
         effects = blocks.centred(effects, grouping.stratum_of_group)
-    if (grouping.group_of_rating < 0).any():
-        effects = pt.concatenate([effects, pt.zeros((1, n_dimensions))])
-    return effects[grouping.group_of_rating]
+    return _of_ratings(effects, grouping.rows(frame), len(frame.dimensions))
 
 
 def _nested_effects(
@@ -244,10 +271,10 @@ def _nested_effects(
 
     The mean over m inner groups has covariance outer + inner/m, the contrasts have that of the inner level.
     """
-    nesting, n_dimensions = find_nesting(outer, inner), len(frame.dimensions)
-    above, within = (_grouped_covariance(g.name, frame, priors, scale) for g in (outer, inner))
+    nesting, size_of_row = find_nesting(outer, inner), inner.n_facets * len(frame.dimensions)
+    above, within = (_grouped_covariance(g, frame, priors, scale) for g in (outer, inner))
     means = [pt.linalg.cholesky(above @ above.T + within @ within.T / m) for m in nesting.sizes]
-    z = pm.Normal(f"{inner.name}_z", shape=(inner.n_groups, n_dimensions))
+    z = pm.Normal(f"{inner.name}_z", shape=(inner.n_groups, size_of_row))
     parts = pt.einsum("nde,ne->nd", pt.stack([within, *means])[nesting.kind], z)
     # Row o of `member` lists the rows of outer group o, padded with a row of zeros.
     first = np.flatnonzero(nesting.position == 0)
@@ -257,9 +284,11 @@ def _nested_effects(
     weights = np.zeros((len(first), size.max(), size.max()))
     for o, m in enumerate(size):
         weights[o, :m, :m] = np.column_stack([np.ones(m), orthonormal_contrasts(m)])
-    padded = pt.concatenate([parts, pt.zeros((1, n_dimensions))])[member]
+    padded = pt.concatenate([parts, pt.zeros((1, size_of_row))])[member]
     effects = pt.einsum("oij,ojd->oid", weights, padded)[member < inner.n_groups]
-    return effects[nesting.row_of_group[inner.group_of_rating]]
+    group = inner.group_of_rating
+    row = np.where(group >= 0, nesting.row_of_group[group], -1)
+    return _of_ratings(effects, inner.rows(frame, row), len(frame.dimensions))
 
 
 def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:

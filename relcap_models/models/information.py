@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from relcap_models.models import kernels
 from relcap_models.models.frame import Frame
-from relcap_models.models.structure import Structure
+from relcap_models.models.structure import Structure, unit_rows
 
 # Typical variances in probit units; being wrong by a factor of two costs speed, not correctness.
 _UNIT, _RELATION, _RESPONDENT, _RATING = 0.15, 0.2, 0.36, 0.25
@@ -92,7 +92,8 @@ def rough_estimates(
     known, unit = _unit_information(frame, structure, score, unit)
     information = np.kron(known, np.linalg.inv(alike))
     if observed is None:
-        precision = answered[:, :, None] * np.eye(D) * len(frame.items) / (_ANSWER * D * scale**2)
+        n_items = len(frame.items) / frame.n_latents
+        precision = answered[:, :, None] * np.eye(D) * n_items / (_ANSWER * scale**2)
         seen = score * scale
     else:
         precision, seen = observed.precision, _less_level_means(frame, observed)
@@ -116,11 +117,11 @@ def _unit_information(
     """
     n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), score.shape[1]
     size = n_waves * n_roles
-    columns = _unit_columns(frame, structure)
+    columns = unit_rows(frame, structure)
     flat = effects.reshape(-1, n_dimensions)
     information = np.zeros((len(frame.units), size, size))
     pull = np.zeros((len(frame.units), size, n_dimensions))
-    noise = _RATING + _ANSWER * n_dimensions / len(frame.items)
+    noise = _RATING + _ANSWER * frame.n_latents / len(frame.items)
     for unit in range(len(frame.units)):
         rated = np.flatnonzero(frame.rater_of_rating == unit)
         left = score[rated]
@@ -129,8 +130,8 @@ def _unit_information(
             left = left - np.where(other[:, None], flat[columns[1][rated]], 0.0)
         design = np.zeros((len(rated), size))
         design[np.arange(len(rated)), columns[0][rated] - unit * size] = 1.0
-        own = np.flatnonzero(frame.own[rated])
         if len(columns) == 2:
+            own = np.flatnonzero(frame.own[rated] & (columns[1][rated] >= 0))
             design[own, columns[1][rated[own]] - unit * size] = 1.0
         _add(information[unit], pull[unit], design, left, frame, structure, rated, noise)
         if len(columns) == 1:
@@ -177,27 +178,17 @@ def _add(
 def _unit_effects(frame: Frame, structure: Structure, score: np.ndarray, answered: np.ndarray) -> np.ndarray:
     """(U, W, roles, D) ridge estimates on normal scores, in probit units, with mean 0 over units."""
     n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), len(frame.dimensions)
-    columns = np.column_stack(_unit_columns(frame, structure))
+    columns = np.column_stack(unit_rows(frame, structure))
     size = len(frame.units) * n_waves * n_roles
     effects = np.zeros((size, n_dimensions))
     for dimension in range(n_dimensions):
         seen = columns[answered[:, dimension]]
-        rows = np.repeat(np.arange(len(seen)), seen.shape[1])
-        member = csr_matrix((np.ones(seen.size), (rows, seen.ravel())), shape=(len(seen), size))
+        rows, ends = (seen >= 0).nonzero()
+        member = csr_matrix((np.ones(len(rows)), (rows, seen[rows, ends])), shape=(len(seen), size))
         whole = (member.T @ member).toarray() + np.eye(size)
         effects[:, dimension] = np.linalg.solve(whole, member.T @ score[answered[:, dimension], dimension])
     effects = effects.reshape(len(frame.units), n_waves, n_roles, n_dimensions)
     return effects - effects.mean(axis=0)
-
-
-def _unit_columns(frame: Frame, structure: Structure) -> list[np.ndarray]:
-    """Which unit effects act on each rating, as positions in (U, W, roles): one array (N,) each."""
-    n_waves, n_roles = len(frame.waves), len(structure.roles)
-    seen_from = (frame.rater_of_rating * n_waves + frame.wave_of_rating) * n_roles
-    if "target" not in structure.roles:
-        return [seen_from]
-    other = (frame.target_of_rating * n_waves + frame.wave_of_rating) * n_roles + 1
-    return [seen_from, np.where(frame.own, seen_from + 2, other) if "self" in structure.roles else other]
 
 
 def _rating_scores(frame: Frame) -> np.ndarray:

@@ -26,7 +26,8 @@ class Priors(Declaration):
     for dimensions that are thought to have nothing in common); effects of different roles, such as how a unit
     rates and how it is rated, lie around 0. `stability`: a in Beta(a, a), the prior of the share of a
     variance that stays over waves. `memory`: b in Beta(1, b), the prior of the correlation of what does not
-    stay with that of the wave before, where there are three waves or more.
+    stay with that of the wave before, where there are three waves or more. `lagged`: standard deviation of
+    the normal prior of how far an effect of a unit follows another's deviation in the wave before.
 
     Not scaled by a field: the intercepts of gaussian items are normal around the mean answer with twice the
     pooled standard deviation, their residual standard deviations half-normal with that standard deviation.
@@ -57,3 +58,4 @@ class Priors(Declaration):
     dimension_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stability: Positive = 2.0
     memory: Positive = 2.0
+    lagged: Positive = 0.3

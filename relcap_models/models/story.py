@@ -16,11 +16,13 @@ from relcap_models.models.frame import Frame
 from relcap_models.models.structure import Grouping, Structure
 
 Parameters = Mapping[str, np.ndarray]
-"""Name to value: `mu` (W, D), `mu_own` (W, D), `beta` (C, D), `sd_unit` and `corr_unit` over role ×
-dimension, `sd_relation` (D,), `dyadic_reciprocity` (D,), `corr_pair_sum`, `corr_pair_difference` or
-`corr_relation` (D, D), `stability_unit`, `memory_unit`, `stability_relation`, `memory_relation`
-(numbers), `sd_NAME` (D,) and `corr_NAME` (D, D) of each grouping, `loading` (I,), and `threshold` (flat) or
-`intercept` and `residual_sd` (I,)."""
+"""Name to value: `mu` (W, D), or (W, F) where there are facets, `mu_own` (W, D), `beta` (C, D), `sd_unit` and
+`corr_unit` over role × dimension, `sd_relation` (D,), `dyadic_reciprocity` (D,), `corr_pair_sum`,
+`corr_pair_difference` or `corr_relation` (D, D), `stability_unit`, `memory_unit`, `stability_relation`,
+`memory_relation` (numbers), `sd_NAME` (D,) and `corr_NAME` (D, D) of each grouping, or (F,) and (F, F),
+`loading` (I,), and `threshold` (flat) or `intercept` and `residual_sd` (I,). With facets and waves, in place
+of `sd_unit` and `corr_unit`: `sd_unit_PART` and `corr_unit_PART` of the parts stable, wave and, from three
+waves on, innovation, and `lagged` (P, P)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ def tell(
     effects = _unit_effects(frame, structure, parameters, rng)
     rater, target, wave = frame.rater_of_rating, frame.target_of_rating, frame.wave_of_rating
     other = ~frame.own[:, None]
-    eta = parameters["mu"][wave] + effects["perceiver_effect"][rater, wave]
+    if len(frame.facets) > 1:
+        eta = _of_facets(frame, effects, parameters)
+    else:
+        eta = parameters["mu"][wave] + effects["perceiver_effect"][rater, wave]
     if "mu_own" in parameters:
         eta = np.where(other, eta, parameters["mu_own"][wave] + effects["perceiver_effect"][rater, wave])
     if frame.covariates:
@@ -57,6 +62,9 @@ def tell(
         eta = eta + other * effects["relation_effect"][frame.relation_of_rating, wave]
     for grouping in (*structure.respondents, *structure.districts):
         drawn = _grouped_effects(grouping, parameters, rng)
+        if grouping.n_facets > 1:
+            eta = eta + drawn[grouping.group_of_rating, frame.facet_of_rating][:, None]
+            continue
         if grouping in structure.districts:
             drawn = _centred(drawn, grouping.stratum_of_group)
         eta = eta + np.where((grouping.group_of_rating >= 0)[:, None], drawn[grouping.group_of_rating], 0.0)
@@ -65,17 +73,51 @@ def tell(
     return Told(effects, eta, _answers(frame, response, parameters, eta, rng))
 
 
+def _of_facets(frame: Frame, effects: dict[str, np.ndarray], parameters: Parameters) -> np.ndarray:
+    """(N, 1) location and what the rater's unit brings, which depends on what the rating is about."""
+    rater, wave = frame.rater_of_rating, frame.wave_of_rating
+    eta = np.zeros((frame.n_ratings, 1))
+    for f, facet in enumerate(frame.facets):
+        role = "perceiver" if f == 0 and "perceiver_effect" in effects else facet
+        here = frame.facet_of_rating == f
+        staff = effects[f"{role}_effect"][rater[here], wave[here], 0]
+        eta[here, 0] = parameters["mu"][wave[here], f] + staff
+    return eta
+
+
 def _unit_effects(
     frame: Frame, structure: Structure, parameters: Parameters, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     n_units, n_waves = len(frame.units), len(frame.waves)
-    sd = parameters["sd_unit"]
-    covariance = np.kron(
-        _between_waves(parameters, "unit", n_waves), parameters["corr_unit"] * np.outer(sd, sd)
-    )
+    if "sd_unit" in parameters:
+        sd = parameters["sd_unit"]
+        between = _between_waves(parameters, "unit", n_waves)
+        covariance = np.kron(between, parameters["corr_unit"] * np.outer(sd, sd))
+    else:
+        covariance = _stable_and_within(parameters, n_waves)
     raw = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=n_units)
     raw = (raw - raw.mean(axis=0)).reshape(n_units, n_waves, len(structure.roles), len(frame.dimensions))
     return {f"{role}_effect": raw[:, :, k] for k, role in enumerate(structure.roles)}
+
+
+def _stable_and_within(parameters: Parameters, n_waves: int) -> np.ndarray:
+    """(W·P, W·P) covariance of s + δ_w, where δ_w is lagged·δ_{w−1} and an innovation."""
+
+    def part(name: str) -> np.ndarray:
+        sd = parameters[f"sd_unit_{name}"]
+        return parameters[f"corr_unit_{name}"] * np.outer(sd, sd)
+
+    size = len(parameters["sd_unit_stable"])
+    lagged = parameters["lagged"] if n_waves > 2 else np.zeros((size, size))
+    # δ of all waves as a linear map of the first wave's and of the innovations.
+    innovations = [part("wave")] + [part("innovation" if n_waves > 2 else "wave")] * (n_waves - 1)
+    whole = np.zeros((n_waves, size, n_waves, size))
+    for source, covariance in enumerate(innovations):
+        reach = [np.linalg.matrix_power(lagged, v - source) if v >= source else None for v in range(n_waves)]
+        for v in range(source, n_waves):
+            for w in range(source, n_waves):
+                whole[v, :, w] += reach[v] @ covariance @ reach[w].T
+    return np.tile(part("stable"), (n_waves, n_waves)) + whole.reshape(n_waves * size, n_waves * size)
 
 
 def _between_waves(parameters: Parameters, name: str, n_waves: int) -> np.ndarray:

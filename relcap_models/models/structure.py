@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,8 +11,6 @@ import numpy as np
 from relcap_models.language import Message
 from relcap_models.models.frame import Frame
 from relcap_models.schema.instrument import Text
-
-Role = Literal["perceiver", "target", "self"]
 
 _NESTED = (("respondent", "respondent_wave"), ("respondent_target", "rating"))
 
@@ -23,22 +21,40 @@ class Grouping:
 
     group_of_rating : (N,) −1 where the effect does not act
     stratum_of_group : (G,) the wave, or all 0; shocks of districts are centred within it
+    n_facets : an effect for each facet of the frame, all with one covariance, where it is more than 1
     """
 
     name: str
     group_of_rating: np.ndarray
     stratum_of_group: np.ndarray
+    n_facets: int = 1
 
     @property
     def n_groups(self) -> int:
         return len(self.stratum_of_group)
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the names by which its covariance is kept."""
+        return "_facet" if self.n_facets > 1 else ""
+
+    def rows(self, frame: Frame, group_of_rating: np.ndarray | None = None) -> np.ndarray:
+        """(N,) position of each rating's effect in (G, facets), −1 for none.
+
+        group_of_rating : other numbers of the groups
+        """
+        group = self.group_of_rating if group_of_rating is None else group_of_rating
+        if self.n_facets == 1:
+            return group
+        return np.where(group >= 0, group * self.n_facets + frame.facet_of_rating, -1)
 
 
 @dataclass(frozen=True)
 class Structure:
     """The effects of a relation or climate model on one frame.
 
-    roles : the unit effects that share a covariance.
+    roles : the unit effects that share a covariance: perceiver, target, self, or the name of a facet that a
+        unit's own staff rate.
     relation : `full` = relation variance apart from the residual; `residual` = relation and residual are one
         (one answer to one item per relation), only their sum and its reciprocity exist; `stable` = no
         part that changes between waves; `none`.
@@ -49,7 +65,7 @@ class Structure:
     left_out : sentences about effects that the design aliases, and about those whose prior tells them apart.
     """
 
-    roles: tuple[Role, ...]
+    roles: tuple[str, ...]
     relation: Literal["none", "full", "stable", "residual"]
     respondents: tuple[Grouping, ...]
     districts: tuple[Grouping, ...]
@@ -70,14 +86,82 @@ class Structure:
         return tuple(grouping.name for grouping in self.respondents)
 
 
+def unit_rows(frame: Frame, structure: Structure) -> list[np.ndarray]:
+    """The unit effects that act on each rating, as positions in (unit, wave, role); −1 for none: (N,)."""
+    n_waves, roles = len(frame.waves), structure.roles
+    rater, target = (
+        (unit * n_waves + frame.wave_of_rating) * len(roles)
+        for unit in (frame.rater_of_rating, frame.target_of_rating)
+    )
+    if len(frame.facets) > 1:
+        about_others = "target" in roles
+        names = ("perceiver", *frame.facets[1:]) if about_others else frame.facets
+        role_of_facet = np.array([roles.index(name) for name in names])
+        rows = [rater + role_of_facet[frame.facet_of_rating]]
+        return [*rows, np.where(frame.own, -1, target + 1)] if about_others else rows
+    if "target" not in roles:
+        return [rater]
+    return [rater, np.where(frame.own, rater + 2, target + 1) if "self" in roles else target + 1]
+
+
+def latents_of_roles(frame: Frame, structure: Structure) -> np.ndarray:
+    """(roles · D,) which facet × dimension each unit effect is of, as `Frame.latent_of_item` numbers them."""
+    D = len(frame.dimensions)
+    facets = [frame.facets.index(role) if role in frame.facets else 0 for role in structure.roles]
+    return (np.array(facets)[:, None] * D + np.arange(D)).ravel()
+
+
 def find_structure(frame: Frame) -> Structure:
     """Decide which effects the design separates.
 
     Two groupings that split the ratings alike are one effect; the outer one keeps it.
     """
+    return _of_facets(frame) if len(frame.facets) > 1 else _of_one_facet(frame)
+
+
+def _of_facets(frame: Frame) -> Structure:
+    """Effects of facets that are modelled together: of units and respondents, with one covariance each.
+
+    What a facet cannot tell apart no facet has. Shocks of districts stay with the units' effects.
+    """
+    parts = [_of_one_facet(frame.of_facet(f)) for f in range(len(frame.facets))]
+    first = parts[0]
+    about_others = "target" in first.roles
+    wave, respondent = frame.wave_of_rating, frame.respondent_of_rating
+    in_wave = _cross(respondent, wave)
+    # Where a respondent rates once in a wave, that rating has the effect of respondent and wave.
+    once = [
+        _same_partition(in_wave[here], np.flatnonzero(here))
+        for here in (frame.facet_of_rating == f for f in range(len(frame.facets)))
+    ]
+    found = [
+        {"respondent_wave" if rates_once and name == "rating" else name for name in part.within}
+        for part, rates_once in zip(parts, once)
+    ]
+    groupings = []
+    for name, group in (("respondent", respondent), ("respondent_wave", in_wave)):
+        if all(name in names for names in found):
+            ids, at, group = np.unique(group, return_index=True, return_inverse=True)
+            stratum = wave[at] if name == "respondent_wave" else np.zeros(len(ids), dtype=np.int64)
+            groupings.append(Grouping(name, group, stratum, len(frame.facets)))
+    outcome = np.flatnonzero(frame.facet_of_rating == 0)
+    for grouping in first.respondents:
+        if about_others and not once[0] and grouping.name in ("respondent_target", "rating"):
+            group = np.full(frame.n_ratings, -1)
+            group[outcome] = grouping.group_of_rating
+            groupings.append(replace(grouping, group_of_rating=group))
+    return replace(
+        first,
+        roles=("perceiver", "target", *frame.facets[1:]) if about_others else frame.facets,
+        respondents=tuple(groupings),
+        districts=(),
+    )
+
+
+def _of_one_facet(frame: Frame) -> Structure:
     own, n_waves = frame.own, len(frame.waves)
     left_out: list[Message] = []
-    roles: tuple[Role, ...] = ("perceiver",)
+    roles: tuple[str, ...] = ("perceiver",)
     if not own.all():
         roles = ("perceiver", "target", "self") if own.any() else ("perceiver", "target")
 
@@ -210,7 +294,7 @@ def _same_partition(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _district_shocks(
-    frame: Frame, roles: tuple[Role, ...]
+    frame: Frame, roles: tuple[str, ...]
 ) -> tuple[tuple[Grouping, ...], tuple[Message, ...]]:
     """District × wave at both ends, or why there is none where districts are declared.
 

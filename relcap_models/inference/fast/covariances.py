@@ -13,10 +13,13 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from relcap_models.models.density import Density
-from relcap_models.models.density_blocks import Scaled, UnitEffects, Values
+from relcap_models.models.density_blocks import UnitEffects
+from relcap_models.models.density_covariance import Scaled, Values
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
+from relcap_models.models.frame import Frame
 from relcap_models.models.parameters import Layout, Parameter
+from relcap_models.models.structure import Structure, latents_of_roles
 
 _STEP = 1e-5
 _POORLY_KNOWN = 0.55
@@ -39,9 +42,18 @@ def _of(block: object) -> list[Parameter]:
         for p in block.parameters
         if not p.name.endswith("_z")
     ]
-    if not hasattr(block, "waves"):
-        return parameters
-    return [p for p in parameters if p not in block.waves.parameters] + list(block.waves.natural)
+    if isinstance(block, UnitEffects):
+        return list(block.covariance.natural)
+    if isinstance(block, RelationEffects):
+        return [p for p in parameters if p not in block.waves.parameters] + list(block.waves.natural)
+    return parameters
+
+
+def _latents(sd: Parameter, frame: Frame, structure: Structure) -> np.ndarray:
+    """Which facet × dimension each standard deviation is of."""
+    if sd.name.startswith("sd_unit"):
+        return latents_of_roles(frame, structure)
+    return np.arange(sd.size)
 
 
 class Covariances:
@@ -62,6 +74,11 @@ class Covariances:
             else:
                 continue
             parameters += _of(block)
+        self.latent_of_sd = {
+            p.name: _latents(p, density.frame, density.structure)
+            for p in parameters
+            if p.name.startswith("sd_")
+        }
         self.layout = Layout(tuple(parameters))
         self.size = self.layout.size
         # The posterior of a standard deviation is nearest to normal on the scale of its cube root: the
@@ -78,11 +95,13 @@ class Covariances:
         return self.layout.typical()
 
     def stretched(self, growth: np.ndarray) -> np.ndarray:
-        """(S, p) change of θ when the logarithm of every latent standard deviation grows: growth (S, D)."""
+        """(S, p) change of θ when the logarithm of every latent standard deviation grows.
+
+        growth : (S, facets · D)
+        """
         result = np.zeros((len(growth), self.size))
-        for p, where in ((p, self.layout.slices[p.name]) for p in self.layout.parameters):
-            if p.name.startswith("sd_"):
-                result[:, where] = np.tile(growth, p.size // growth.shape[1])
+        for name, latent in self.latent_of_sd.items():
+            result[:, self.layout.slices[name]] = growth[:, latent]
         return result
 
     def log_prior(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -164,8 +183,7 @@ class Covariances:
     def matrices(self, theta: np.ndarray) -> Matrices:
         """All covariance matrices at θ."""
         values = self.values(theta)
-        factor = self.unit.covariance.forward(values, values["sd_unit"])
-        result = {"unit": np.kron(self.unit.waves.forward(values), factor @ factor.T)}
+        result = {"unit": self.unit.covariance.matrix(values)}
         if self.relation is not None:
             between = self.relation.waves.forward(values)
             self.relation.scale(values)

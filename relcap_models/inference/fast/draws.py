@@ -7,8 +7,9 @@ import numpy as np
 from relcap_models.inference.fast.covariances import Covariances
 from relcap_models.inference.fast.items import Items
 from relcap_models.inference.fast.mixed_design import MixedDesign
+from relcap_models.models.density_blocks import named_unit_effects
 from relcap_models.models.frame import Frame
-from relcap_models.models.structure import Structure
+from relcap_models.models.structure import Structure, latents_of_roles
 
 
 def kept(
@@ -31,12 +32,13 @@ def kept(
     vector = items.centred(vector)
     loading, location, residual = items.values(vector)
 
-    mu = np.zeros((S, W, D))
-    mu += effects[:, None, :D]
+    L, several = frame.n_latents, len(frame.facets) > 1
+    mu = np.zeros((S, W, L))
+    mu += effects[:, None, :L]
     at = design.at
     mu_own = mu.copy()
     if "mu_later" in at:
-        later = effects[:, at["mu_later"] : at["mu_later"] + (W - 1) * D].reshape(S, W - 1, D)
+        later = effects[:, at["mu_later"] : at["mu_later"] + (W - 1) * L].reshape(S, W - 1, L)
         mu[:, 1:] += later
     if "mu_own" in at:
         mu_own += effects[:, at["mu_own"] : at["mu_own"] + W * D].reshape(S, W, D)
@@ -47,27 +49,28 @@ def kept(
     by_role = effects[:, design.units].reshape(S, U, W, len(structure.roles), D)
     centre = by_role.mean(axis=1)
     by_role = by_role - centre[:, None]
+    named |= named_unit_effects(by_role, structure.roles)
+    latents = latents_of_roles(frame, structure).reshape(-1, D)
     for k, role in enumerate(structure.roles):
-        named[f"{role}_effect"] = by_role[:, :, :, k]
         if role != "self":
-            mu += centre[:, :, k]
+            mu[:, :, latents[k]] += centre[:, :, k]
         if role != "target":
-            mu_own += centre[:, :, k]
+            mu_own[:, :, latents[k]] += centre[:, :, k]
     if structure.relation != "none":
         relation = effects[:, design.relations].reshape(S, frame.n_relations, -1, D)
         relation = np.broadcast_to(relation, (S, frame.n_relations, W, D))
         centre = relation.mean(axis=1)
         named["relation_effect"] = relation - centre[:, None]
-        mu += centre
+        mu[:, :, :D] += centre
     for name, district in design.districts.items():
         contrasts = effects[:, district.where].transpose(1, 0, 2).reshape(len(district.where), -1)
         named[f"{name}_effect"] = (district.basis @ contrasts).reshape(-1, S, D).transpose(1, 0, 2)
     # The reference wave is 0: the thresholds take up where it lies.
     first = mu[:, :1].copy()
-    named["mu"] = mu - first
+    named["mu_facet" if several else "mu"] = mu - first
     if "mu_own" in at:
         named["mu_own"] = mu_own - first
-    shift = loading * first[:, 0, frame.dimension_of_item]
+    shift = loading * first[:, 0, frame.latent_of_item]
     named["loading"] = loading
     if items.family == "gaussian":
         named |= {"intercept": location + shift, "residual_sd": residual}
@@ -80,22 +83,14 @@ def _covariance_draws(
     covariances: Covariances, structure: Structure, theta: np.ndarray, D: int
 ) -> dict[str, np.ndarray]:
     parts: dict[str, list[np.ndarray]] = {}
+    suffixes = {grouping.name: grouping.suffix for grouping in (*structure.respondents, *structure.districts)}
 
     def keep(name: str, value: np.ndarray | float) -> None:
         parts.setdefault(name, []).append(np.array(value, dtype=float))
 
     for x in theta:
         values = covariances.values(x)
-        factor = covariances.unit.covariance.forward(values, values["sd_unit"])
-        sd = values["sd_unit"]
-        correlation = (factor / sd[:, None]) @ (factor / sd[:, None]).T
-        np.fill_diagonal(correlation, 1.0)
-        keep("sd_unit", sd)
-        keep("corr_unit", correlation)
-        if "target" in structure.roles:
-            pair = np.arange(D)
-            keep("generalised_reciprocity", correlation[pair, D + pair])
-        for name, value in covariances.unit.waves.report(values).items():
+        for name, value in covariances.unit.covariance.report(values).items():
             keep(name, value)
         relation = covariances.relation
         if relation is not None:
@@ -108,6 +103,6 @@ def _covariance_draws(
                 keep(name, value)
         for name, scaled in covariances.grouped.items():
             factor = scaled.forward(values, values[f"sd_{name}"])
-            keep(f"sd_{name}", values[f"sd_{name}"])
-            keep(f"cov_{name}", factor @ factor.T)
+            keep(f"sd_{name}{suffixes[name]}", values[f"sd_{name}"])
+            keep(f"cov_{name}{suffixes[name]}", factor @ factor.T)
     return {name: np.stack(values) for name, values in parts.items()}

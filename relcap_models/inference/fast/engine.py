@@ -48,6 +48,8 @@ _SHARES = {
     "district_target": 0.02,
 }
 """Where the search starts: rough shares of the total variance."""
+_STAFF = 0.15
+"""Of what a unit's own staff rate, where it is a role of its own."""
 
 Progress = Callable[[int, dict[str, float]], None]
 """Takes the number of a round and how far it is from the end, by the names of `CLOSE`."""
@@ -162,7 +164,7 @@ def _iterate(
     frame = mixed.design.frame
     marginal = fit_marginal(frame, items, quadrature, scale)
     theta, vector = _start(covariances, structure, marginal.total), marginal.vector
-    mean, covariance = marginal.location, np.repeat(marginal.total[None], frame.n_ratings, axis=0)
+    mean, covariance = marginal.location, marginal.total[frame.facet_of_rating]
     tilted = marginal.tilted
     pseudo = pseudo_from(mean, covariance, tilted)
     found = None
@@ -228,18 +230,23 @@ def _iterate(
 def _start(covariances: Covariances, structure: Structure, total: np.ndarray) -> np.ndarray:
     """θ that splits the total variance in rough shares."""
     theta = covariances.start()
-    roles = [role for role in structure.roles if role != "self"]
-    names = [*roles, *(["relation"] if structure.relation != "none" else []), *structure.within]
-    names += [grouping.name for grouping in structure.districts]
+    variance = np.diagonal(total, axis1=1, axis2=2).ravel()
+    known = {p.name for p in covariances.layout.parameters}
+    names = [role for role in structure.roles if role in _SHARES]
+    names += ["relation"] if "sd_relation" in known else []
+    names += [*structure.within, *(grouping.name for grouping in structure.districts)]
     whole = sum(_SHARES[name] for name in names)
-    D = len(total)
-    for name in names:
-        log_sd = 0.5 * np.log(_SHARES[name] / whole * np.diag(total))
-        if name in structure.roles:
-            first = structure.roles.index(name) * D
-            theta[covariances.layout.slices["sd_unit"]][first : first + D] = log_sd
+    for name, latent in covariances.latent_of_sd.items():
+        where = covariances.layout.slices[name]
+        if name.startswith("sd_unit"):
+            roles = np.repeat(structure.roles, len(latent) // len(structure.roles))
+            share = np.array([_SHARES.get(role, _STAFF) for role in roles])
+            share = share if name == "sd_unit" else 0.5 * share
+            told = roles != "self"
         else:
-            theta[covariances.layout.slices[f"sd_{name}"]] = log_sd
+            share, told = _SHARES[name.removeprefix("sd_")], np.ones(len(latent), dtype=bool)
+        log_sd = 0.5 * np.log(share / whole * variance[latent])
+        theta[where] = np.where(told, log_sd, theta[where])
     return theta
 
 
@@ -256,5 +263,5 @@ def draw(
     effects += found.solution.posterior.mean + linear @ found.follow
     # Thresholds further apart go with larger effects.
     growth = vector_move @ found.marginal.growth.T
-    effects *= np.exp(growth[:, np.arange(effects.shape[1]) % growth.shape[1]])
+    effects *= np.exp(growth[:, found.mixed.design.latent])
     return theta + covariances.stretched(growth), found.items.bent(found.vector, vector_move), effects

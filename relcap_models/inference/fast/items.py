@@ -36,8 +36,9 @@ class Items:
 
     def __init__(self, frame: Frame, family: str, loadings: str, priors: Priors, scale: float) -> None:
         self.frame, self.family = frame, family
-        n_items, D = len(frame.items), len(frame.dimensions)
-        counts = np.bincount(frame.dimension_of_item, minlength=D)
+        self.options = (family, loadings, priors, scale)
+        n_items = len(frame.items)
+        counts = np.bincount(frame.latent_of_item)
         self.free = loadings == "free" and counts.max() > 1
         self.n_items = n_items
         if family == "gaussian":
@@ -58,7 +59,7 @@ class Items:
         self.start = np.concatenate([np.zeros(n_items), rest])
         # Directions that other parameters take up: a common factor of the loadings of a dimension, and a
         # shift of the latent dimension.
-        self.member = np.eye(D)[frame.dimension_of_item]
+        self.member = np.eye(frame.n_latents)[frame.latent_of_item]
         self.item_of = frame.item_of_threshold if family != "gaussian" else np.arange(n_items)
 
     def values(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -68,6 +69,13 @@ class Items:
         if self.family == "gaussian":
             return loading, vector[..., n : 2 * n].copy(), np.exp(vector[..., 2 * n :])
         return loading, vector[..., n:].copy(), np.ones(n)
+
+    def places(self, facet: int) -> np.ndarray:
+        """Where the parameters of one facet's items stand in the vector, in the order they have alone."""
+        items = np.flatnonzero(self.frame.latent_of_item // len(self.frame.dimensions) == facet)
+        rest = self.n_items + np.flatnonzero(np.isin(self.item_of, items))
+        residual = 2 * self.n_items + items if self.family == "gaussian" else []
+        return np.concatenate([items, rest, residual]).astype(np.int64)
 
     def bent(self, vector: np.ndarray, moves: np.ndarray) -> np.ndarray:
         """(S, size) vectors that have moved from `vector` by about `moves`, their thresholds in order.
@@ -103,7 +111,7 @@ class Items:
         table = tilted.score.reshape(len(tilted.score), n, -1)
         loading, _, residual = self.values(vector)
         of_loading = table[:, :, 0] * loading
-        of_loading -= (of_loading @ self.member / self.member.sum(axis=0))[:, frame.dimension_of_item]
+        of_loading -= (of_loading @ self.member / self.member.sum(axis=0))[:, frame.latent_of_item]
         if not self.free:
             of_loading[:] = 0.0
         if self.family == "gaussian":
@@ -146,7 +154,7 @@ class Items:
         return gradient
 
     def ties(self, vector: np.ndarray) -> np.ndarray:
-        """(size, D) directions of a shift of each latent dimension."""
+        """(size, facets · D) directions of a shift of each latent variable."""
         loading = np.exp(vector[: self.n_items])
         result = np.zeros((len(vector), self.member.shape[1]))
         of_location = slice(self.n_items, self.n_items + len(self.item_of))

@@ -24,8 +24,9 @@ _PRIOR_RATINGS = 4
 class Marginal:
     """Estimates of this step, with their uncertainty.
 
-    vector : (q,) item parameters · total : (D, D) covariance of a rating · location : (N, D)
-    growth : (D, q) by how much the logarithm of a dimension's standard deviation rises with each item
+    vector : (q,) item parameters · total : (F, D, D) covariance of a rating about each facet
+    location : (N, D)
+    growth : (F·D, q) by how much the logarithm of a latent standard deviation rises with each item
     parameter: thresholds that lie further apart and larger effects are the same answers
     tilted : moments of each rating
     """
@@ -38,13 +39,37 @@ class Marginal:
 
 
 def fit_marginal(frame: Frame, items: Items, quadrature: Quadrature, scale: float) -> Marginal:
+    """Estimates for each facet by itself: none has an item or a rating of another."""
+    if len(frame.facets) == 1:
+        return _of_one_facet(frame, items, quadrature, scale)
+    D, F = len(frame.dimensions), len(frame.facets)
+    vector, growth = items.start.copy(), np.zeros((F * D, len(items.start)))
+    total, location = np.zeros((F, D, D)), np.zeros((frame.n_ratings, D))
+    mean, covariance = np.zeros((frame.n_ratings, D)), np.zeros((frame.n_ratings, D, D))
+    log_mass = np.zeros(frame.n_ratings)
+    for f in range(F):
+        here = frame.facet_of_rating == f
+        alone = frame.of_facet(f)
+        found = _of_one_facet(alone, Items(alone, *items.options), Quadrature(alone, items.family), scale)
+        where = items.places(f)
+        vector[where], growth[f * D : (f + 1) * D, where] = found.vector, found.growth
+        total[f], location[here] = found.total[0], found.location
+        log_mass[here], mean[here], covariance[here] = (
+            found.tilted.log_mass,
+            found.tilted.mean,
+            found.tilted.covariance,
+        )
+    return Marginal(vector, total, location, growth, Tilted(log_mass, mean, covariance, np.zeros((0, 0))))
+
+
+def _of_one_facet(frame: Frame, items: Items, quadrature: Quadrature, scale: float) -> Marginal:
     """Maximise the sum of the ratings' log likelihoods and the items' log prior.
 
     Steps use the outer product of the ratings' scores, shorter ones where they overshoot.
     It is a place to start from: steps that do not settle with few ratings do no harm.
     """
     D, n = len(frame.dimensions), frame.n_ratings
-    own = frame.own & ~frame.own.all()
+    own = frame.own & frame.mixed
     group = np.unique(own * len(frame.waves) + frame.wave_of_rating, return_inverse=True)[1]
     n_groups = int(group.max()) + 1
     vector, shift, root = items.start.copy(), np.zeros((n_groups, D)), np.eye(D) * scale
@@ -97,4 +122,4 @@ def fit_marginal(frame: Frame, items: Items, quadrature: Quadrature, scale: floa
         of_log_sd[d, k] = root[d, e] * (root[d, e] if d == e else 1.0) / total[d, d]
     of_root = slice(q, q + n_root)
     growth = -of_log_sd @ np.linalg.solve(information[of_root, of_root], information[of_root, :q])
-    return Marginal(vector, total, shift[group], growth, tilted)
+    return Marginal(vector, total[None], shift[group], growth, tilted)

@@ -77,12 +77,16 @@ class MixedModel:
         blocks, sums = persons.moments(found.weights, posterior.among_cells(), found.rest)
         gradient = np.zeros(p)
         moved = np.zeros((*found.rest.shape, p))
-        for name, group in zip(persons.names, persons.groups):
+        D = design.n_dimensions
+        for name, row in zip(persons.names, persons.rows):
             dK = derivatives[name]
             gradient += 0.5 * np.einsum("pij,ij->p", dK, sums[name])
-            total = np.zeros((group.max() + 1, design.n_dimensions))
-            np.add.at(total, group, found.rest)
-            moved += np.einsum("pij,nj->nip", dK, total)[group]
+            acts = row >= 0
+            n_facets = dK.shape[1] // D
+            total = np.zeros(((row.max() // n_facets + 1) * n_facets, D))
+            np.add.at(total, row[acts], found.rest[acts])
+            by_group = np.einsum("pij,nj->nip", dK, total.reshape(-1, n_facets * D))
+            moved[acts] += by_group.reshape(-1, D, p)[row[acts]]
         score = design.effects_of(found.rest)
         shifted = np.zeros((design.n_effects, p))
         for slots in design.slots:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from relcap_models.models.frame import Frame
 from relcap_models.models.priors import Priors
-from relcap_models.models.structure import Structure
+from relcap_models.models.structure import Structure, latents_of_roles, unit_rows
 
 _LOCATION_SD = 4.0
 # A unit with more cells than that is taken person by person.
@@ -67,6 +67,7 @@ class MixedDesign:
     units : (U, W·P), relations : (relations, Wz·D) numbers of effects · districts : by grouping
     begin : (R + 1,) first sorted rating of each person · pair_begin : (R + 1,) first pair of a person's
     ratings · cell : (N,) of sorted ratings · person_begin, cell_begin : (B + 1,) of each block
+    latent : (E,) which facet × dimension each effect is of
     design : (C·D, E) · transposed : (E, C·D) · is_near : (E,) not an effect of location or districts
     """
 
@@ -81,7 +82,13 @@ class MixedDesign:
         frame = self.frame
         person, rater = frame.respondent_of_rating, frame.rater_of_rating
         keys = np.column_stack(
-            [rater, frame.target_of_rating, frame.wave_of_rating, frame.covariates_of_rating]
+            [
+                rater,
+                frame.target_of_rating,
+                frame.wave_of_rating,
+                frame.facet_of_rating,
+                frame.covariates_of_rating,
+            ]
         )
         cell = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
         pairs = np.unique(np.column_stack([person, rater]), axis=0)
@@ -120,8 +127,9 @@ class MixedDesign:
         frame, structure, D = self.frame, self.structure, self.n_dimensions
         n_waves, n_units = len(frame.waves), len(frame.units)
         n_cells = len(first)
-        own, wave = frame.own[first], frame.wave_of_rating[first]
+        own, wave, facet = frame.own[first], frame.wave_of_rating[first], frame.facet_of_rating[first]
         rater, target = frame.rater_of_rating[first], frame.target_of_rating[first]
+        n_facets = len(frame.facets)
         rows, columns, entries = [], [], []
         self.prior_sd: list[float] = []
         cells = np.arange(n_cells)
@@ -138,20 +146,22 @@ class MixedDesign:
             self.prior_sd += [sd] * (n * D)
             return start
 
-        mixed = bool(frame.own.any() and not frame.own.all())
-        self.at = {"shift": location(1, _LOCATION_SD * scale)}
-        add(cells, np.zeros_like(cells))
+        mixed = frame.mixed
+        self.at = {"shift": location(n_facets, _LOCATION_SD * scale)}
+        add(cells, facet * D)
         if n_waves > 1:
-            self.at["mu_later"] = location(n_waves - 1, priors.mean * scale)
+            self.at["mu_later"] = location((n_waves - 1) * n_facets, priors.mean * scale)
             acts = (wave > 0) & ~(own & mixed)
-            add(cells[acts], self.at["mu_later"] + (wave[acts] - 1) * D)
+            add(cells[acts], self.at["mu_later"] + ((wave[acts] - 1) * n_facets + facet[acts]) * D)
         if mixed:
             self.at["mu_own"] = location(n_waves, priors.mean * scale)
             add(cells[own], self.at["mu_own"] + wave[own] * D)
         if frame.covariates:
             self.at["beta"] = location(len(frame.covariates), priors.covariate * scale)
             for c in range(len(frame.covariates)):
-                add(cells, np.full_like(cells, self.at["beta"] + c * D), frame.covariates_of_rating[first, c])
+                value = frame.covariates_of_rating[first, c]
+                acts = value != 0
+                add(cells[acts], np.full_like(cells[acts], self.at["beta"] + c * D), value[acts])
         n_effects = len(self.prior_sd)
         self.slots: list[Slots] = []
 
@@ -164,11 +174,9 @@ class MixedDesign:
 
         P = len(structure.roles) * D
         units = self.units = block("unit", n_units, n_waves * P)
-        add(cells, units[rater, wave * P])
-        if "target" in structure.roles:
-            add(cells[~own], units[target[~own], wave[~own] * P + D])
-        if "self" in structure.roles:
-            add(cells[own], units[rater[own], wave[own] * P + 2 * D])
+        for row in unit_rows(frame, structure):
+            acts = row[first] >= 0
+            add(cells[acts], units[0, 0] + row[first][acts] * D)
         self.relations = np.zeros((frame.n_relations, 0), dtype=np.int64)
         if structure.relation in ("full", "stable"):
             n_z = n_waves if structure.relation == "full" else 1
@@ -203,6 +211,9 @@ class MixedDesign:
                 within.append(np.unique(np.column_stack([group[others], of_relation]), axis=0))
             self.districts[grouping.name] = District(where, basis, within)
         self.n_effects = n_effects
+        self.latent = np.arange(n_effects) % D
+        if n_facets > 1:
+            self._name_facets()
         self.design = csr_matrix(
             (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))),
             shape=(n_cells * D, n_effects),
@@ -212,6 +223,17 @@ class MixedDesign:
         self.is_near[: len(self.prior_sd)] = False
         for district in self.districts.values():
             self.is_near[district.where] = False
+
+    def _name_facets(self) -> None:
+        """`latent` of locations and units; relations are of the first facet, and covariates of their own."""
+        L, size = self.frame.n_latents, len(self.prior_sd)
+        later = slice(self.at.get("mu_later", L), self.at.get("beta", size))
+        self.latent[:L] = np.arange(L)
+        self.latent[later] = np.arange(later.stop - later.start) % L
+        for c, name in enumerate(self.frame.covariates):
+            self.latent[self.at["beta"] + c] = self.frame.facets.index(name.rsplit(":", 1)[0])
+        roles = latents_of_roles(self.frame, self.structure)
+        self.latent[self.units] = np.tile(roles, len(self.frame.waves))
 
     @cached_property
     def blocks(self) -> list[Block]:

@@ -27,9 +27,15 @@ class Persons:
         self.design = design
         groupings = design.structure.respondents
         self.names = [grouping.name for grouping in groupings]
-        n = design.frame.n_ratings
+        self.by_facet = [grouping.n_facets > 1 for grouping in groupings]
+        frame = design.frame
+        n = frame.n_ratings
         groups = [grouping.group_of_rating[design.order] for grouping in groupings]
         self.groups = np.array(groups, dtype=np.int64).reshape(len(groups), n)
+        # Where each rating's effect of a grouping stands in (groups, facets), −1 for none.
+        self.rows = [grouping.rows(frame)[design.order] for grouping in groupings]
+        self.facet = frame.facet_of_rating[design.order]
+        self.n_facets = len(frame.facets)
         # Where each person's block begins in memory, how wide it is, and which of its cells a rating is in.
         block = design.block_of_person
         self.at = design.block_begin[block]
@@ -59,7 +65,11 @@ class Persons:
         """
         design = self.design
         D = design.n_dimensions
-        matrices = np.array([noise[name] for name in self.names]).reshape(-1, D, D)
+        F = self.n_facets
+        matrices = np.empty((len(self.names), F, F, D, D))
+        for g, name in enumerate(self.names):
+            size = F if self.by_facet[g] else 1
+            matrices[g] = noise[name].reshape(size, D, size, D).transpose(0, 2, 1, 3)
         weights = np.empty((design.pair_begin[-1], D, D))
         value = np.empty(shift.shape)
         among = np.zeros(design.block_begin[-1])
@@ -72,6 +82,7 @@ class Persons:
                 design.begin,
                 design.pair_begin,
                 self.groups,
+                self.facet,
                 matrices,
                 roots,
                 shift,
@@ -103,12 +114,13 @@ class Persons:
 
         Returns
         -------
-        (N, D, D), and (D, D) by grouping
+        (N, D, D), and by grouping (D, D) or, with an effect for each facet, (F·D, F·D)
         """
         design = self.design
         blocks = np.empty((*rest.shape, design.n_dimensions))
         # By person, so that the order of the sums does not depend on the number of threads.
-        sums = np.zeros((len(design.block_of_person), len(self.names), *blocks.shape[1:]))
+        F, D = self.n_facets, design.n_dimensions
+        sums = np.zeros((len(design.block_of_person), len(self.names), F, F, D, D))
 
         def work(first: int, last: int) -> None:
             _moments(
@@ -117,6 +129,7 @@ class Persons:
                 design.begin,
                 design.pair_begin,
                 self.groups,
+                self.facet,
                 self.place,
                 self.at,
                 self.width,
@@ -128,12 +141,16 @@ class Persons:
             )
 
         self._in_threads(work)
-        return blocks, dict(zip(self.names, sums.sum(axis=0)))
+        by_grouping = {}
+        for name, by_facet, total in zip(self.names, self.by_facet, sums.sum(axis=0)):
+            whole = total.transpose(0, 2, 1, 3).reshape(F * D, F * D)
+            by_grouping[name] = whole if by_facet else total.sum(axis=(0, 1))
+        return blocks, by_grouping
 
 
 @_compiled
-def _eliminate(first, last, begin, pair_begin, groups, noise, roots, shift, weights, value):
-    """noise : (G, D, D) · roots : (N, D, D) lower factors of the precisions"""
+def _eliminate(first, last, begin, pair_begin, groups, facet, noise, roots, shift, weights, value):
+    """noise : (G, F, F, D, D) · roots : (N, D, D) lower factors of the precisions"""
     D = shift.shape[1]
     for person in range(first, last):
         start, n = begin[person], begin[person + 1] - begin[person]
@@ -151,8 +168,9 @@ def _eliminate(first, last, begin, pair_begin, groups, noise, roots, shift, weig
                     half[a * D + j, a * D + i] = root[j, i]
             for b in range(a + 1):
                 for g in range(len(groups)):
-                    if groups[g, start + a] == groups[g, start + b]:
-                        added = times(times(transposed(root), noise[g]), roots[start + b])
+                    if groups[g, start + a] >= 0 and groups[g, start + a] == groups[g, start + b]:
+                        between = noise[g, facet[start + a], facet[start + b]]
+                        added = times(times(transposed(root), between), roots[start + b])
                         for i in range(D):
                             for j in range(D):
                                 inner[a * D + i, b * D + j] += added[i, j]
@@ -222,7 +240,9 @@ def _weigh(first, last, begin, pair_begin, weights, ratings, result):
 
 
 @_compiled
-def _moments(first, last, begin, pair_begin, groups, place, at, width, weights, among, rest, blocks, sums):
+def _moments(
+    first, last, begin, pair_begin, groups, facet, place, at, width, weights, among, rest, blocks, sums
+):
     D = rest.shape[1]
     for person in range(first, last):
         start, n = begin[person], begin[person + 1] - begin[person]
@@ -243,8 +263,9 @@ def _moments(first, last, begin, pair_begin, groups, place, at, width, weights, 
                     blocks[start + a, i, j] = q[a * D + i, a * D + j] - across[a * D + i, a * D + j]
             for b in range(n):
                 for g in range(len(groups)):
-                    if groups[g, start + a] == groups[g, start + b]:
+                    if groups[g, start + a] >= 0 and groups[g, start + a] == groups[g, start + b]:
+                        total = sums[person, g, facet[start + a], facet[start + b]]
                         for i in range(D):
                             for j in range(D):
                                 projected = q[a * D + i, b * D + j] - across[a * D + i, b * D + j]
-                                sums[person, g, i, j] += rest[start + a, i] * rest[start + b, j] - projected
+                                total[i, j] += rest[start + a, i] * rest[start + b, j] - projected

@@ -45,7 +45,7 @@ def _spreads(fit: Fit) -> tuple:
     Those of units and relations, of which scores are made: smaller levels may well be 0.
     """
     names, ratios = [], []
-    for name in ("sd_unit", "sd_relation"):
+    for name in ("sd_unit", "sd_unit_stable", "sd_relation"):
         if name in fit.posterior:
             draws = fit.draws(name)
             for label, column in zip(fit.posterior[fit.posterior[name].dims[-1]].to_numpy(), draws.T):
