@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from relcap_models.data import Survey, read_survey
     from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError, RelcapError
     from relcap_models.inference import Fit, fit
-    from relcap_models.models import Climate, Relation, describe_design
+    from relcap_models.models import Climate, LeadershipLink, Relation, describe_design
     from relcap_models.psychometrics import Psychometrics
     from relcap_models.schema import Instrument, load_instrument
     from relcap_models.study import Study, read_study, run_study
@@ -46,6 +46,7 @@ _HOME = {
     "Fit": "inference",
     "fit": "inference",
     "Climate": "models",
+    "LeadershipLink": "models",
     "Relation": "models",
     "describe_design": "models",
     "Psychometrics": "psychometrics",
@@ -75,6 +76,7 @@ __all__ = [
     "FitError",
     "Instrument",
     "InstrumentError",
+    "LeadershipLink",
     "Psychometrics",
     "Relation",
     "RelcapError",

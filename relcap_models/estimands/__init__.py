@@ -1,6 +1,7 @@
 """The questions, one per file: draws of a fit in, labelled estimates and tidy tables out."""
 
 from relcap_models.estimands.estimate import Estimate
+from relcap_models.estimands.leadership_link import link_tables
 from relcap_models.estimands.perception_gaps import perception_gap_table
 from relcap_models.estimands.relation_scores import RelationScores, relation_score_table, relation_scores
 from relcap_models.estimands.reliability import reliability_table
@@ -12,6 +13,7 @@ __all__ = [
     "Estimate",
     "RelationScores",
     "UnitScores",
+    "link_tables",
     "perception_gap_table",
     "relation_score_table",
     "relation_scores",

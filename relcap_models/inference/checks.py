@@ -60,8 +60,10 @@ def checks(
         rows = [
             *_convergence(fit, estimates, max_rhat=max_rhat, min_ess=min_ess),
             *_sampler(fit),
-            _influence(left_out or loo(fit)),
         ]
+        # Leaving a respondent out is worked out for one instrument at a time.
+        if len(fit.frame.facets) == 1:
+            rows.append(_influence(left_out or loo(fit)))
     rows += _predictive(fit, replicates or replicate(fit, seed=seed))
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "analysis", fit.model.id)

@@ -21,13 +21,17 @@ def rating_location(draws: Draws, fit: Fit) -> np.ndarray:
     wave, rater, target = frame.wave_of_rating, frame.rater_of_rating, frame.target_of_rating
     own = frame.own[:, None]
     mixed = "self" in structure.roles
-    mean = draws("mu")[:, wave]
-    if mixed:
-        mean = np.where(own, draws("mu_own")[:, wave], mean)
-    location = mean + draws("perceiver_effect")[:, rater, wave]
+    if len(frame.facets) > 1:
+        location = _by_facet(draws, fit)
+    else:
+        mean = draws("mu")[:, wave]
+        if mixed:
+            mean = np.where(own, draws("mu_own")[:, wave], mean)
+        location = mean + draws("perceiver_effect")[:, rater, wave]
     if "target" in structure.roles:
         about = draws("target_effect")[:, target, wave]
-        location += np.where(own, draws("self_effect")[:, rater, wave], about) if mixed else about
+        others = draws("self_effect")[:, rater, wave] if mixed else 0.0
+        location += np.where(own, others, about)
     if structure.relation != "none":
         location += np.where(own, 0.0, draws("relation_effect")[:, frame.relation_of_rating, wave])
     for shock in structure.districts:
@@ -36,3 +40,19 @@ def rating_location(draws: Draws, fit: Fit) -> np.ndarray:
     if frame.covariates:
         location += np.einsum("nc,scd->snd", frame.covariates_of_rating, draws("beta"))
     return location
+
+
+def _by_facet(draws: Draws, fit: Fit) -> np.ndarray:
+    """(S, N, 1) mean of what each rating is about, and what the rater's unit adds to it."""
+    frame = fit.frame
+    rater, wave, facet = frame.rater_of_rating, frame.wave_of_rating, frame.facet_of_rating
+    location = draws("mu_facet")[:, wave, facet]
+    staff = [name for name in fit.structure.roles if name in frame.facets]
+    for f, name in enumerate(frame.facets):
+        here = facet == f
+        if name in staff:
+            effect = draws("staff_effect")[:, rater[here], wave[here], staff.index(name)]
+        else:
+            effect = draws("perceiver_effect")[:, rater[here], wave[here], 0]
+        location[:, here] += effect
+    return location[:, :, None]

@@ -161,10 +161,12 @@ def _add_people(location: np.ndarray, draws: Draws, fit: Fit, rng: np.random.Gen
     """Add new effects of respondents and ratings to (S, N, D) locations, in place."""
     n_draws, _, n_dimensions = location.shape
     for grouping in fit.structure.respondents:
-        covariance = draws(f"cov_{grouping.name}")
+        covariance = draws(f"cov_{grouping.name}{grouping.suffix}")
+        rows = grouping.rows(fit.frame)
+        acts = rows >= 0
         for s in range(n_draws):
             # Eigenvectors, not Cholesky: a draw may put a correlation at one.
             size, axes = np.linalg.eigh(covariance[s])
-            noise = rng.standard_normal((grouping.n_groups, n_dimensions))
+            noise = rng.standard_normal((grouping.n_groups, len(size)))
             effects = noise @ (axes * np.sqrt(np.maximum(size, 0.0))).T
-            location[s] += effects[grouping.group_of_rating]
+            location[s, acts] += effects.reshape(-1, n_dimensions)[rows[acts]]

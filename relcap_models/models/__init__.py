@@ -7,4 +7,13 @@ from relcap_models.models.priors import Priors
 from relcap_models.models.relation import Relation
 
 MODELS = (Relation, Climate, LeadershipLink)
-__all__ = ["MODELS", "Climate", "Design", "LeadershipLink", "Priors", "Relation", "check_design", "describe_design"]
+__all__ = [
+    "MODELS",
+    "Climate",
+    "Design",
+    "LeadershipLink",
+    "Priors",
+    "Relation",
+    "check_design",
+    "describe_design",
+]

@@ -15,7 +15,7 @@ from relcap_models.models.design_precision import Precision, expected_precision
 from relcap_models.models.design_warnings import find_warnings
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
-from relcap_models.models.structure import Structure
+from relcap_models.models.structure import Structure, find_structure
 
 _MIN_UNITS = 3
 
@@ -53,7 +53,9 @@ def describe_design(model: RatingModel, survey: Survey) -> Design:
     """
     frame = model.frame(survey)
     check_design(model, frame)
-    structure = model.structure(frame)
+    # Of a link: how well its outcome is known.
+    frame = frame.of_facet(0) if len(frame.facets) > 1 else frame
+    structure = find_structure(frame)
     counts = count(frame)
     precision = expected_precision(model, frame, structure, counts)
     size = _size(frame, counts)
@@ -84,6 +86,9 @@ def check_design(model: RatingModel, frame: Frame) -> None:
         `climate` model gets one.
     """
     where = f"analysis '{model.id}', instrument '{model.instrument}'"
+    if len(frame.facets) > 1:
+        _check_link(where, frame)
+        return
     if model.kind == "relations" and frame.own.all():
         raise FitError(
             f"{where}: nobody rates another unit, so there is no relation to model. "
@@ -98,6 +103,17 @@ def check_design(model: RatingModel, frame: Frame) -> None:
         raise FitError(
             f"{where}: {len(frame.units)} units ({', '.join(frame.units)}) say nothing about how units "
             f"differ. At least {_MIN_UNITS} are needed, 20 or more are wanted."
+        )
+
+
+def _check_link(where: str, frame: Frame) -> None:
+    """A link needs units whose leadership is rated and that are rated by others themselves."""
+    rated = set(frame.target_of_rating[frame.facet_of_rating == 0])
+    both = rated & set(frame.rater_of_rating[frame.facet_of_rating == 1])
+    if len(both) < _MIN_UNITS:
+        raise FitError(
+            f"{where}: {len(both)} units have both answers about their leadership and ratings of working "
+            f"with them. At least {_MIN_UNITS} are needed, 20 or more are wanted."
         )
 
 

@@ -32,6 +32,7 @@ class LeadershipLink(RatingModel):
     source : `different` leaves ratings of the own unit out; `same` has nothing but them, so that the same
     people rate leadership and outcome (common-method bias included)
     covariates : attributes of units, such as `layer`, `size`, `complexity`, held constant
+    smallest : the smallest effect of interest, in points of the outcome per standard deviation of leadership
     """
 
     kind: Literal["leadership_link"] = "leadership_link"
@@ -43,11 +44,26 @@ class LeadershipLink(RatingModel):
     outcome: str | None = None
     source: Literal["different", "same"] = "different"
     covariates: tuple[str, ...] = Field((), description="attributes of units: layer, size, complexity")
+    smallest: float = Field(0.1, gt=0, description="smallest effect of interest, in points per sd")
 
     @property
     def climates(self) -> tuple[str, ...]:
         """Instruments that the unit's own staff answer about their leaders and their team."""
         return (self.leadership,) if self.safety is None else (self.leadership, self.safety)
+
+    def sources(self, survey: Survey) -> tuple[str, ...]:
+        """Different people, and the same ones where they rate their own unit on the outcome, too."""
+        answers = survey.of_instrument(self.instrument)
+        own = answers["rater_unit"].astype(str) == answers["target_unit"].astype(str)
+        return ("different", "same") if own.any() else ("different",)
+
+    def versions(self, survey: Survey) -> tuple[LeadershipLink, ...]:
+        """The models that make up the analysis: for each outcome and source."""
+        return tuple(
+            model.model_copy(update={"source": source})
+            for model in self.outcomes(survey)
+            for source in self.sources(survey)
+        )
 
     def outcomes(self, survey: Survey) -> tuple[LeadershipLink, ...]:
         """This model for each outcome: itself, or one for each dimension of its instrument."""

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import sqrtm
 
+from relcap_models.models.density_covariance import unit_spreads
 from relcap_models.models.families import RESIDUAL_SD, partial_credit_residual
 from relcap_models.models.frame import Frame
 from relcap_models.models.latent import item_expectation, own_location, relation_location
@@ -54,16 +55,16 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
     def half_normal(name: str, size: int) -> np.ndarray:
         return np.abs(rng.normal(0.0, getattr(priors, name) * scale, size))
 
-    later = rng.normal(0.0, priors.mean * scale, (n_waves - 1, n_dimensions))
-    drawn = {"mu": np.concatenate([np.zeros((1, n_dimensions)), later])}
+    later = rng.normal(0.0, priors.mean * scale, (n_waves - 1, frame.n_latents))
+    drawn = {"mu": np.concatenate([np.zeros((1, frame.n_latents)), later])}
     if "self" in structure.roles:
         drawn["mu_own"] = rng.normal(0.0, priors.mean * scale, (n_waves, n_dimensions))
     if frame.covariates:
         drawn["beta"] = rng.normal(0.0, priors.covariate * scale, (len(frame.covariates), n_dimensions))
-    means = np.repeat([getattr(priors, f"sd_{role}") for role in structure.roles], n_dimensions)
-    drawn["sd_unit"] = rng.gamma(2.0, means * scale / 2)
-    roles = {"unit": len(structure.roles)}
-    changing = ["unit", "relation"] if structure.relation == "full" else ["unit"]
+    drawn |= draw_unit_parameters(frame, structure, priors, scale, rng)
+    roles: dict[str, int] = {}
+    changing = ["relation"] if structure.relation == "full" else []
+    changing += ["unit"] if "sd_unit" in drawn else []
     if structure.relation in ("full", "stable"):
         drawn["sd_relation"] = half_normal("sd_relation", n_dimensions)
     if structure.relation != "none":
@@ -73,11 +74,11 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
             drawn["dyadic_reciprocity"] = 2 * rng.beta(*2 * [priors.reciprocity], n_dimensions) - 1
     for grouping in (*structure.respondents, *structure.districts):
         prior = "sd_district" if grouping in structure.districts else f"sd_{grouping.name}"
-        drawn[f"sd_{grouping.name}"] = half_normal(prior, n_dimensions)
-        roles[grouping.name] = 1
+        drawn[f"sd_{grouping.name}"] = half_normal(prior, grouping.n_facets * n_dimensions)
+        roles[grouping.name] = grouping.n_facets
     drawn |= {
-        f"corr_{name}": draw_correlation(n_roles, n_dimensions, priors, rng)
-        for name, n_roles in roles.items()
+        f"corr_{name}": draw_correlation(1, n_facets * n_dimensions, priors, rng)
+        for name, n_facets in roles.items()
     }
     for name in changing:
         if n_waves > 1:
@@ -85,8 +86,8 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
         if n_waves > 2:
             drawn[f"memory_{name}"] = np.asarray(rng.beta(1.0, priors.memory))
     log_loading = rng.normal(0.0, priors.log_loading, n_items) * (model.loadings == "free")
-    mean = np.bincount(frame.dimension_of_item, log_loading) / np.bincount(frame.dimension_of_item)
-    drawn["loading"] = np.exp(log_loading - mean[frame.dimension_of_item])
+    mean = np.bincount(frame.latent_of_item, log_loading) / np.bincount(frame.latent_of_item)
+    drawn["loading"] = np.exp(log_loading - mean[frame.latent_of_item])
     if model.family == "gaussian":
         drawn["intercept"] = rng.normal(frame.answer.mean(), 2 * scale, n_items)
         drawn["residual_sd"] = np.abs(rng.normal(0.0, scale, n_items))
@@ -94,6 +95,25 @@ def draw_parameters(model: RatingModel, frame: Frame, rng: np.random.Generator) 
     cuts = [rng.normal(0.0, priors.threshold * scale, k - 1) for k in frame.n_categories]
     # Normals conditioned on their order are sorted normals; partial credit steps have no order.
     drawn["threshold"] = np.concatenate([c if model.family == "partial_credit" else np.sort(c) for c in cuts])
+    return drawn
+
+
+def draw_unit_parameters(
+    frame: Frame, structure: Structure, priors: Priors, scale: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """One draw of the covariances of a unit's effects, of one wave or of stable parts and deviations."""
+    n_waves, D = len(frame.waves), len(frame.dimensions)
+    spread = unit_spreads(structure.roles, D, priors, scale)
+    parts = {"unit": spread}
+    if len(frame.facets) > 1 and n_waves > 1:
+        names = ("unit_stable", "unit_wave", "unit_innovation")[: min(n_waves, 3)]
+        parts = dict.fromkeys(names, np.sqrt(0.5) * spread)
+    drawn: dict[str, np.ndarray] = {}
+    for name, means in parts.items():
+        drawn[f"sd_{name}"] = rng.gamma(2.0, means / 2)
+        drawn[f"corr_{name}"] = draw_correlation(len(structure.roles), D, priors, rng)
+    if "unit" not in parts and n_waves > 2:
+        drawn["lagged"] = rng.normal(0.0, priors.lagged, (len(spread), len(spread)))
     return drawn
 
 

@@ -53,6 +53,7 @@ def report_context(
             {"id": analysis.id, "instruments": list(analysis.instruments or study.instruments)}
             for analysis in config.psychometrics
         ],
+        "links": [_link(link) for link in config.links],
         "not_done": [message.as_json() for message in _not_done(study, survey)],
         "intake_notes": [note.as_json() for note in survey.intake.notes],
     }
@@ -99,6 +100,11 @@ def analysis_context(
     }
 
 
+def _link(link: models.LeadershipLink) -> dict[str, Any]:
+    """What the report's section on a link says of its options."""
+    return link.model_dump(mode="json", exclude={"priors", "outcome", "source"})
+
+
 def _n_relations(responses: pd.DataFrame) -> int:
     ends = responses[["rater_unit", "target_unit"]].astype(str).drop_duplicates()
     return int((ends["rater_unit"] != ends["target_unit"]).sum())
@@ -107,6 +113,9 @@ def _n_relations(responses: pd.DataFrame) -> int:
 def _priors(analysis: Model) -> list[dict[str, Any]]:
     described = []
     for name, value in analysis.priors:
+        if name == "lagged":
+            # Of a unit's changes over waves in a leadership link alone.
+            continue
         if name.startswith("sd_"):
             effect = name.removeprefix("sd_")
             form = "gamma" if effect in _UNIT_EFFECTS else "half_normal"
@@ -140,6 +149,8 @@ def _not_done(study: Study, survey: Survey) -> list[Message]:
         if len(table):
             found.append(Message(f"not_done.{what}"))
     used = {analysis.instrument for analysis in study.config.models}
+    for link in study.config.links:
+        used |= {link.instrument, *link.climates}
     for analysis in study.config.psychometrics:
         used |= set(analysis.instruments or study.instruments)
     if unused := [i.title or i.id for name, i in study.instruments.items() if name not in used]:

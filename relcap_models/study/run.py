@@ -23,6 +23,7 @@ from relcap_models.simulate import write
 from relcap_models.study import folder, manifest
 from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
+from relcap_models.study.links import link
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.tables import named_units, stack_tables, write_tables
@@ -96,6 +97,9 @@ def run_study(
         log.say(_counts(material))
     with log.stage("design"):
         designs = {}
+        versions = [v for analysis in study.config.links for v in analysis.versions(material.survey)]
+        for version in versions:
+            models.check_design(version, version.frame(material.survey))
         for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:
@@ -182,6 +186,10 @@ def _analyse(
                 seconds=seconds,
             )
         )
+    for analysis in study.config.links:
+        place = work / "restricted" / "posteriors" / analysis.id
+        shown = not log.console.quiet
+        tables.append(link(study, analysis, material, place=place, progress=shown, said=log.say))
     if left_out:
         by_name = {analysis.id: analysis for analysis in study.config.models}
         tables.append({"predictive_fit": inference.predictive_fit(by_name, left_out)})

@@ -19,6 +19,8 @@ from relcap_models.report.disclosure.layout import (
     instrument_of_analyses,
     row_places,
 )
+from relcap_models.report.disclosure.links import PREFIX as LINKS
+from relcap_models.report.disclosure.links import hide_links, links_shown, verdicts_of_links
 from relcap_models.report.disclosure.messages import scrub_checks
 from relcap_models.report.disclosure.psychometrics import PREFIX, hide_psychometrics, items_shown
 from relcap_models.report.disclosure.ranks import COLUMNS as RANKS
@@ -56,7 +58,7 @@ def apply_disclosure(
         If there is no rule for a table.
     """
     handled = {*IDS, *ORGANISATION, *UNCONTROLLED}
-    unknown = sorted(name for name in tables if name not in handled and not name.startswith(PREFIX))
+    unknown = sorted(n for n in tables if n not in handled and not n.startswith((PREFIX, LINKS)))
     if unknown:
         raise ValueError(
             f"no disclosure rule for the tables {', '.join(unknown)}; they must not become public"
@@ -64,6 +66,8 @@ def apply_disclosure(
     instruments = instrument_of_analyses(tables, survey.instruments)
     shown = _what_is_shown(tables, instruments, rules)
     items_shown(tables, shown)
+    waves = [wave.id for wave in survey.waves]
+    links_shown(tables, shown, list(survey.instruments), waves)
     verdicts = {name: decide(survey, survey.instruments[name], what, rules) for name, what in shown.items()}
     answered = survey.responses["respondent_id"].astype(str).unique()
     some_small = bool(small_rater_units(survey.responses, rules))
@@ -78,11 +82,17 @@ def apply_disclosure(
                 public[name][shares] = (public[name][shares].astype(float) / step).round() * step
         elif name.startswith(PREFIX):
             public[name] = hide_psychometrics(name, table, verdicts, some_small=some_small, step=step)
+        elif name.startswith(LINKS):
+            public[name] = hide_links(name, table, verdicts, waves, some_small=some_small)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
             public[name] = scrub_checks(
-                table, by_analysis, respondents=set(answered), least=rules.min_respondents_mean, step=step
+                table,
+                by_analysis | verdicts_of_links(tables, verdicts),
+                respondents=set(answered),
+                least=rules.min_respondents_mean,
+                step=step,
             )
         elif name == "intake" and some_small:
             public[name] = table.assign(**dict.fromkeys(table.columns.drop("instrument"), pd.NA))

@@ -1,0 +1,35 @@
+"""All tables of a leadership link: of the joint model, and of the estimates that stand beside it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from relcap_models.estimands.estimate import columns
+from relcap_models.estimands.link_joint import joint_link_table
+from relcap_models.estimands.link_paths import link_path_table
+from relcap_models.estimands.link_units import link_unit_table
+from relcap_models.inference.fit import Fit
+
+LINK_COLUMNS = columns(
+    "analysis method source adjusted level predictor outcome scale mean sd lower upper prob_positive",
+    "ci_prob standardised standardised_lower standardised_upper per_point per_point_lower per_point_upper",
+    "prob_smallest prob_rope prior_share n_units n_respondents mcse ess ess_tail rhat note",
+)
+
+
+def link_tables(fit: Fit, *, ci_prob: float, smallest: float, seed: int) -> dict[str, pd.DataFrame]:
+    """`leadership_link`, `leadership_paths` and, with different sources, `leadership_units`.
+
+    smallest : change in points, per standard deviation of leadership, that would matter
+    """
+    joint = joint_link_table(fit, ci_prob=ci_prob, smallest=smallest, seed=seed)
+    frame = fit.frame
+    joint["n_units"] = len(frame.units)
+    joint["n_respondents"] = len(set(frame.respondent_of_rating))
+    found = {
+        "leadership_link": joint.reindex(columns=LINK_COLUMNS),
+        "leadership_paths": link_path_table(fit, ci_prob=ci_prob),
+    }
+    if fit.model.source == "different":
+        found["leadership_units"] = link_unit_table(fit, ci_prob=ci_prob)
+    return found
