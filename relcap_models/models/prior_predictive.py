@@ -143,6 +143,33 @@ def _lkj(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
 def _implied(
     model: RatingModel, frame: Frame, structure: Structure, parameters: dict[str, np.ndarray], world: Told
 ) -> dict[str, float]:
+    top = frame.n_categories[frame.item_of_response] - 1
+    others = "target" in structure.roles
+    used = ~frame.own[frame.rating_of_response] if others else np.ones(len(top), dtype=bool)
+    unit = (frame.target_of_rating if others else frame.rater_of_rating)[frame.rating_of_response]
+    of_answers = {
+        "sd_unit_means": float(pd.Series(world.answer[used]).groupby(unit[used]).mean().std()),
+        "top": float(np.mean(world.answer >= top)),
+        "bottom": float(np.mean(world.answer <= 0)),
+        "widest": max(
+            float(
+                pd.Series(world.answer[frame.item_of_response == i])
+                .round()
+                .value_counts(normalize=True)
+                .max()
+            )
+            for i in np.unique(frame.item_of_response)
+        ),
+    }
+    # A model of several instruments has no one score.
+    if len(frame.facets) > 1:
+        return of_answers
+    return of_answers | _of_scores(model, frame, structure, parameters, world)
+
+
+def _of_scores(
+    model: RatingModel, frame: Frame, structure: Structure, parameters: dict[str, np.ndarray], world: Told
+) -> dict[str, float]:
     quantities = parameters | world.effects
 
     def one_draw(name: str) -> np.ndarray:
@@ -164,23 +191,8 @@ def _implied(
         residual = partial_credit_residual(float(of_answers), float(np.mean(between + noise)))
     else:
         residual = RESIDUAL_SD[model.response] ** 2
-    top = frame.n_categories[frame.item_of_response] - 1
-    used = ~frame.own[frame.rating_of_response] if others else np.ones(len(top), dtype=bool)
-    unit = (frame.target_of_rating if others else frame.rater_of_rating)[frame.rating_of_response]
     return {
-        "sd_unit_means": float(pd.Series(world.answer[used]).groupby(unit[used]).mean().std()),
         "sd_scores": float(scores.std()),
         "range_scores": float(np.subtract(*np.quantile(scores, [0.95, 0.05]))),
-        "top": float(np.mean(world.answer >= top)),
-        "bottom": float(np.mean(world.answer <= 0)),
-        "widest": max(
-            float(
-                pd.Series(world.answer[frame.item_of_response == i])
-                .round()
-                .value_counts(normalize=True)
-                .max()
-            )
-            for i in np.unique(frame.item_of_response)
-        ),
         "share_between": float(np.mean(between / (between + noise + residual))),
     }

@@ -70,6 +70,9 @@ def tell(
         eta = eta + np.where((grouping.group_of_rating >= 0)[:, None], drawn[grouping.group_of_rating], 0.0)
         if grouping in structure.districts:
             effects[f"{grouping.name}_effect"] = drawn
+    if len(frame.facets) > 1:
+        staff = [effects.pop(f"{role}_effect") for role in structure.roles if role in frame.facets]
+        effects["staff_effect"] = np.concatenate(staff, axis=2)
     return Told(effects, eta, _answers(frame, response, parameters, eta, rng))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from relcap_models.data import Survey, read_survey
 from relcap_models.inference.geometry import observe_ratings
-from relcap_models.models import Climate, Relation
+from relcap_models.models import Climate, LeadershipLink, Relation
 from relcap_models.models.density import Density
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import PseudoObservations
@@ -93,6 +93,52 @@ def make_survey(
         head = ["wave", "rater_unit", "target_unit", "importance"]
         tables["nominations"] = pd.DataFrame(list(nominations), columns=head)
     return read_survey(tables, instruments=(make_instrument(items),))
+
+
+def make_link_survey(
+    units: Sequence[str],
+    targets: dict[str, Sequence[str]],
+    *,
+    waves: int = 1,
+    respondents: int = 2,
+    attributes: dict[str, dict[str, Any]] | None = None,
+) -> Survey:
+    """Units that rate each other and, if `targets` says so, themselves; their leaders and their team.
+
+    Items and people of the three instruments have the same ids where they can; one unit has nobody who rates
+    the team.
+    """
+    rng = np.random.default_rng(5)
+    asked = {"ties": TWO_BY_TWO, "leaders": (("a1", "a", 5), ("a2", "a", 4)), "team": ONE_AND_THREE[:3]}
+    instruments = {
+        name: make_instrument(items).model_copy(
+            update={"id": name, "referent": "target_unit" if name == "ties" else "own_leaders"}
+        )
+        for name, items in asked.items()
+    }
+    rows = []
+    for name, items in asked.items():
+        towards = targets if name == "ties" else {unit: [unit] for unit in units}
+        for wave, respondent, rater, target in who_rates(
+            units, towards, respondents=respondents, waves=waves
+        ):
+            if name == "team" and rater == units[0]:
+                continue
+            kept = rng.random(len(items)) >= 0.1
+            kept[rng.integers(len(items))] = True
+            rows += [
+                (wave, respondent, rater, target, name, item, int(rng.integers(1, k + 1)))
+                for (item, _, k), keep in zip(items, kept)
+                if keep
+            ]
+    columns = ["wave", "respondent_id", "rater_unit", "target_unit", "instrument", "item", "value"]
+    roster = {"unit_id": list(units), "name": list(units)}
+    roster |= {name: [values[unit] for unit in units] for name, values in (attributes or {}).items()}
+    tables = {"responses": pd.DataFrame(rows, columns=columns), "units": pd.DataFrame(roster)}
+    return read_survey(tables, instruments=tuple(instruments.values()))
+
+
+LINK = {"instrument": "ties", "leadership": "leaders", "safety": "team"}
 
 
 def who_rates(
@@ -205,6 +251,18 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             return Climate(instrument="scale", link="logit"), make_survey(ratings, districts=districts)
         case "covariates":
             return _covariates(four)
+        case "link, one wave":
+            return LeadershipLink(**LINK), make_link_survey(four, ring(four, own=True))
+        case "link, two waves, covariates":
+            attributes = {"size": {unit: 3.0 + 2 * i for i, unit in enumerate(four)}}
+            survey = make_link_survey(four, ring(four), waves=2, attributes=attributes)
+            return LeadershipLink(**LINK, covariates=("size",)), survey
+        case "link, three waves, separate dimensions":
+            survey = make_link_survey(four, ring(four), waves=3, respondents=1)
+            return LeadershipLink(**LINK, link="logit", dimensions="separate", outcome="b"), survey
+        case "link, same source, two waves":
+            model = LeadershipLink(**LINK | {"safety": None}, source="same", family="gaussian")
+            return model, make_link_survey(four, ring(four, own=True), waves=2)
     raise KeyError(name)
 
 
@@ -228,6 +286,10 @@ CASES = (
     "climate",
     "climate, one wave, districts",
     "covariates",
+    "link, one wave",
+    "link, two waves, covariates",
+    "link, three waves, separate dimensions",
+    "link, same source, two waves",
 )
 
 

@@ -177,8 +177,11 @@ def test_what_is_kept_is_about_respondents_of_the_population(case):
     whole(x)
     # The first half is of effects, the second of their derivatives.
     uncentred = whole._eta + sum(taken[: len(taken) // 2])
-    later = np.vstack([np.zeros((1, len(frame.dimensions))), values.get("mu_later", kept["mu"][1:] * 0)])
-    moved = (kept["mu"] - later)[frame.wave_of_rating]
+    mu = kept["mu"] if "mu" in kept else kept["mu_facet"]
+    shape = (len(frame.waves), len(frame.facets), len(frame.dimensions))
+    later = values.get("mu_later", np.zeros((0, 1))).reshape(-1, *shape[1:])
+    later = np.concatenate([np.zeros((1, *shape[1:])), later])
+    moved = (mu.reshape(shape) - later)[frame.wave_of_rating, frame.facet_of_rating]
     if "mu_own" in values:
         moved[frame.own] = (kept["mu_own"] - values["mu_own"])[frame.wave_of_rating[frame.own]]
     item, dimension = frame.item_of_response, frame.dimension_of_item[frame.item_of_response]

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from relcap_models.models import Priors, covariance
+from relcap_models.models.density_covariance import StableAndWithin
 from relcap_models.models.prior_predictive import draw_correlation, draw_parameters, prior_predictive
+from relcap_models.models.story import _stable_and_within
 
 
 def test_every_design_can_be_told_from_its_priors(case):
@@ -67,8 +69,8 @@ def test_default_priors_expect_what_their_docstring_says(survey_of):
     summary = prior_predictive(model, model.frame(survey_of(ratings, items)), n=100, seed=2).summary
     median = summary.median()
     # 100 worlds: the median of each moves by about 5 % of its value between seeds.
-    assert median["sd_unit_means"] == pytest.approx(0.32, rel=0.2)
-    assert median["sd_scores"] == pytest.approx(0.51, rel=0.15)
+    assert median["sd_unit_means"] == pytest.approx(0.36, rel=0.2)
+    assert median["sd_scores"] == pytest.approx(0.57, rel=0.15)
     assert median["share_between"] == pytest.approx(0.36, rel=0.2)
     assert median["top"] == pytest.approx(0.24, rel=0.15)
 
@@ -92,3 +94,19 @@ def test_prior_draws_and_density_mean_the_same_correlations():
     within = np.kron(np.eye(2), np.ones((3, 3))).astype(bool) & off
     assert np.median(sampled, axis=0)[within] == pytest.approx(0.5, abs=0.03)
     assert sampled.mean(axis=0)[~within & off] == pytest.approx(0.0, abs=0.03)
+
+
+@pytest.mark.parametrize("n_waves", [2, 3, 4])
+def test_story_and_density_mean_the_same_stable_and_changing_parts(n_waves):
+    """The covariance over waves, once from the recursion of the density, once from all innovations."""
+    roles = ("perceiver", "target", "leaders")
+    rng, priors = np.random.default_rng(6), Priors()
+    ours = StableAndWithin(roles, 1, n_waves, priors, 1.0)
+    values = {p.name: rng.uniform(0.2, 0.8, p.shape) for p in ours.parameters}
+    if n_waves > 2:
+        values["lagged"] = rng.normal(0.0, 0.4, (3, 3))
+    told = ours.report(values)
+    parts = ("stable", "wave", "innovation")[: min(n_waves, 3)]
+    drawn = {name: told[name] for part in parts for name in (f"sd_unit_{part}", f"corr_unit_{part}")}
+    drawn |= {"lagged": values["lagged"]} if n_waves > 2 else {}
+    np.testing.assert_allclose(ours.matrix(values), _stable_and_within(drawn, n_waves), atol=1e-12)
