@@ -13,7 +13,21 @@ from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
 from relcap_models.models.frame import Frame, frame_of
 from relcap_models.models.rating_model import RatingModel
-from relcap_models.schema.instrument import Dimension, Instrument, Item
+from relcap_models.schema.instrument import Declaration, Dimension, Instrument, Item
+
+
+class Result(Declaration):
+    """An outcome of units in the table of outcomes that relational capacity may go with.
+
+    family : `gaussian` (a mean, with its `se` or `n`), `binomial` (a share of `n`) or `count` (events in an
+    exposure of `n`) · structure, complexity : attributes of units; with both, the contingency test of whether
+    structural coordination and relational capacity matter more or less as complexity grows
+    """
+
+    outcome: str
+    family: Literal["gaussian", "binomial", "count"] = "gaussian"
+    structure: str | None = None
+    complexity: str | None = None
 
 
 class LeadershipLink(RatingModel):
@@ -32,6 +46,9 @@ class LeadershipLink(RatingModel):
     source : `different` leaves ratings of the own unit out; `same` has nothing but them, so that the same
     people rate leadership and outcome (common-method bias included)
     covariates : attributes of units, such as `layer`, `size`, `complexity`, held constant
+    moderator : attribute of units (a number) on which the effect of leadership may depend
+    cascade : layers from the top down: does leadership go with that of the layer above?
+    results : outcomes of units that how others experience them may go with
     smallest : the smallest effect of interest, in points of the outcome per standard deviation of leadership
     """
 
@@ -44,6 +61,9 @@ class LeadershipLink(RatingModel):
     outcome: str | None = None
     source: Literal["different", "same"] = "different"
     covariates: tuple[str, ...] = Field((), description="attributes of units: layer, size, complexity")
+    moderator: str | None = None
+    cascade: tuple[str, ...] = ()
+    results: tuple[Result, ...] = ()
     smallest: float = Field(0.1, gt=0, description="smallest effect of interest, in points per sd")
 
     @property

@@ -65,6 +65,12 @@ def _version(
         fit, ci_prob=study.config.report.ci_prob, smallest=version.smallest, seed=seed
     )
     limits = study.config.inference
+    if version.source == "different":
+        asked = estimands.link_regression_table(
+            fit, material.survey, ci_prob=study.config.report.ci_prob, seed=seed
+        )
+        if len(asked):
+            tables["leadership_regressions"] = asked
     tables["checks"] = inference.checks(
         fit, estimates=tables, max_rhat=limits.max_rhat, min_ess=limits.min_ess
     )

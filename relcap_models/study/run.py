@@ -99,7 +99,9 @@ def run_study(
         designs = {}
         versions = [v for analysis in study.config.links for v in analysis.versions(material.survey)]
         for version in versions:
-            models.check_design(version, version.frame(material.survey))
+            frame = version.frame(material.survey)
+            models.check_design(version, frame)
+            estimands.unit_facts(version, frame.units, material.survey)
         for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:
