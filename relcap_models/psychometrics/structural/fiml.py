@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from relcap_models.psychometrics.structural.constraints import Freedom
@@ -15,6 +17,12 @@ TOLERANCE = 1e-12
 MOST_STEPS = 100
 NEWTON_STEPS = 30
 SMALLEST_EIGENVALUE = 1e-6
+
+
+def with_saturated_moments(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
+    """The sample with its maximum-likelihood mean and covariance, and notes; see `saturated_moments`."""
+    mean, cov, notes = saturated_moments(sample)
+    return replace(sample, mean=mean, cov=cov, determined=not notes), notes
 
 
 def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
@@ -76,6 +78,15 @@ def fit_measures(fit: Fit) -> pd.Series:
         found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
     found |= _srmr_by_level(fit) if fit.two_level else {"srmr": _srmr(fit)}
     return pd.Series(found, dtype=float, name="value")
+
+
+def sam_fit_measures(structural: Fit) -> pd.Series:
+    """Of the structural part; its baseline lets exogenous variables covary, as if they were given."""
+    names = tuple(
+        replace(v, covariates=tuple(x for x in v.observed if x not in v.outcomes)) for v in structural.names
+    )
+    measures = fit_measures(replace(structural, names=names))
+    return measures[["chisq", "df", "pvalue", "cfi", "tli", "rmsea", "srmr"]]
 
 
 def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
-from relcap_models.errors import DataError
+from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient, dwls_information, slopes
 from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_gradient
 from relcap_models.psychometrics.structural.fit import Fit, build_model
@@ -33,6 +33,11 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
         raise DataError(
             "Modification indices of two-level models are not available: add the parameter to the model, and "
             "see by how much `compare` says that it fits better"
+        )
+    if fit.estimator == "SAM":
+        raise FitError(
+            "After `sam` there are no modification indices: no chi-square of the whole model is minimised. "
+            "Use those of `cfa` with the same model"
         )
     table, added = _extended(fit)
     n_own = fit.model.n_free
