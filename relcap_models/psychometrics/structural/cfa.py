@@ -20,7 +20,13 @@ from relcap_models.psychometrics.structural.improper import improper_notes
 from relcap_models.psychometrics.structural.ordinal_sample import ordered_names, ordinal_samples
 from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
-from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns, refuse_repeated
+from relcap_models.psychometrics.structural.sample import (
+    Sample,
+    build_sample,
+    check_frame,
+    columns,
+    refuse_repeated,
+)
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
 from relcap_models.psychometrics.structural.two_level import fit_two_level
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
@@ -88,8 +94,7 @@ def cfa(
     Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
     Conventions are those of lavaan 0.6 (likelihood with divisor n).
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    check_frame(data)
     model = parse(syntax)
     refuse_repeated(data, {name for term in model.terms for name in (term.lhs, term.rhs)})
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)

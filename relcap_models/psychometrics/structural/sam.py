@@ -19,7 +19,7 @@ from relcap_models.psychometrics.structural.sam_steps import (
     fit_measurement,
     fit_structure,
 )
-from relcap_models.psychometrics.structural.sample import refuse_repeated
+from relcap_models.psychometrics.structural.sample import check_frame, refuse_repeated
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
@@ -64,8 +64,7 @@ def sam(
     two-step standard errors, as in lavaan 0.6. Where lavaan leaves the intercepts of observed outcomes out,
     and takes factors' means as 0 although covariates explain them, here implied means are those of the data.
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    check_frame(data)
     if missing not in ("listwise", "fiml"):
         raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
     model = parse(syntax)

@@ -61,6 +61,14 @@ class Sample:
         return len(self.patterns) == 1 and len(self.patterns[0].seen) == len(self.observed)
 
 
+def check_frame(data: pd.DataFrame) -> None:
+    """Raise a DataError if the data are no frame, or one without rows."""
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    if not len(data):
+        raise DataError("`data` has no rows: there is nobody to fit the model to")
+
+
 def refuse_repeated(data: pd.DataFrame, names: Collection[str]) -> None:
     """Raise a DataError if a column that the model names stands in the data twice."""
     twice = [str(name) for name in dict.fromkeys(data.columns[data.columns.duplicated()]) if name in names]
