@@ -427,14 +427,17 @@ def test_missing_answers_of_continuous_items_are_used(data_of):
     ("change", "options", "message"),
     [
         (lambda x: x, {"missing": "pairwise"}, "`missing` is 'listwise' or 'fiml'"),
-        (lambda x: x.round(), {"missing": "fiml", "ordered": ["x1"]}, "Ordered items .x1. need complete"),
+        (
+            lambda x: x.assign(x1=(x["x1"] > 5) * 1),
+            {"missing": "fiml", "ordered": ["x1"]},
+            "Ordered items .x1. need complete",
+        ),
         (lambda x: x.head(0), {}, "`data` has no rows"),
         (lambda x: x.head(0), {"missing": "fiml"}, "`data` has no rows"),
     ],
 )
 def test_what_missing_cannot_be_is_said(data_of, change, options, message):
-    data = data_of("lavaan_hs1939")[["x1", "x2", "x3", "school"]]
-    data = change(data.drop(columns="school")).assign(school=data["school"])
+    data = change(data_of("lavaan_hs1939")[["x1", "x2", "x3", "school"]])
     with pytest.raises(DataError, match=message):
         invariance("f =~ x1 + x2 + x3", data, group="school", **options)
 
