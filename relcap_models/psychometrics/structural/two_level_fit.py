@@ -27,6 +27,21 @@ from relcap_models.psychometrics.structural.two_level_sample import LevelMoments
 from relcap_models.psychometrics.structural.variables import Variables
 
 
+def build_two_level_model(
+    table: pd.DataFrame,
+    names: Sequence[Variables],
+    samples: tuple[TwoLevelSample, ...],
+    relations: tuple[Relation, ...] = (),
+) -> TwoLevelModel:
+    """The model of a parameter table, whose covariates have their sample moments already."""
+    blocks = tuple(
+        build_block(table[(table["block"] == b).to_numpy()], v.observed, v.latent, means=True)
+        for b, v in enumerate(names)
+    )
+    none = Freedom(np.zeros((0, 0)), np.zeros(0))
+    return TwoLevelModel(blocks, samples, freedom(table, relations) if table["free"].max() else none)
+
+
 def fit_two_level_table(
     table: pd.DataFrame,
     relations: tuple[Relation, ...],
@@ -47,13 +62,7 @@ def fit_two_level_table(
     moments = tuple(part for s in samples for part in (s.saturated.within, s.saturated.between))
     table = with_sample_moments(table, moments)
     check_labels(table, relations)
-    blocks = tuple(
-        build_block(table[(table["block"] == b).to_numpy()], v.observed, v.latent, means=True)
-        for b, v in enumerate(names)
-    )
-    none = Freedom(np.zeros((0, 0)), np.zeros(0))
-    free = freedom(table, relations) if table["free"].max() else none
-    model = TwoLevelModel(blocks, samples, free)
+    model = build_two_level_model(table, names, samples, relations)
     df = _moments(names) - model.n_estimated
     if df < 0:
         raise FitError(
