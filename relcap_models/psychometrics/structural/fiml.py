@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from relcap_models.psychometrics.structural.constraints import Freedom
-from relcap_models.psychometrics.structural.estimate_ml import Model, surface_of
+from relcap_models.psychometrics.structural.estimate_ml import surface_of
 from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, MEAN, Block
 from relcap_models.psychometrics.structural.likelihood import loss
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import climb
 from relcap_models.psychometrics.structural.sample import Sample
 

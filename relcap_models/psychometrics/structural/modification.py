@@ -13,7 +13,6 @@ from relcap_models.psychometrics.structural.estimate_ml import total_expected, t
 from relcap_models.psychometrics.structural.fit import Fit, build_model
 from relcap_models.psychometrics.structural.fit_ordinal import build_ordinal_model
 from relcap_models.psychometrics.structural.standardize import standardized
-from relcap_models.psychometrics.structural.two_level_fit import build_two_level_model
 from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected, two_level_gradient
 from relcap_models.psychometrics.structural.variables import Variables
 
@@ -58,11 +57,10 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
 def _information_and_gradient(
     fit: Fit, table: pd.DataFrame, theta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    if fit.two_level:
-        model = build_two_level_model(table, fit.names, fit.model.samples)
-        return two_level_expected(model, theta), two_level_gradient(model, theta)
     if not fit.ordinal:
         model = build_model(table, fit.names, fit.model.samples)
+        if fit.two_level:
+            return two_level_expected(model, theta), two_level_gradient(model, theta)
         return total_expected(model, theta), total_gradient(model, theta)
     model = build_ordinal_model(
         table, fit.names, fit.model.samples, fit.model.statistics, theta=fit.model.parts_ordinal[0].theta

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import DataError
-from relcap_models.psychometrics.structural.estimate_ml import Model, total_expected, total_hessian
+from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_hessian
 from relcap_models.psychometrics.structural.fit import (
     Fit,
     ModelTest,
@@ -28,6 +28,7 @@ from relcap_models.psychometrics.structural.implied_moments import (
     Block,
     free_entries,
 )
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.parameter_table import parameter_table
 from relcap_models.psychometrics.structural.sample import Sample
 from relcap_models.psychometrics.structural.start_values import with_sample_moments
