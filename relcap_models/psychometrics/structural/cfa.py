@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from relcap_models.psychometrics.structural.fit import ESTIMATORS, fit_table
 from relcap_models.psychometrics.structural.fit_measures import fit_measures
 from relcap_models.psychometrics.structural.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
 from relcap_models.psychometrics.structural.improper import improper_notes
+from relcap_models.psychometrics.structural.missing_answers import FIML, LEAVE_OUT, PAIRWISE, naming_missing
 from relcap_models.psychometrics.structural.ordinal_sample import ordered_names, ordinal_samples
 from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
@@ -103,16 +105,18 @@ def cfa(
     if model.levels:
         _check_blocks(model, names_of)
         _check_level_options(missing, ordered)
-        fit, notes = fit_two_level(
-            model,
-            data,
-            cluster=cluster,
-            groups=names_of,
-            codes=codes,
-            estimator=estimator or "ML",
-            group_equal=group_equal,
-            std_lv=std_lv,
-        )
+        used = [name for t in model.terms for name in (t.lhs, t.rhs)]
+        with naming_missing(data, used, codes, missing, LEAVE_OUT):
+            fit, notes = fit_two_level(
+                model,
+                data,
+                cluster=cluster,
+                groups=names_of,
+                codes=codes,
+                estimator=estimator or "ML",
+                group_equal=group_equal,
+                std_lv=std_lv,
+            )
         notes += (*improper_notes(fit), *_equal_labels(model, names_of))
         return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
     names = tuple(
@@ -127,12 +131,15 @@ def cfa(
     _check_options(estimator, missing, parameterization, ordinal=bool(items))
     if clusters is not None and estimator not in ("WLSMV", "MLR"):
         raise DataError(f"{estimator} takes respondents as independent: with `cluster` use MLR, or WLSMV")
+    used = [name for part in names for name in part.observed]
+    hint = partial(naming_missing, data, used, codes, missing, PAIRWISE if items else FIML)
     if items:
         names = tuple(replace(part, observed=part.modelled) for part in names)
         theta = parameterization == "theta"
-        samples, statistics, notes = ordinal_samples(
-            data, names, items, names_of, codes, pairwise=missing == "pairwise"
-        )
+        with hint():
+            samples, statistics, notes = ordinal_samples(
+                data, names, items, names_of, codes, pairwise=missing == "pairwise"
+            )
         samples = _in_clusters(samples, clusters)
         thresholds = {name: len(found) for s in statistics for name, found in s.thresholds.items()}
         table = parameter_table(
@@ -143,20 +150,23 @@ def cfa(
             group_equal=group_equal,
             ordinal=Ordinal(thresholds, theta),
         )
-        fit = fit_ordinal_table(
-            table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
-        )
+        with hint():
+            fit = fit_ordinal_table(
+                table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
+            )
     else:
         scale = next((term for term in model.terms if term.op == "~*~"), None)
         if scale:
             raise DataError(f"model, row {scale.line}: {scale.lhs} ~*~ {scale.rhs} needs ordered categories")
         fiml = missing == "fiml"
-        samples, notes = continuous_samples(data, names, names_of, codes, fiml=fiml)
+        with hint():
+            samples, notes = continuous_samples(data, names, names_of, codes, fiml=fiml)
         samples = _in_clusters(samples, clusters)
         several = len(names_of) > 1 or clusters is not None
         means = fiml or several or any(t.op == "~1" for t in model.terms)
         table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
-        fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
+        with hint():
+            fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
     few = cluster_notes(samples, fit.test.df + fit.model.n_estimated)
     notes = (*notes, *few, *_equal_labels(model, names_of), *improper_notes(fit))
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)

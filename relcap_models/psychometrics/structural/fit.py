@@ -23,7 +23,7 @@ from relcap_models.psychometrics.structural.likelihood import log_likelihood
 from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import check_identified
 from relcap_models.psychometrics.structural.robust import sandwich_mlm, sandwich_mlr
-from relcap_models.psychometrics.structural.sample import Sample, check_invertible
+from relcap_models.psychometrics.structural.sample import Sample, check_invertible, undetermined_note
 from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
 from relcap_models.psychometrics.structural.syntax import Relation
 from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
@@ -159,8 +159,12 @@ def fit_table(
             f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
             f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
-    theta = estimate(model, start_values(table, samples))
-    check_identified(surface_of(model), theta, parameter_names(table))
+    try:
+        theta = estimate(model, start_values(table, samples))
+        check_identified(surface_of(model), theta, parameter_names(table))
+    except FitError as error:
+        why = [undetermined_note(sample) for sample in samples if not sample.determined]
+        raise FitError(". ".join([str(error), *why])) from None
     fit = Fit(
         table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
     )

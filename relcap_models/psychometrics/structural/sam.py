@@ -11,6 +11,7 @@ from relcap_models.errors import DataError
 from relcap_models.psychometrics.structural.cfa import check_latent, continuous_samples, group_codes
 from relcap_models.psychometrics.structural.fit_measures import sam_fit_measures
 from relcap_models.psychometrics.structural.improper import improper_notes
+from relcap_models.psychometrics.structural.missing_answers import FIML, naming_missing
 from relcap_models.psychometrics.structural.parameter_table import terms_of
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
 from relcap_models.psychometrics.structural.sam_joint import joint_fit
@@ -74,16 +75,17 @@ def sam(
     names = tuple(variables_of(terms_of(model, group=g, number=k, level="")) for k, g in enumerate(groups, 1))
     check_latent(names, data)
     fiml = missing == "fiml"
-    samples, notes = continuous_samples(data, names, groups, codes, fiml=fiml)
-    measured = {
-        factor: fit_measurement(model, factor, samples, groups, fiml=fiml) for factor in names[0].latent
-    }
-    covariances, reliability = factor_covariances(names[0], measured, samples)
-    means = fiml or len(groups) > 1
-    structural = fit_structure(model, names[0], covariances, samples, groups, means=means)
-    joint = joint_fit(
-        model, names, samples, groups, measured, structural, means=means, fiml=fiml, std_lv=std_lv
-    )
+    with naming_missing(data, names[0].observed, codes, missing, FIML):
+        samples, notes = continuous_samples(data, names, groups, codes, fiml=fiml)
+        measured = {
+            factor: fit_measurement(model, factor, samples, groups, fiml=fiml) for factor in names[0].latent
+        }
+        covariances, reliability = factor_covariances(names[0], measured, samples)
+        means = fiml or len(groups) > 1
+        structural = fit_structure(model, names[0], covariances, samples, groups, means=means)
+        joint = joint_fit(
+            model, names, samples, groups, measured, structural, means=means, fiml=fiml, std_lv=std_lv
+        )
     rows = [
         (
             factor,
