@@ -54,8 +54,6 @@ def read_margins(
     frame = items
     if not isinstance(items, pd.DataFrame):
         frame = pd.DataFrame(np.asarray(items)).rename(columns=lambda position: str(position + 1))
-    if frame.shape[1] < 2:
-        raise DataError(f"Two items are needed, and there are {frame.shape[1]}")
     if unknown := continuous - set(map(str, frame.columns)):
         raise DataError(f"`continuous` names {', '.join(sorted(unknown))}, which are not among the items")
     is_ordinal = np.array([str(name) not in continuous for name in frame.columns])

@@ -149,6 +149,8 @@ def estimate_statistics(
 ) -> tuple[OrdinalStatistics, list[str]]:
     """`ordinal_statistics`, and the pairs whose correlation is ±1 and has no standard error (NaN)."""
     margins, rows = read_margins(items, set(continuous), missing)
+    if len(margins) < 2:
+        raise DataError(f"Two items are needed, and there is {len(margins)}")
     pairs = [(i, j) for j in range(len(margins)) for i in range(j + 1, len(margins))]
     n_joint = joint_answers(margins, pairs)
     fits = [_fit_pair(margins[j], margins[i], correct) for i, j in pairs]

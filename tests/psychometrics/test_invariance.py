@@ -398,3 +398,59 @@ def test_differences_of_continuous_items_are_satorras(data_of):
     table = invariance("f =~ x1 + x2 + x3 + x9", data_of("lavaan_hs1939"), group="school").table
     assert table["diff.chisq"].to_numpy()[1:] == pytest.approx([2.91689452, 22.8927879, 4.58349005], rel=1e-6)
     assert table["diff.df"].to_numpy()[1:].tolist() == [3, 3, 4]
+
+
+def test_missing_answers_of_continuous_items_are_used(data_of):
+    """cfa(..., missing = "ml", estimator = "MLR", std.lv = TRUE) by level, and lavTestLRT; lavaan 0.6-14."""
+    data = data_of("lavaan_hs1939")
+    row = np.arange(1, len(data) + 1)
+    for j in range(1, 10):
+        data.loc[((7 * row + 3 * j) % 10 == 0) & (row % 4 > 0), f"x{j}"] = np.nan
+    found = invariance(HOLZINGER, data, group="school", missing="fiml")
+    expected = [
+        [101.895, 48, 107.174, 0.922, 0.091, 0.069],
+        [110.091, 54, 111.944, 0.923, 0.084, 0.075],
+        [144.886, 60, 146.398, 0.886, 0.098, 0.086],
+        [162.493, 69, 162.758, 0.876, 0.095, 0.090],
+    ]
+    np.testing.assert_allclose(found.table[NAMES], expected, atol=6e-4)
+    np.testing.assert_allclose(found.table["diff.chisq"][1:], [6.583037, 33.275136, 16.667523], rtol=1e-5)
+    np.testing.assert_allclose(found.table["diff.pvalue"][1:], [0.361133, 9.2819e-06, 0.054184], rtol=1e-4)
+    means = found.fits["intercepts"].parameters.query("op == '~1' and group == 2 and se > 0")
+    means = means.set_index("lhs").loc[["visual", "textual", "speed"]]
+    np.testing.assert_allclose(means["est"], [-0.137, 0.628, -0.307], atol=6e-4)
+    np.testing.assert_allclose(means["se"], [0.155, 0.138, 0.163], atol=6e-4)
+    assert all(result.n == 301 for result in found.fits.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda x: x, {"missing": "pairwise"}, "`missing` is 'listwise' or 'fiml'"),
+        (
+            lambda x: x.assign(x1=(x["x1"] > 5) * 1),
+            {"missing": "fiml", "ordered": ["x1"]},
+            "Ordered items .x1. need complete",
+        ),
+        (lambda x: x.head(0), {}, "`data` has no rows"),
+        (lambda x: x.head(0), {"missing": "fiml"}, "`data` has no rows"),
+    ],
+)
+def test_what_missing_cannot_be_is_said(data_of, change, options, message):
+    data = change(data_of("lavaan_hs1939")[["x1", "x2", "x3", "school"]])
+    with pytest.raises(DataError, match=message):
+        invariance("f =~ x1 + x2 + x3", data, group="school", **options)
+
+
+def test_a_difference_that_cannot_be_computed_is_noted(data_of, monkeypatch):
+    def refuse(*fits, method):
+        raise DataError("no scaling")
+
+    monkeypatch.setattr("relcap_models.psychometrics.structural.invariance.compare", refuse)
+    data = data_of("lavaan_hs1939")
+    data.loc[::3, "x1"] = np.nan
+    found = invariance(
+        "f =~ x1 + x2 + x3", data, group="school", missing="fiml", levels=["configural", "loadings"]
+    )
+    assert found.table["diff.chisq"].isna().all()
+    assert found.notes == ("`loadings` against `configural`: no scaling",)

@@ -266,7 +266,7 @@ def test_variables_never_answered_together_are_named(holzinger):
     data.loc[150:, "x2"] = np.nan
     with pytest.raises(DataError, match="answered both x1 and x2"):
         cfa("v =~ x1 + x2 + x3 + x4", data, missing="fiml")
-    with pytest.raises(DataError, match='use missing="fiml"'):
+    with pytest.raises(DataError, match='missing="fiml" uses'):
         cfa("v =~ x1 + x2 + x3 + x4", data)
 
 

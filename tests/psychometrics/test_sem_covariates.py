@@ -363,3 +363,42 @@ def test_covariates_that_cannot_be_used_are_said(model, options, message):
     data = data.assign(x=rng.normal(size=200), same=1, words="w").assign(twice=lambda d: 2 * d["x"])
     with pytest.raises(DataError, match=message):
         cfa(model, data, **options)
+
+
+# parTable(cfa(model, data, ordered = "y", ...)), lavaan 0.6-14: est and se of slopes and thresholds; chisq,
+# chisq.scaled, df.
+ALONE = {
+    "free": (
+        "y ~ x1 + x2",
+        {},
+        [0.3291878908, 0.0740300995, 1.2120709685, 2.2723096598, 3.1110385208],
+        [0.0539374206, 0.0480655180, 0.3288158514, 0.3330994721, 0.3411088733],
+        [0, 0, 0],
+    ),
+    "equal": (
+        "y ~ a*x1 + a*x2",
+        {"parameterization": "theta"},
+        [0.186969092, 0.186969092, 1.21207097, 2.27230966, 3.11103852],
+        [0.029521434, 0.029521434, 0.328815851, 0.333099472, 0.341108873],
+        [12.473, 9.427, 1],
+    ),
+    "groups": (
+        "y ~ x1 + x2",
+        {"group": "school", "group_equal": ["regressions", "thresholds"]},
+        [0.34194734, 0.0656781911, 1.20022766, 2.36008766, 3.22428952],
+        [0.0791480668, 0.0518271754, 0.3945792249, 0.5082481933, 0.6232854916],
+        [3.901, 6.512, 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_an_ordered_outcome_may_stand_alone(data_of, case):
+    model, options, est, se, fit = ALONE[case]
+    data = data_of("lavaan_hs1939")
+    data["y"] = np.digitize(data["x4"], [2.2, 3.2, 4.2], right=True)
+    result = cfa(model, data, ordered=["y"], **options)
+    table = result.parameters.query("op in ('~', '|') and group == 1")
+    np.testing.assert_allclose(table["est"], est, rtol=1e-6)
+    np.testing.assert_allclose(table["se"], se, rtol=1e-6)
+    np.testing.assert_allclose(result.fit_measures[["chisq", "chisq.scaled", "df"]], fit, atol=6e-4)

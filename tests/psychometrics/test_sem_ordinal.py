@@ -7,7 +7,7 @@ import pytest
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics import cfa, compare
 from relcap_models.psychometrics.ordinal_statistics import ordinal_statistics
-from relcap_models.psychometrics.structural.cfa import _groups
+from relcap_models.psychometrics.structural.cfa import group_codes
 from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient
 from relcap_models.psychometrics.structural.fit_ordinal import _start, build_ordinal_model
 from relcap_models.psychometrics.structural.ordinal_moments import (
@@ -114,7 +114,7 @@ def test_derivatives_are_those_of_differences(kind, model):
 def _unfitted(model, data, ordered, kind, group):
     """The model of a fit that may not be identified, and values to try it at."""
     syntax = parse(model)
-    names_of, codes = _groups(data, group)
+    names_of, codes = group_codes(data, group)
     names = tuple(
         variables_of(terms_of(syntax, group=g, number=i, level="")) for i, g in enumerate(names_of, 1)
     )

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError, FitError
-from relcap_models.psychometrics import cfa, sam
+from relcap_models.psychometrics import cfa, compare, sam
+from relcap_models.psychometrics.structural.result import CfaResult
 
 MEDIATION = """
 ind60 =~ x1 + x2 + x3
@@ -78,3 +79,116 @@ def test_what_cannot_be_divided_is_said(data_of, model, error, message):
     with pytest.raises(error) as raised:
         sam(model, data_of("lavaan_hs1939"))
     assert message in str(raised.value)
+
+
+CHAIN = "v =~ x1 + x2 + x3\nt =~ x4 + x5 + x6\ns =~ x7 + x8 + x9\nt ~ v\ns ~ t"
+# parameterEstimates(sam(CHAIN, data, ...)), lavaan 0.6-14: sums of est and of se where parameters are free,
+# t ~ v and its error (of the last group), and the structural part's chisq and srmr.
+OF_LAVAAN = {
+    "plain": ({}, [13.98066, 2.037159, 0.5283661, 0.1158368, 35.115, 0.121]),
+    "group": ({"group": "school"}, [103.632813, 7.323014, 0.7458034, 0.1797468, 25.737, 0.077]),
+    "fiml": ({"missing": "fiml"}, [51.998129, 2.865721, 0.5870762, 0.1324667, 37.685, 0.102]),
+    "both": (
+        {"missing": "fiml", "group": "school"},
+        [103.878378, 8.011174, 0.7769212, 0.2003848, 21.044, 0.072],
+    ),
+}
+
+
+def _with_holes(data):
+    row = np.arange(1, len(data) + 1)
+    for j in range(1, 10):
+        data.loc[((7 * row + 3 * j) % 10 == 0) & (row % 4 > 0), f"x{j}"] = np.nan
+    return data
+
+
+@pytest.mark.parametrize("case", OF_LAVAAN)
+def test_groups_and_missing_answers_are_lavaans(data_of, case):
+    options, expected = OF_LAVAAN[case]
+    data = data_of("lavaan_hs1939")
+    result = sam(CHAIN, _with_holes(data) if "missing" in options else data, **options)
+    table = result.parameters
+    free = table[(table["se"] > 0) & (table["op"] != ":=")]
+    path = table[(table["lhs"] == "t") & (table["op"] == "~")].iloc[-1]
+    fit = result.fit_measures
+    found = [free["est"].sum(), free["se"].sum(), path["est"], path["se"]]
+    np.testing.assert_allclose(found, expected[:4], rtol=2e-5)
+    np.testing.assert_allclose(fit[["chisq", "srmr"]], expected[4:], atol=6e-4)
+
+
+def test_scores_and_reliabilities_of_groups_are_lavaans(data_of):
+    data = data_of("lavaan_hs1939")
+    result = sam(CHAIN, data, group="school")
+    scores = result.predict()[(data["school"] == "Grant-White").to_numpy()]
+    # head(lavPredict(fit)[[2]], 3)
+    expected = [
+        [-0.8932146607, -0.520448659, -0.864289218],
+        [-0.0531303302, -0.627789616, -0.432327231],
+        [0.3467006140, 0.199578494, -0.635899430],
+    ]
+    np.testing.assert_allclose(scores.head(3), expected, atol=1e-5)
+    second = result.measurement.query("group == 2")["reliability"]
+    np.testing.assert_allclose(second, [0.699050926, 0.880148889, 0.812759402], atol=1e-6)
+
+
+def test_a_factor_of_one_item_is_the_item(data_of):
+    model = "v =~ x1 + x2 + x3\nt =~ x4\ns =~ x7 + x8 + x9\nt ~ v\ns ~ t"
+    table = sam(model, data_of("lavaan_hs1939")).parameters
+    paths = table[table["op"] == "~"]
+    # parameterEstimates(sam(...)), lavaan 0.6-14
+    np.testing.assert_allclose(paths["est"], [0.578272137, 0.115657924], atol=1e-6)
+    np.testing.assert_allclose(paths["se"], [0.126729767, 0.0396356287], atol=1e-6)
+
+
+def test_the_unit_of_factors_changes_no_standardised_estimate_and_no_test(data_of):
+    data = data_of("lavaan_hs1939")
+    model = CHAIN + "\nt ~ c(a1, a2)*ageyr\nagemo ~ c(b1, b2)*s\nab := a2*b2"
+    marker, unit = sam(model, data, group="school"), sam(model, data, group="school", std_lv=True)
+    np.testing.assert_allclose(marker.parameters["std_all"], unit.parameters["std_all"], atol=1e-10)
+    table = unit.parameters
+    variances = table[(table["op"] == "~~") & (table["lhs"] == table["rhs"]) & table["lhs"].isin(list("vts"))]
+    assert (variances[["est", "se"]] == [1, 0]).all(axis=None)
+    assert (table.loc[table["op"] == "=~", "se"] > 0).all()
+    # In other units of v alone, t ~ v is multiplied by the sd of v, whose error counts (delta method).
+    assert sam(CHAIN, data, std_lv=True).parameters["est"].iloc[0] == pytest.approx(
+        0.5237269932**0.5, abs=1e-6
+    )
+
+
+def test_errors_of_loadings_of_unit_factors_count_the_error_of_the_unit(data_of):
+    table = sam(CHAIN, data_of("lavaan_hs1939"), std_lv=True).parameters
+    # The measurement of v alone, cfa("v =~ x1 + x2 + x3", std.lv = TRUE); both steps agree to a percent.
+    np.testing.assert_allclose(table["se"][:3], [0.0899804093, 0.0822119864, 0.0928923857], rtol=0.01)
+
+
+def test_implied_means_are_the_datas_where_covariates_explain_factors(data_of):
+    model = CHAIN + "\nt ~ ageyr\nagemo ~ s\nsex ~ agemo"
+    fit = sam(model, data_of("lavaan_hs1939"), group="school").fit
+    for moments, sample in zip(fit.model.moments(fit.theta), fit.model.samples):
+        np.testing.assert_allclose(moments.mu, sample.mean, atol=1e-10)
+
+
+def test_errors_do_not_depend_on_whether_means_are_modelled(data_of):
+    """Means say nothing of slopes: in one group twice the same respondents, errors are those of one group."""
+    data = data_of("lavaan_hs1939")
+    model = CHAIN + "\nt ~ ageyr\nagemo ~ s"
+    alone = sam(model, data).parameters
+    twice = pd.concat([data.assign(g="a"), data.assign(g="b")])
+    first = sam(model, twice, group="g").parameters.query("group == 1 and op != '~1'")
+    np.testing.assert_allclose(first["est"], alone["est"], atol=1e-8)
+    np.testing.assert_allclose(first["se"], alone["se"], atol=1e-8)
+
+
+def test_what_sam_does_not_have_is_said(data_of):
+    result = sam(CHAIN, data_of("lavaan_hs1939"))
+    assert isinstance(result, CfaResult)
+    assert list(result.residuals[""].columns) == [f"x{i}" for i in range(1, 10)]
+    with pytest.raises(FitError, match="no modification indices"):
+        _ = result.modification_indices
+    with pytest.raises(DataError, match="no chi-square of the whole model"):
+        compare(result, result)
+
+
+def test_a_fixed_loading_and_unit_factors_contradict_each_other(data_of):
+    with pytest.raises(DataError, match="t =~ x4 cannot be fixed"):
+        sam(CHAIN.replace("x4", "1*x4"), data_of("lavaan_hs1939"), std_lv=True)

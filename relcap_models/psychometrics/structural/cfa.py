@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,22 @@ import pandas as pd
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.items import read_groups
 from relcap_models.psychometrics.structural.clusters import check_clusters, cluster_notes
-from relcap_models.psychometrics.structural.fiml import saturated_moments
-from relcap_models.psychometrics.structural.fit import ESTIMATORS, Fit, fit_table
+from relcap_models.psychometrics.structural.fiml import with_saturated_moments
+from relcap_models.psychometrics.structural.fit import ESTIMATORS, fit_table
 from relcap_models.psychometrics.structural.fit_measures import fit_measures
 from relcap_models.psychometrics.structural.fit_ordinal import ORDINAL_ESTIMATORS, fit_ordinal_table
+from relcap_models.psychometrics.structural.improper import improper_notes
+from relcap_models.psychometrics.structural.missing_answers import FIML, LEAVE_OUT, PAIRWISE, naming_missing
 from relcap_models.psychometrics.structural.ordinal_sample import ordered_names, ordinal_samples
 from relcap_models.psychometrics.structural.parameter_table import Ordinal, parameter_table, terms_of
 from relcap_models.psychometrics.structural.result import CfaResult, parameter_frame
-from relcap_models.psychometrics.structural.sample import Sample, build_sample, columns, refuse_repeated
+from relcap_models.psychometrics.structural.sample import (
+    Sample,
+    build_sample,
+    check_frame,
+    columns,
+    refuse_repeated,
+)
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
 from relcap_models.psychometrics.structural.two_level import fit_two_level
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
@@ -87,46 +96,50 @@ def cfa(
     Source: Rosseel (2012), Journal of Statistical Software 48(2); Jöreskog (1969), Psychometrika 34, 183-202.
     Conventions are those of lavaan 0.6 (likelihood with divisor n).
     """
-    if not isinstance(data, pd.DataFrame):
-        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    check_frame(data)
     model = parse(syntax)
     refuse_repeated(data, {name for term in model.terms for name in (term.lhs, term.rhs)})
     group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
-    names_of, codes = _groups(data, group)
+    names_of, codes = group_codes(data, group)
     shown = names_of if len(names_of) > 1 else ()
     if model.levels:
         _check_blocks(model, names_of)
         _check_level_options(missing, ordered)
-        fit, notes = fit_two_level(
-            model,
-            data,
-            cluster=cluster,
-            groups=names_of,
-            codes=codes,
-            estimator=estimator or "ML",
-            group_equal=group_equal,
-            std_lv=std_lv,
-        )
-        notes += _equal_labels(model, names_of)
+        used = [name for t in model.terms for name in (t.lhs, t.rhs)]
+        with naming_missing(data, used, codes, missing, LEAVE_OUT):
+            fit, notes = fit_two_level(
+                model,
+                data,
+                cluster=cluster,
+                groups=names_of,
+                codes=codes,
+                estimator=estimator or "ML",
+                group_equal=group_equal,
+                std_lv=std_lv,
+            )
+        notes += (*improper_notes(fit), *_equal_labels(model, names_of))
         return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
     names = tuple(
         variables_of(terms_of(model, group=name, number=number, level=""))
         for number, name in enumerate(names_of, start=1)
     )
     _check_blocks(model, names_of)
-    _check_latent(names, data)
+    check_latent(names, data)
     items = ordered_names(ordered, model, names, data)
     clusters = _clusters(data, cluster)
     estimator = estimator or ("WLSMV" if items else "ML" if clusters is None else "MLR")
     _check_options(estimator, missing, parameterization, ordinal=bool(items))
     if clusters is not None and estimator not in ("WLSMV", "MLR"):
         raise DataError(f"{estimator} takes respondents as independent: with `cluster` use MLR, or WLSMV")
+    used = [name for part in names for name in part.observed]
+    hint = partial(naming_missing, data, used, codes, missing, PAIRWISE if items else FIML)
     if items:
         names = tuple(replace(part, observed=part.modelled) for part in names)
         theta = parameterization == "theta"
-        samples, statistics, notes = ordinal_samples(
-            data, names, items, names_of, codes, pairwise=missing == "pairwise"
-        )
+        with hint():
+            samples, statistics, notes = ordinal_samples(
+                data, names, items, names_of, codes, pairwise=missing == "pairwise"
+            )
         samples = _in_clusters(samples, clusters)
         thresholds = {name: len(found) for s in statistics for name, found in s.thresholds.items()}
         table = parameter_table(
@@ -137,22 +150,25 @@ def cfa(
             group_equal=group_equal,
             ordinal=Ordinal(thresholds, theta),
         )
-        fit = fit_ordinal_table(
-            table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
-        )
+        with hint():
+            fit = fit_ordinal_table(
+                table, model.relations, names, samples, statistics, estimator=estimator, theta=theta
+            )
     else:
         scale = next((term for term in model.terms if term.op == "~*~"), None)
         if scale:
             raise DataError(f"model, row {scale.line}: {scale.lhs} ~*~ {scale.rhs} needs ordered categories")
         fiml = missing == "fiml"
-        samples, notes = _samples(data, names, names_of, codes, fiml=fiml)
+        with hint():
+            samples, notes = continuous_samples(data, names, names_of, codes, fiml=fiml)
         samples = _in_clusters(samples, clusters)
         several = len(names_of) > 1 or clusters is not None
         means = fiml or several or any(t.op == "~1" for t in model.terms)
         table = parameter_table(model, groups=names_of, means=means, std_lv=std_lv, group_equal=group_equal)
-        fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
+        with hint():
+            fit = fit_table(table, model.relations, names, samples, estimator=estimator, fiml=fiml)
     few = cluster_notes(samples, fit.test.df + fit.model.n_estimated)
-    notes = (*notes, *few, *_equal_labels(model, names_of), *_improper(fit, names_of))
+    notes = (*notes, *few, *_equal_labels(model, names_of), *improper_notes(fit))
     return CfaResult(parameter_frame(fit), fit_measures(fit), notes, fit.model.n, shown, fit)
 
 
@@ -178,7 +194,8 @@ def _check_options(estimator: str, missing: str, parameterization: str, *, ordin
         raise DataError(f"`parameterization` is 'delta' or 'theta', and not {parameterization!r}")
 
 
-def _groups(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:
+def group_codes(data: pd.DataFrame, group: str | Sequence | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the groups (one empty name without `group`), and each respondent's."""
     if group is None:
         return ("",), np.zeros(len(data), dtype=int)
     codes, names = read_groups(_column(data, group, "group"), len(data))
@@ -222,15 +239,17 @@ def _check_blocks(model: Syntax, groups: Sequence[str]) -> None:
         )
 
 
-def _check_latent(names: Sequence[Variables], data: pd.DataFrame) -> None:
+def check_latent(names: Sequence[Variables], data: pd.DataFrame) -> None:
+    """Raise a DataError if a factor has the name of a column."""
     latent = [v for part in names for v in part.latent if v in data.columns]
     if latent:
         raise DataError(f"{latent[0]} is measured by =~ and is a column of the data too: rename the factor")
 
 
-def _samples(
+def continuous_samples(
     data: pd.DataFrame, names: Sequence[Variables], groups: Sequence[str], codes: np.ndarray, *, fiml: bool
 ) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    """Each group's sample and notes; with `fiml` means and covariances are those of maximum likelihood."""
     everything = tuple(dict.fromkeys(v for part in names for v in part.observed))
     values = columns(data, everything)
     found, notes = [], []
@@ -247,8 +266,7 @@ def _samples(
         )
         notes += said
         if fiml:
-            mean, cov, said = saturated_moments(sample)
-            sample = replace(sample, mean=mean, cov=cov, determined=not said)
+            sample, said = with_saturated_moments(sample)
             notes += said
         found.append(sample)
     return tuple(found), tuple(notes)
@@ -264,31 +282,3 @@ def _equal_labels(model: Syntax, groups: Sequence[str]) -> tuple[str, ...]:
         f"One label for all groups makes parameters equal over groups: {', '.join(shared)}. "
         "Use c(label1, label2) for labels by group",
     )
-
-
-def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
-    """Notes on negative variances and on correlations beyond one."""
-    notes = []
-    table = fit.table
-    variance = (table["op"] == "~~") & (table["lhs"] == table["rhs"]) & (table["est"] < 0)
-    for lhs, block in table.loc[variance, ["lhs", "block"]].itertuples(index=False):
-        kind = "residual variance" if lhs in fit.names[block].observed else "variance"
-        notes.append(
-            f"The {kind} of {lhs}{_where(block, groups)} is negative (a Heywood case): the model may "
-            "be wrong for it, or the sample too small"
-        )
-    for block, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
-        latent = moments.covariance[len(v.observed) :, len(v.observed) :]
-        if len(latent) and np.diag(latent).min() > 0:
-            values, vectors = np.linalg.eigh(latent / np.sqrt(np.outer(np.diag(latent), np.diag(latent))))
-            if values[0] < -1e-8:
-                part = [n for n, w in zip(v.latent, vectors[:, 0]) if abs(w) > 0.1]
-                notes.append(
-                    f"The covariance matrix of the factors{_where(block, groups)} is not positive definite: "
-                    f"{', '.join(part)} cannot be told apart"
-                )
-    return tuple(notes)
-
-
-def _where(block: int, groups: Sequence[str]) -> str:
-    return f" in group '{groups[block]}'" if len(groups) > 1 else ""

@@ -43,6 +43,8 @@ def compare(*fits: CfaResult, method: str | None = None) -> pd.DataFrame:
         raise DataError("At least two fitted models are needed")
     if len({(r.fit.estimator, r.fit.fiml) for r in fits}) > 1:
         raise DataError("The models were estimated in different ways: use one estimator and one `missing`")
+    if fits[0].fit.estimator == "SAM":
+        raise DataError("After `sam` no chi-square of the whole model can be compared: use `cfa`")
     if len({_clusters(r) for r in fits}) > 1:
         raise DataError("The models' respondents are in different clusters: use one `cluster` for all")
     if len({(r.n, r.groups, _variables(r), _ordered(r)) for r in fits}) > 1:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import (
     COVARIANCE,
     LOADING,
     Block,
-    Moments,
     curvature,
     directions,
     free_entries,
-    implied,
 )
 from relcap_models.psychometrics.structural.likelihood import (
     expected_information,
@@ -25,39 +21,9 @@ from relcap_models.psychometrics.structural.likelihood import (
     observed_information,
     slopes,
 )
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import Surface, maximum
 from relcap_models.psychometrics.structural.sample import Sample
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model and its sample, block by block. Equal parameters share one free parameter."""
-
-    blocks: tuple[Block, ...]
-    samples: tuple[Sample, ...]
-    freedom: Freedom
-
-    @property
-    def n(self) -> int:
-        return sum(sample.n for sample in self.samples)
-
-    @property
-    def n_free(self) -> int:
-        """Parameters before constraints."""
-        return len(self.freedom.origin)
-
-    @property
-    def n_estimated(self) -> int:
-        return self.freedom.basis.shape[1]
-
-    def moments(self, theta: np.ndarray) -> list[Moments]:
-        return [implied(block, theta) for block in self.blocks]
-
-    def parts(self, theta: np.ndarray) -> Iterator[tuple[float, Block, Moments, Sample, np.ndarray]]:
-        """(share of respondents, block, moments, sample, mean that the likelihood uses) block by block."""
-        for block, sample in zip(self.blocks, self.samples):
-            moments = implied(block, theta)
-            yield sample.n / self.n, block, moments, sample, moments.mu if block.means else sample.mean
 
 
 def total_loss(model: Model, theta: np.ndarray) -> float:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from relcap_models.psychometrics.structural.constraints import Freedom
-from relcap_models.psychometrics.structural.estimate_ml import Model, surface_of
+from relcap_models.psychometrics.structural.estimate_ml import surface_of
 from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, MEAN, Block
 from relcap_models.psychometrics.structural.likelihood import loss
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import climb
-from relcap_models.psychometrics.structural.sample import Sample
+from relcap_models.psychometrics.structural.sample import Sample, undetermined_note
 
 TOLERANCE = 1e-12
 MOST_STEPS = 100
 NEWTON_STEPS = 30
 SMALLEST_EIGENVALUE = 1e-6
+
+
+def with_saturated_moments(sample: Sample) -> tuple[Sample, tuple[str, ...]]:
+    """The sample with its maximum-likelihood mean and covariance, and notes; see `saturated_moments`."""
+    mean, cov, notes = saturated_moments(sample)
+    return replace(sample, mean=mean, cov=cov, determined=not notes), notes
 
 
 def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -43,10 +52,9 @@ def saturated_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray, tuple[str
         found, converged = climb(surface_of(_moments_model(sample)), at, most_steps=NEWTON_STEPS)
         if converged and _is_regular(found, p):
             return *_unpack(found, p), ()
-    where = f" of group '{sample.group}'" if sample.group else ""
     note = (
-        f"So many answers{where} are missing that their covariances without a model are hardly determined: "
-        "chi-square and what derives from it are approximate, and robust measures are left out"
+        f"{undetermined_note(sample)}: chi-square and what derives from it are approximate, and robust "
+        "measures are left out"
     )
     return *_unpack(at, p), (note,)
 

@@ -13,7 +13,6 @@ from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.structural.constraints import Freedom, check_labels, freedom
 from relcap_models.psychometrics.structural.estimate_dwls import OrdinalModel
 from relcap_models.psychometrics.structural.estimate_ml import (
-    Model,
     estimate,
     surface_of,
     total_expected,
@@ -21,12 +20,13 @@ from relcap_models.psychometrics.structural.estimate_ml import (
 )
 from relcap_models.psychometrics.structural.implied_moments import build_block
 from relcap_models.psychometrics.structural.likelihood import log_likelihood
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import check_identified
 from relcap_models.psychometrics.structural.robust import sandwich_mlm, sandwich_mlr
-from relcap_models.psychometrics.structural.sample import Sample, check_invertible
+from relcap_models.psychometrics.structural.sample import Sample, check_invertible, undetermined_note
 from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
 from relcap_models.psychometrics.structural.syntax import Relation
-from relcap_models.psychometrics.structural.two_level_likelihood import TwoLevelModel
+from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
 from relcap_models.psychometrics.structural.variables import Variables
 
 ESTIMATORS = ("ML", "MLM", "MLR")
@@ -73,7 +73,7 @@ class Fit:
     table: pd.DataFrame
     relations: tuple[Relation, ...]
     names: tuple[Variables, ...]
-    model: Model | OrdinalModel | TwoLevelModel
+    model: Model | OrdinalModel
     theta: np.ndarray
     vcov: np.ndarray
     test: ModelTest
@@ -90,7 +90,7 @@ class Fit:
     @property
     def two_level(self) -> bool:
         """Whether the model has levels within and between clusters."""
-        return isinstance(self.model, TwoLevelModel)
+        return isinstance(self.model.samples[0], TwoLevelSample)
 
     @property
     def scaled(self) -> bool:
@@ -110,7 +110,7 @@ def covariate_masks(names: Sequence[Variables]) -> tuple[np.ndarray, ...]:
 def build_model(
     table: pd.DataFrame,
     names: Sequence[Variables],
-    samples: Sequence[Sample],
+    samples: Sequence[Sample] | Sequence[TwoLevelSample],
     relations: tuple[Relation, ...] = (),
 ) -> Model:
     """The model of a parameter table, whose covariates have their sample moments already."""
@@ -159,8 +159,12 @@ def fit_table(
             f"The model is not identified: it has {model.n_estimated} free parameters, and the data hold "
             f"only {df + model.n_estimated} means, variances and covariances. Fix some, or set some equal"
         )
-    theta = estimate(model, start_values(table, samples))
-    check_identified(surface_of(model), theta, parameter_names(table))
+    try:
+        theta = estimate(model, start_values(table, samples))
+        check_identified(surface_of(model), theta, parameter_names(table))
+    except FitError as error:
+        why = [undetermined_note(sample) for sample in samples if not sample.determined]
+        raise FitError(". ".join([str(error), *why])) from None
     fit = Fit(
         table, relations, names, model, theta, np.zeros((0, 0)), ModelTest(0, df), 0, 0, estimator, fiml
     )

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
 from relcap_models.psychometrics.structural.categorical_ml import corrected_for_categories
+from relcap_models.psychometrics.structural.comparative_fit import comparative_measures, reduction_measures
+from relcap_models.psychometrics.structural.estimate_ml import total_hessian
 from relcap_models.psychometrics.structural.fit import Fit, fit_baseline
 from relcap_models.psychometrics.structural.fit_ordinal import fit_ordinal_baseline
-from relcap_models.psychometrics.structural.residuals import correlation_residuals, moment_residuals
+from relcap_models.psychometrics.structural.residual_fit import goodness_of_fit, residual_measures
+from relcap_models.psychometrics.structural.residuals import correlation_residuals
 from relcap_models.psychometrics.structural.robust import corrected_for_missing
 from relcap_models.psychometrics.structural.two_level_fit import fit_two_level_baseline
-from relcap_models.psychometrics.structural.two_level_likelihood import two_level_minimum
+from relcap_models.psychometrics.structural.two_level_likelihood import two_level_hessian, two_level_minimum
 
-CLOSE = 0.05
+CLOSE, NOT_CLOSE = 0.05, 0.08
 
 
 def fit_measures(fit: Fit) -> pd.Series:
     """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
 
-    Source: chi-square, CFI, TLI, RMSEA, SRMR as in Bentler (1990), Tucker & Lewis (1973), Steiger (1990),
-    Bentler (1995); robust CFI, TLI and RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers:
-    Zhang & Savalei (2023), Psychological Methods 28, 263-283; of ordinal items alone: Savalei (2021).
+    Two-level models have no residual measures but SRMR. Those of lavaan's that are settings (the level of
+    RMSEA's interval, .90, and its bounds of close and of bad fit, .05 and .08) are left out. Where lavaan
+    0.6-14 counts equal parameters or ordinal groups otherwise, these are as in Mplus: `scaling.factor.h0` is
+    over distinct parameters, `wrmr` over the statistics of all groups.
+
+    Source: RMSEA as in Steiger (1990), Multivariate Behavioral Research 25, 173-180; robust CFI, TLI and
+    RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang & Savalei (2023), Psychological
+    Methods 28, 263-283; of ordinal items alone: Savalei (2021). Others: `comparative_fit`, `residual_fit`.
     """
     if fit.two_level:
         baseline = fit_two_level_baseline(fit)
@@ -53,14 +63,18 @@ def fit_measures(fit: Fit) -> pd.Series:
             "baseline.pvalue.scaled": null.p_scaled,
             "baseline.chisq.scaling.factor": null.scaling,
         }
-    found |= _incremental("", test.chisq, test.df, null.chisq, null.df)
+    pairs = {"": (test.chisq, test.df, null.chisq, null.df)}
     if scaled:
-        found |= _incremental(".scaled", test.chisq_scaled, test.df, null.chisq_scaled, null.df)
+        pairs[".scaled"] = (test.chisq_scaled, test.df, null.chisq_scaled, null.df)
+    for suffix, pair in pairs.items():
+        found |= comparative_measures(suffix, *pair) | reduction_measures(suffix, *pair)
     corrected = _corrected(fit, baseline)
     if corrected:
         chisq, factor, null_chisq, null_factor = corrected
-        found |= _incremental(".robust", chisq, test.df, null_chisq, null.df, factor, null_factor)
+        found |= comparative_measures(".robust", chisq, test.df, null_chisq, null.df, factor, null_factor)
     found |= {"ntotal": fit.model.n} if fit.ordinal else _information(fit)
+    if fit.estimator == "MLR":
+        found |= _scaling_factors(fit)
     groups = len(fit.model.samples)
     # Least squares has n - 1 where maximum likelihood has n.
     n = fit.model.n_errors if fit.ordinal else fit.model.n
@@ -74,8 +88,20 @@ def fit_measures(fit: Fit) -> pd.Series:
     if corrected:
         shown = chisq / factor if test.df else 0.0
         found |= _rmsea(".robust", chisq, shown, test.df, factor, n, groups)
-    found |= _srmr_by_level(fit) if fit.two_level else {"srmr": _srmr(fit)}
+    if fit.two_level:
+        found |= _srmr_by_level(fit)
+    else:
+        found |= residual_measures(fit) | goodness_of_fit(fit) | _others(fit, n)
     return pd.Series(found, dtype=float, name="value")
+
+
+def sam_fit_measures(structural: Fit) -> pd.Series:
+    """Of the structural part; its baseline lets exogenous variables covary, as if they were given."""
+    names = tuple(
+        replace(v, covariates=tuple(x for x in v.observed if x not in v.outcomes)) for v in structural.names
+    )
+    measures = fit_measures(replace(structural, names=names))
+    return measures[["chisq", "df", "pvalue", "cfi", "tli", "rmsea", "srmr"]]
 
 
 def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | None:
@@ -96,34 +122,21 @@ def _corrected(fit: Fit, baseline: Fit) -> tuple[float, float, float, float] | N
     return fit.test.chisq, fit.test.scaling, baseline.test.chisq, baseline.test.scaling
 
 
-def _incremental(
-    suffix: str,
-    chisq: float,
-    df: float,
-    null_chisq: float,
-    null_df: float,
-    factor: float = 1.0,
-    null_factor: float = 1.0,
-) -> dict[str, float]:
-    factor = 1.0 if df == 0 else factor
-    off, null_off = chisq - factor * df, null_chisq - null_factor * null_df
-    largest = max(off, null_off, 0.0)
-    cfi = 1.0 if largest < 1e-8 else 1 - max(off, 0.0) / largest
-    tli = 1.0 if df == 0 else 1 - off * null_df / (null_off * df) if null_off != 0 else np.nan
-    return {f"cfi{suffix}": cfi, f"tli{suffix}": tli}
-
-
 def _rmsea(
     suffix: str, chisq: float, tested: float, df: float, factor: float, n: int, groups: int
 ) -> dict[str, float]:
-    """RMSEA with its 90 % interval and the p-value of close fit. tested : the chi-square these two use."""
-    names = [f"rmsea{suffix}", *(f"rmsea.{part}{suffix}" for part in ("ci.lower", "ci.upper", "pvalue"))]
+    """RMSEA with its 90 % interval and p-values of close fit and of none. tested : what they use."""
+    names = [
+        f"rmsea{suffix}",
+        *(f"rmsea.{part}{suffix}" for part in ("ci.lower", "ci.upper", "pvalue", "notclose.pvalue")),
+    ]
     if not df > 0:
-        return dict(zip(names, (0.0, 0.0, 0.0, np.nan)))
+        return dict(zip(names, (0.0, 0.0, 0.0, np.nan, np.nan)))
     value = np.sqrt(max(chisq / n / df - factor / n, 0.0) * groups)
     ends = [np.sqrt(factor * _noncentrality(tested, df, tail) / (n * df) * groups) for tail in (0.95, 0.05)]
     close = float(ncx2.sf(tested, df, n * df / factor * CLOSE**2 / groups))
-    return dict(zip(names, (value, *ends, close)))
+    not_close = float(ncx2.cdf(tested, df, n * df / factor * NOT_CLOSE**2 / groups))
+    return dict(zip(names, (value, *ends, close, not_close)))
 
 
 def _noncentrality(chisq: float, df: float, tail: float) -> float:
@@ -148,6 +161,32 @@ def _information(fit: Fit) -> dict[str, float]:
     }
 
 
+def _scaling_factors(fit: Fit) -> dict[str, float]:
+    """Of the log-likelihoods of the saturated model and of this one."""
+    hessian = two_level_hessian if fit.two_level else total_hessian
+    own = fit.model.n * float(np.trace(hessian(fit.model, fit.theta) @ fit.vcov))
+    k, df = fit.model.n_estimated, fit.test.df
+    if not df or not k:
+        return {}
+    return {"scaling.factor.h1": (own + df * fit.test.scaling) / (k + df), "scaling.factor.h0": own / k}
+
+
+def _others(fit: Fit, n: int) -> dict[str, float]:
+    """Hoelter's critical n, McDonald's noncentrality index, and cross-validation, or WRMR of ordinal items.
+
+    Source: Hoelter (1983), Sociological Methods & Research 11, 325-344; McDonald (1989), Journal of
+    Classification 6, 97-103; Browne & Cudeck (1989); Muthén (1998), Mplus Technical Appendices.
+    """
+    chisq, df = fit.test.chisq, fit.test.df
+    critical = {
+        f"cn_{tail:02d}": chi2.isf(tail / 100, df) * n / chisq + 1 if df else np.nan for tail in (5, 1)
+    }
+    found = critical | {"mfi": np.exp(-0.5 * (chisq - df) / n)}
+    if fit.ordinal:
+        return found | {"wrmr": np.sqrt(chisq / fit.model.n_statistics)}
+    return found | {"ecvi": (chisq + 2 * fit.model.n_estimated) / n}
+
+
 def _srmr_by_level(fit: Fit) -> dict[str, float]:
     """From correlations; lavaan's `srmr` of two levels is the sum of theirs."""
     found = {"srmr_within": 0.0, "srmr_between": 0.0}
@@ -156,20 +195,3 @@ def _srmr_by_level(fit: Fit) -> dict[str, float]:
         level = "srmr_between" if b % 2 else "srmr_within"
         found[level] += share * np.sqrt((off[np.tril_indices(len(off))] ** 2).mean())
     return {"srmr": sum(found.values()), **found}
-
-
-def _srmr(fit: Fit) -> float:
-    total = 0.0
-    parts = zip(fit.names, fit.model.blocks, fit.model.samples, moment_residuals(fit))
-    for names, block, sample, (covariance, mean) in parts:
-        scale = np.sqrt(np.diag(sample.cov))
-        off = (covariance / np.outer(scale, scale))[np.tril_indices(len(scale))]
-        if fit.ordinal:
-            # As lavaan: variances are counted and not looked at.
-            off = np.where(np.equal(*np.tril_indices(len(scale))), 0.0, off)
-            # And each covariate counts as one more.
-            off = np.append(off, np.zeros(len(names.covariates)))
-        elif block.means:
-            off = np.concatenate([off, mean / scale])
-        total += sample.n / fit.model.n * np.sqrt((off**2).mean())
-    return total

@@ -30,9 +30,9 @@ class Invariance:
 
     fits, syntax : by level, the model fitted and its text.
     table : a row for each level with chisq, df, chisq.scaled, cfi.scaled, rmsea.scaled, srmr, and against
-        the level above diff.chisq, diff.df, diff.pvalue (`satorra.2000` of `compare`): NaN in the
-        first row; so is the p-value where equality costs no degree of freedom (thresholds of two or three
-        categories).
+        the level above diff.chisq, diff.df, diff.pvalue (`satorra.2000` of `compare`, or
+        `satorra.bentler.2001` with `missing="fiml"`): NaN in the first row; so is the p-value where equality
+        costs no degree of freedom (thresholds of two or three categories).
     mean_impact : a row for each latent mean after the first group or wave, with columns factor, where (the
         group, `w2` for the second wave, or both), equal (the mean if everything is equal), partial (if the
         parameters of `partial` are free), and impact (partial minus equal), in standard deviations of the
@@ -57,6 +57,7 @@ def invariance(
     levels: Sequence[str] = LEVELS,
     partial: Sequence[str] = (),
     cluster: str | Sequence | None = None,
+    missing: str = "listwise",
 ) -> Invariance:
     """Whether differences between groups, or changes over waves, are differences in what is measured.
 
@@ -77,9 +78,11 @@ def invariance(
         is in several groups: errors and tests then hold although answers within clusters depend on each other
         (see `cfa`).
     partial : parameters that stay free at all levels, such as `trust =~ t2`, `t3 | t1`, `t2 ~ 1`, `t2 ~~ t2`.
+    missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
+        likelihood for answers missing at random; not of ordered items).
 
-    With ordered items the estimator is WLSMV in the theta parameterization, otherwise MLR. Respondents with
-    missing answers are left out. The first group (at the first wave) has factor means 0 and variances 1.
+    With ordered items the estimator is WLSMV in the theta parameterization, otherwise MLR. The first group
+    (at the first wave) has factor means 0 and variances 1.
 
     Thresholds of an item with two or three categories are equal without loss, and their level alone says
     nothing of it. With two categories its residual variances are 1 up to `loadings`, and free at
@@ -96,16 +99,22 @@ def invariance(
     Source: Wu & Estabrook (2016), Psychometrika 81, 1014-1045.
     """
     levels = _levels(levels)
+    if missing not in ("listwise", "fiml"):
+        raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
     design = read_design(syntax, data, ordered, group, waves)
     levels = tuple(level for level in levels if level != "thresholds" or design.thresholds)
     if not levels:
         raise DataError("`levels` is `thresholds` alone, and there are no ordered items")
+    if missing == "fiml" and design.thresholds:
+        raise DataError(
+            f'Ordered items ({", ".join(design.thresholds)}) need complete answers: use missing="listwise"'
+        )
     freed = freed_parameters(partial, design)
     models = {level: model_at(design, _up_to(level), freed) for level in levels}
     fits = {}
     for level, model in models.items():
         try:
-            fits[level] = _fit(model, data, design, group, cluster)
+            fits[level] = _fit(model, data, design, group, cluster, missing)
         except FitError as error:
             said = f"At the level `{level}`: {error}. `levels` without it fits the others"
             if level == "intercepts" and design.binary:
@@ -113,8 +122,9 @@ def invariance(
                     "; `residuals` then tests intercepts too, with residual variances of two categories equal"
                 )
             raise FitError(said) from None
-    impact = _mean_impact(design, data, group, cluster, freed, fits)
-    return Invariance(fits, _table(fits, design), models, impact, _notes(design, levels))
+    impact = _mean_impact(design, data, group, cluster, missing, freed, fits)
+    table, notes = _table(fits, design)
+    return Invariance(fits, table, models, impact, (*_notes(design, levels), *notes))
 
 
 def _levels(levels: Sequence[str]) -> tuple[str, ...]:
@@ -167,6 +177,7 @@ def _fit(
     design: Design,
     group: str | Sequence | None,
     cluster: str | Sequence | None,
+    missing: str,
 ) -> CfaResult:
     ordered = [place[item] for place in design.places for item in design.thresholds]
     estimator = "WLSMV" if ordered else "MLR"
@@ -178,20 +189,28 @@ def _fit(
         parameterization="theta",
         group=group,
         cluster=cluster,
+        missing=missing,
     )
 
 
-def _table(fits: dict[str, CfaResult], design: Design) -> pd.DataFrame:
-    rows = []
+def _table(fits: dict[str, CfaResult], design: Design) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The levels' fit and differences, and notes on those that cannot be computed."""
+    rows, notes = [], []
     for k, (level, result) in enumerate(fits.items()):
         row = {name: result.fit_measures[name] for name in MEASURES}
         last = {"chisq_diff": NAN, "df_diff": NAN, "p": NAN}
         base = _base(level, tuple(fits)[:k], design)
         if base is not None:
-            last = compare(fits[base], result, method="satorra.2000").iloc[1]
+            method = "satorra.bentler.2001" if result.fit.fiml else "satorra.2000"
+            try:
+                last = compare(fits[base], result, method=method).iloc[1]
+            except DataError as error:
+                if not result.fit.fiml:
+                    raise
+                notes.append(f"`{level}` against `{base}`: {error}")
         row |= {"diff.chisq": last["chisq_diff"], "diff.df": last["df_diff"], "diff.pvalue": last["p"]}
         rows.append(row)
-    return pd.DataFrame(rows, index=pd.Index(fits, name="level")).astype({"df": int})
+    return pd.DataFrame(rows, index=pd.Index(fits, name="level")).astype({"df": int}), tuple(notes)
 
 
 def _mean_impact(
@@ -199,6 +218,7 @@ def _mean_impact(
     data: pd.DataFrame,
     group: str | Sequence | None,
     cluster: str | Sequence | None,
+    missing: str,
     freed: frozenset[Key],
     fits: dict[str, CfaResult],
 ) -> pd.DataFrame:
@@ -206,7 +226,8 @@ def _mean_impact(
     level = next((level for level in fits if "intercepts" in _up_to(level)), None)
     if not freed or level is None:
         return pd.DataFrame(columns=names)
-    equal = _means(_fit(model_at(design, _up_to(level), frozenset()), data, design, group, cluster), design)
+    model = model_at(design, _up_to(level), frozenset())
+    equal = _means(_fit(model, data, design, group, cluster, missing), design)
     partial = _means(fits[level], design)
     rows = [(*place, equal[place], partial[place], partial[place] - equal[place]) for place in equal]
     return pd.DataFrame(rows[len(design.factors) :], columns=names)

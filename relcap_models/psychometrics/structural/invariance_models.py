@@ -24,7 +24,7 @@ import pandas as pd
 from relcap_models.errors import DataError, Problem
 from relcap_models.psychometrics.items import read_groups, read_items
 from relcap_models.psychometrics.structural.ordinal_sample import category_text, is_ordered
-from relcap_models.psychometrics.structural.sample import refuse_repeated
+from relcap_models.psychometrics.structural.sample import check_frame, refuse_repeated
 from relcap_models.psychometrics.structural.syntax import Modifier, Term, parse
 
 NAN = float("nan")
@@ -82,6 +82,7 @@ def read_design(
     """
     if group is None and waves is None:
         raise DataError("Name `group`, `waves`, or both: there is nothing to compare")
+    check_frame(data)
     terms = parse(syntax).terms
     check_plain(terms, "Name what shall stay free in `partial`")
     factors: dict[str, tuple[str, ...]] = {}
@@ -167,7 +168,7 @@ def _thresholds(
     occasions = []
     for g in range(max(1, len(groups))):
         rows = usable & (codes == g)
-        if rows.sum() == 0:
+        if ordinal and rows.sum() == 0:
             of = f" in group '{groups[g]}'" if groups else ""
             raise DataError(f"Nobody{of} answered every item{' at every wave' if columns else ''}")
         for k, place in enumerate(places, start=1):

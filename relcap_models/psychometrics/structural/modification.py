@@ -7,12 +7,13 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 
-from relcap_models.errors import DataError
+from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.estimate_dwls import dwls_gradient, dwls_information, slopes
 from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_gradient
 from relcap_models.psychometrics.structural.fit import Fit, build_model
 from relcap_models.psychometrics.structural.fit_ordinal import build_ordinal_model
 from relcap_models.psychometrics.structural.standardize import standardized
+from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected, two_level_gradient
 from relcap_models.psychometrics.structural.variables import Variables
 
 SMALLEST_INFORMATION = float(np.finfo(float).eps ** (1 / 3))
@@ -29,10 +30,10 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
 
     Source: Sörbom (1989), Psychometrika 54, 371-384.
     """
-    if fit.two_level:
-        raise DataError(
-            "Modification indices of two-level models are not available: add the parameter to the model, and "
-            "see by how much `compare` says that it fits better"
+    if fit.estimator == "SAM":
+        raise FitError(
+            "After `sam` there are no modification indices: no chi-square of the whole model is minimised. "
+            "Use those of `cfa` with the same model"
         )
     table, added = _extended(fit)
     n_own = fit.model.n_free
@@ -58,6 +59,8 @@ def _information_and_gradient(
 ) -> tuple[np.ndarray, np.ndarray]:
     if not fit.ordinal:
         model = build_model(table, fit.names, fit.model.samples)
+        if fit.two_level:
+            return two_level_expected(model, theta), two_level_gradient(model, theta)
         return total_expected(model, theta), total_gradient(model, theta)
     model = build_ordinal_model(
         table, fit.names, fit.model.samples, fit.model.statistics, theta=fit.model.parts_ordinal[0].theta

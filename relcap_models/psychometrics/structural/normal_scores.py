@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relcap_models.errors import FitError
+from relcap_models.psychometrics.structural.implied_moments import Moments
 
 LEAST_INFORMATION = 1e-10
 
@@ -24,13 +25,39 @@ def regression_scores(
     return off @ weight, covariance[np.ix_(latent, latent)] - shared @ weight
 
 
-def without_prior(
-    mean: np.ndarray, spread: np.ndarray, prior: np.ndarray, *, vague: float = np.inf
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the observed variables alone say: regression scores turned into Bartlett's.
+def causes_of_observed(moments: Moments, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What latent variables do to the others, whatever explains them: effects, and what these leave.
 
-    mean, spread : those of `regression_scores`. prior : (latent, latent) covariance matrix before.
-    vague : variance of an independent prior in its place.
+    Returns
+    -------
+    (variable, latent) total effects on variables that are not latent, through such variables too; (variable,
+    variable) covariances given the latent variables, if these were set from outside. 0 for latent variables.
+    """
+    n = len(moments.covariance)
+    others = np.setdiff1d(np.arange(n), latent)
+    paths = np.eye(n) - np.linalg.inv(moments.effects)
+    left = (np.eye(n) - paths) @ moments.covariance @ (np.eye(n) - paths).T
+    among = np.linalg.inv(np.eye(len(others)) - paths[np.ix_(others, others)])
+    effects, covariance = np.zeros((n, len(latent))), np.zeros((n, n))
+    effects[others] = among @ paths[np.ix_(others, latent)]
+    covariance[np.ix_(others, others)] = among @ left[np.ix_(others, others)] @ among.T
+    return effects, covariance
+
+
+def likelihood_scores(
+    effects: np.ndarray,
+    residual: np.ndarray,
+    off: np.ndarray,
+    *,
+    scale: np.ndarray,
+    vague: float = np.inf,
+    center: np.ndarray | float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(respondent, latent) most likely deviations from the mean (Bartlett's scores), and their covariance.
+
+    effects, residual : of the variables seen, see `causes_of_observed`. off : (respondent, seen) deviations
+    from their means. scale : (latent,) standard deviations. vague : variance of an independent prior about
+    `center`, (respondent, latent).
 
     Raises
     ------
@@ -39,14 +66,14 @@ def without_prior(
 
     Source: Bartlett (1937), British Journal of Psychology 28, 97-104.
     """
-    scale = np.sqrt(np.abs(np.diag(prior)))
-    unit = np.outer(scale, scale)
+    least = 0.0
     try:
-        precision = np.linalg.inv(spread / unit)
-        information = precision - np.linalg.inv(prior / unit) + np.diag(scale**2 / vague)
-        least = np.linalg.eigvalsh(information)[0]
+        weighted = np.linalg.solve(residual, effects * scale)
+        information = (effects * scale).T @ weighted + np.diag(scale**2 / vague)
+        if _regular(residual):
+            least = np.linalg.eigvalsh(information)[0]
     except np.linalg.LinAlgError:
-        least = 0.0
+        pass
     if not least > LEAST_INFORMATION:
         raise FitError(
             "The answers alone do not determine the factors, which have no `ML` scores: one is measured by "
@@ -54,4 +81,14 @@ def without_prior(
             'method="EBM"'
         )
     alone = np.linalg.inv(information)
-    return (mean / scale) @ precision @ alone * scale, alone * unit
+    mean = (off @ weighted + center * scale / vague) @ alone
+    return mean * scale, alone * np.outer(scale, scale)
+
+
+def _regular(covariance: np.ndarray) -> bool:
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    if not len(covariance):
+        return True
+    if not deviation.min() > 0:
+        return False
+    return bool(np.linalg.eigvalsh(covariance / np.outer(deviation, deviation))[0] > LEAST_INFORMATION)

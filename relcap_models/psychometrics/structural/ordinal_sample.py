@@ -175,4 +175,5 @@ def _statistics(
     except DataError as error:
         if not where:
             raise
-        raise DataError(f"Items{where}:", problems=error.problems) from None
+        said = f"Items{where}:" if error.problems else f"Items{where}: {error}"
+        raise DataError(said, problems=error.problems) from None

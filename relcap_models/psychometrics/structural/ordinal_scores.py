@@ -15,7 +15,11 @@ from scipy.special import log_ndtr
 
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.estimate_dwls import OrdinalModel
-from relcap_models.psychometrics.structural.normal_scores import regression_scores, without_prior
+from relcap_models.psychometrics.structural.normal_scores import (
+    causes_of_observed,
+    likelihood_scores,
+    regression_scores,
+)
 from relcap_models.psychometrics.structural.ordinal_moments import OrdinalBlock, OrdinalMoments
 from relcap_models.psychometrics.structural.sample import Sample
 
@@ -119,9 +123,26 @@ def _given(
     if len(part.covariates):
         seen, known = np.concatenate([seen, part.covariates]), np.hstack([known, sample.given[rows]])
     off = known - mean[seen]
-    center, spread = regression_scores(covariance, latent, seen, off)
     if method == "ML":
-        center, spread = without_prior(center, spread, covariance[np.ix_(latent, latent)], vague=VAGUE)
+        effects, left = causes_of_observed(moments.total, latent)
+        about, _ = regression_scores(
+            covariance, latent, part.covariates, off[:, len(off.T) - len(part.covariates) :]
+        )
+        center, spread = likelihood_scores(
+            effects[seen],
+            left[np.ix_(seen, seen)],
+            off,
+            scale=np.sqrt(np.abs(np.diag(covariance)[latent])),
+            vague=VAGUE,
+            center=about,
+        )
+        # As if latent variables had any variance and nothing explained them.
+        covariance = left + effects @ effects.T
+        covariance[latent] = effects.T
+        covariance[:, latent] = effects
+        covariance[np.ix_(latent, latent)] = np.eye(len(latent))
+    else:
+        center, spread = regression_scores(covariance, latent, seen, off)
     values, vectors = np.linalg.eigh(spread)
     if values[0] < -1e-8 * max(values[-1], 1.0):
         raise FitError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from relcap_models.psychometrics.structural.fit import Fit
+from relcap_models.psychometrics.structural.two_level_sample import level_moments
 
 SMALLEST_VARIANCE = 1e-6
 
@@ -20,7 +21,7 @@ def moment_residuals(fit: Fit) -> list[tuple[np.ndarray, np.ndarray]]:
 def correlation_residuals(fit: Fit) -> list[np.ndarray]:
     """For each block (observed, observed): sample correlations minus implied ones."""
     if fit.two_level:
-        both = zip(fit.model.level_moments, fit.model.moments(fit.theta))
+        both = zip(level_moments(fit.model.samples), fit.model.moments(fit.theta))
         return [_correlations(level.cov) - _correlations(_proper(m.sigma)) for level, m in both]
     return [
         _correlations(sample.cov) - _correlations(moments.sigma)

@@ -30,6 +30,8 @@ class CfaResult:
     group, level, label, est, se (0 where fixed), z, p, ci_lower, ci_upper (95 %), std_lv, std_all.
     fit_measures : by lavaan's names. notes : what a reader should know, such as negative variances.
     n : respondents used. groups : names in the order of `group` 1, 2, …
+    measurement : after `sam` a row for each factor in each group with columns factor, group, n_items, chisq
+    and df (of all groups), reliability (of its maximum-likelihood score); None after `cfa`.
     """
 
     parameters: pd.DataFrame
@@ -38,6 +40,7 @@ class CfaResult:
     n: int
     groups: tuple[str, ...]
     fit: Fit = field(repr=False)
+    measurement: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def modification_indices(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from relcap_models.psychometrics.structural.clusters import shared_products, stacked_products
-from relcap_models.psychometrics.structural.estimate_ml import Model, total_expected, total_hessian
+from relcap_models.psychometrics.structural.estimate_ml import total_expected, total_hessian
 from relcap_models.psychometrics.structural.implied_moments import (
     Block,
     Moments,
@@ -27,6 +27,7 @@ from relcap_models.psychometrics.structural.likelihood import (
     loss,
     observed_information,
 )
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.sample import Pattern, Sample
 
 

@@ -61,6 +61,14 @@ class Sample:
         return len(self.patterns) == 1 and len(self.patterns[0].seen) == len(self.observed)
 
 
+def check_frame(data: pd.DataFrame) -> None:
+    """Raise a DataError if the data are no frame, or one without rows."""
+    if not isinstance(data, pd.DataFrame):
+        raise DataError("`data` is a DataFrame whose columns have the names that the model uses")
+    if not len(data):
+        raise DataError("`data` has no rows: there is nobody to fit the model to")
+
+
 def refuse_repeated(data: pd.DataFrame, names: Collection[str]) -> None:
     """Raise a DataError if a column that the model names stands in the data twice."""
     twice = [str(name) for name in dict.fromkeys(data.columns[data.columns.duplicated()]) if name in names]
@@ -122,9 +130,8 @@ def build_sample(
     values, position, answered = values[kept], position[kept], answered[kept]
     if len(values) < 3:
         raise DataError(
-            f"{len(values)} respondents{where} can be used, which is too few: "
-            + ("leave the group out, or " if group else "")
-            + ("leave out what few answered" if fiml else 'use missing="fiml"')
+            f"{len(values)} respondents{where} can be used, which is too few"
+            + (": leave the group out" if group else "")
         )
     _check(values, answered, observed, where)
     patterns = _patterns(values, answered)
@@ -168,6 +175,12 @@ def _check(values: np.ndarray, answered: np.ndarray, observed: tuple[str, ...], 
             f"Fewer than two respondents{where} answered both {a} and {b}, so that nothing is known of their "
             "covariance: leave one out"
         )
+
+
+def undetermined_note(sample: Sample) -> str:
+    """What is said where answers do not determine the moments."""
+    where = f" of group '{sample.group}'" if sample.group else ""
+    return f"So many answers{where} are missing that their covariances without a model are hardly determined"
 
 
 def check_invertible(cov: np.ndarray, sample: Sample) -> None:

@@ -7,7 +7,11 @@ import pandas as pd
 
 from relcap_models.errors import DataError
 from relcap_models.psychometrics.structural.fit import Fit
-from relcap_models.psychometrics.structural.normal_scores import regression_scores, without_prior
+from relcap_models.psychometrics.structural.normal_scores import (
+    causes_of_observed,
+    likelihood_scores,
+    regression_scores,
+)
 from relcap_models.psychometrics.structural.ordinal_scores import ordinal_scores
 
 METHODS = ("EBM", "ML")
@@ -20,9 +24,15 @@ def factor_scores(fit: Fit, *, method: str = "EBM") -> pd.DataFrame:
     ----------
     method : `EBM`, the mode given the answers and the model's distribution of the latent variables (with
         continuous variables alone regression scores, their expectation); or `ML`, the mode of the likelihood
-        of the answers (Bartlett's scores), which does not shrink towards the mean. With ordered items `ML`
-        has a normal prior of variance 100,000, as in lavaan, for who always chose the first or the last
-        category: such a score is large, and says no more than that.
+        of the answers given the latent variables (Bartlett's scores), which does not shrink towards the mean,
+        and to which what explains a latent variable adds nothing. With ordered items `ML` has a normal prior
+        of variance 100,000, as in lavaan, for who always chose the first or the last category: such a score
+        is large, and says no more than that.
+
+    They are lavPredict's, unless an observed variable that is itself explained (a mediator) explains a latent
+    variable. Of such a mediator lavaan 0.6-14 counts what its own predictors say, but not that its value
+    tells of the latent variable which it explains; with ordered items it also counts that latent variable's
+    mean twice. Here `EBM` counts all that was observed.
 
     Ordinal items are taken as independent given the latent and the continuous variables: covariances of their
     residuals count for nothing.
@@ -62,12 +72,15 @@ def _continuous_scores(fit: Fit, *, method: str) -> list[np.ndarray]:
         mu = moments.mu if block.means else sample.mean
         latent_mean = moments.mean[p:] if block.means else _latent_mean(moments.effects, sample.mean)
         scores = np.empty((sample.n, len(latent)))
+        effects, residual = causes_of_observed(moments, latent)
+        scale = np.sqrt(np.abs(np.diag(moments.covariance)[latent]))
         for pattern in sample.patterns:
             seen = pattern.seen
             off = sample.values[np.ix_(pattern.rows, seen)] - mu[seen]
-            mean, spread = regression_scores(moments.covariance, latent, seen, off)
             if method == "ML":
-                mean, _ = without_prior(mean, spread, moments.covariance[np.ix_(latent, latent)])
+                mean, _ = likelihood_scores(effects[seen], residual[np.ix_(seen, seen)], off, scale=scale)
+            else:
+                mean, _ = regression_scores(moments.covariance, latent, seen, off)
             scores[pattern.rows] = latent_mean + mean
         found.append(scores)
     return found

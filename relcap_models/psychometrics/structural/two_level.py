@@ -20,7 +20,6 @@ from relcap_models.psychometrics.structural.variables import Variables, variable
 
 TWO_LEVEL_ESTIMATORS = ("ML", "MLR")
 LEVELS = {"1": "1", "within": "1", "2": "2", "between": "2"}
-ZERO = 1e-6
 
 
 def fit_two_level(
@@ -61,8 +60,7 @@ def fit_two_level(
     notes += tuple(note for sample in samples for note in sample.saturated.notes)
     table = parameter_table(model, groups=groups, means=True, std_lv=std_lv, group_equal=group_equal)
     table = table.assign(level=table["level"].astype(int))
-    fit = fit_two_level_table(table, model.relations, names, samples, estimator=estimator)
-    return fit, (*notes, *_improper(fit, groups))
+    return fit_two_level_table(table, model.relations, names, samples, estimator=estimator), notes
 
 
 def with_levels(model: Syntax) -> Syntax:
@@ -113,43 +111,3 @@ def _check_names(names: Sequence[Variables], data: pd.DataFrame) -> None:
     both = sorted(latent & (observed | set(map(str, data.columns))))
     if both:
         raise DataError(f"{both[0]} is measured by =~ and is a column of the data too: rename the factor")
-
-
-def _improper(fit: Fit, groups: Sequence[str]) -> tuple[str, ...]:
-    """Notes on negative variances, on none between clusters, and on correlations beyond one."""
-    notes = []
-    table = fit.table
-    for b, (v, moments) in enumerate(zip(fit.names, fit.model.moments(fit.theta))):
-        level = b % 2 + 1
-        where = f" at level {level}" + (f" in group '{groups[b // 2]}'" if len(groups) > 1 else "")
-        mine = (table["block"] == b) & (table["op"] == "~~") & (table["lhs"] == table["rhs"])
-        for lhs, est, free in table.loc[mine, ["lhs", "est", "free"]].itertuples(index=False):
-            kind = "residual variance" if lhs in v.observed else "variance"
-            if est < 0:
-                notes.append(
-                    f"The {kind} of {lhs}{where} is negative (a Heywood case): the model may be wrong, "
-                    + (
-                        "the clusters too few, or there is no such variance"
-                        if level == 2
-                        else "or the sample too small"
-                    )
-                )
-            elif free and est < ZERO * _spread(fit, b, lhs):
-                notes.append(f"The {kind} of {lhs}{where} is zero (a Heywood case)")
-        latent = moments.covariance[len(v.observed) :, len(v.observed) :]
-        if len(latent) and np.diag(latent).min() > 0:
-            values, vectors = np.linalg.eigh(latent / np.sqrt(np.outer(np.diag(latent), np.diag(latent))))
-            if values[0] < -1e-8:
-                part = [n for n, w in zip(v.latent, vectors[:, 0]) if abs(w) > 0.1]
-                notes.append(
-                    f"The covariance matrix of the factors{where} is not positive definite: "
-                    f"{', '.join(part)} cannot be told apart"
-                )
-    return tuple(notes)
-
-
-def _spread(fit: Fit, block: int, name: str) -> float:
-    """What a variance is compared with: everybody's variance of the variable, or of the level's largest."""
-    sample = fit.model.samples[block // 2]
-    variance = dict(zip(sample.variables, sample.values.var(axis=0)))
-    return variance.get(name, max(variance.values()))

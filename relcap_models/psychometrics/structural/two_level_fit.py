@@ -9,21 +9,30 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.errors import FitError
-from relcap_models.psychometrics.structural.constraints import Freedom, check_labels, freedom
+from relcap_models.psychometrics.structural.constraints import check_labels
 from relcap_models.psychometrics.structural.estimate_ml import plain_start
-from relcap_models.psychometrics.structural.fit import Fit, ModelTest, parameter_names, with_estimates
-from relcap_models.psychometrics.structural.implied_moments import build_block
+from relcap_models.psychometrics.structural.fit import (
+    Fit,
+    ModelTest,
+    build_model,
+    parameter_names,
+    with_estimates,
+)
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import check_identified, maximum
 from relcap_models.psychometrics.structural.start_values import start_values, with_sample_moments
 from relcap_models.psychometrics.structural.syntax import Relation
 from relcap_models.psychometrics.structural.two_level_likelihood import (
-    TwoLevelModel,
     two_level_hessian,
     two_level_log_likelihood,
     two_level_surface,
 )
 from relcap_models.psychometrics.structural.two_level_robust import two_level_sandwich
-from relcap_models.psychometrics.structural.two_level_sample import LevelMoments, TwoLevelSample
+from relcap_models.psychometrics.structural.two_level_sample import (
+    LevelMoments,
+    TwoLevelSample,
+    level_moments,
+)
 from relcap_models.psychometrics.structural.variables import Variables
 
 
@@ -44,16 +53,10 @@ def fit_two_level_table(
     FitError
         If it does not converge, is not identified, or has more parameters than the data have moments.
     """
-    moments = tuple(part for s in samples for part in (s.saturated.within, s.saturated.between))
+    moments = level_moments(samples)
     table = with_sample_moments(table, moments)
     check_labels(table, relations)
-    blocks = tuple(
-        build_block(table[(table["block"] == b).to_numpy()], v.observed, v.latent, means=True)
-        for b, v in enumerate(names)
-    )
-    none = Freedom(np.zeros((0, 0)), np.zeros(0))
-    free = freedom(table, relations) if table["free"].max() else none
-    model = TwoLevelModel(blocks, samples, free)
+    model = build_model(table, names, samples, relations)
     df = _moments(names) - model.n_estimated
     if df < 0:
         raise FitError(
@@ -68,7 +71,7 @@ def fit_two_level_table(
     return _tested(fit)
 
 
-def _estimates(model: TwoLevelModel, table: pd.DataFrame, moments: Sequence[LevelMoments]) -> np.ndarray:
+def _estimates(model: Model, table: pd.DataFrame, moments: Sequence[LevelMoments]) -> np.ndarray:
     """(free parameter,) estimates from the first start that leads to some which the data determine."""
     surface = two_level_surface(model)
     start = start_values(table, moments)
@@ -150,9 +153,10 @@ def _tested(fit: Fit) -> Fit:
 def _covariates_likelihood(fit: Fit) -> float:
     """Of covariates at one level alone: the others' is no factor of the likelihood, and stays in it."""
     total = 0.0
+    levels = level_moments(fit.model.samples)
     for b, v in enumerate(fit.names):
         sample = fit.model.samples[b // 2]
-        level = fit.model.level_moments[b]
+        level = levels[b]
         at = [v.observed.index(x) for x in v.covariates if x not in sample.shared]
         if at:
             _, determinant = np.linalg.slogdet(level.cov[np.ix_(at, at)])
@@ -162,14 +166,14 @@ def _covariates_likelihood(fit: Fit) -> float:
 
 def fit_two_level_baseline(fit: Fit) -> Fit:
     """The model in which nothing is related at either level, except covariates among themselves."""
-    parts = []
-    for b, (v, level) in enumerate(zip(fit.names, fit.model.level_moments)):
+    parts, levels = [], level_moments(fit.model.samples)
+    for b, (v, level) in enumerate(zip(fit.names, levels)):
         shared = fit.model.samples[b // 2].shared
         rows = []
         for i, name in enumerate(v.observed):
             covariate = name in v.covariates
             if not covariate:
-                least = 0.05 * fit.model.level_moments[b - b % 2].cov.diagonal().min()
+                least = 0.05 * levels[b - b % 2].cov.diagonal().min()
                 rows.append((name, "~~", name, max(level.cov[i, i], least), False, False))
             zero = b % 2 == 0 and name in shared
             rows.append((name, "~1", "", 0.0 if zero else level.mean[i], covariate and not zero, zero))

@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 
-from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import (
     Block,
     Directions,
@@ -33,42 +32,10 @@ from relcap_models.psychometrics.structural.likelihood import (
     observed_information,
     slopes,
 )
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import Surface
 from relcap_models.psychometrics.structural.sample import Sample
-from relcap_models.psychometrics.structural.two_level_sample import LevelMoments, TwoLevelSample
-
-
-@dataclass(frozen=True)
-class TwoLevelModel:
-    """A two-level model and its sample.
-
-    blocks : within and between of the first group, then of the next, …
-    """
-
-    blocks: tuple[Block, ...]
-    samples: tuple[TwoLevelSample, ...]
-    freedom: Freedom
-
-    @property
-    def n(self) -> int:
-        return sum(sample.n for sample in self.samples)
-
-    @property
-    def n_free(self) -> int:
-        """Parameters before constraints."""
-        return len(self.freedom.origin)
-
-    @property
-    def n_estimated(self) -> int:
-        return self.freedom.basis.shape[1]
-
-    @property
-    def level_moments(self) -> tuple[LevelMoments, ...]:
-        """Moments without a model, block by block."""
-        return tuple(part for s in self.samples for part in (s.saturated.within, s.saturated.between))
-
-    def moments(self, theta: np.ndarray) -> list[Moments]:
-        return [implied(block, theta) for block in self.blocks]
+from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
 
 
 @dataclass(frozen=True)
@@ -123,7 +90,7 @@ def part_directions(sample: TwoLevelSample, within: Directions, between: Directi
     return Directions(*found)
 
 
-def two_level_loss(model: TwoLevelModel, theta: np.ndarray) -> float:
+def two_level_loss(model: Model, theta: np.ndarray) -> float:
     """Minus the log-likelihood per respondent, without what does not depend on parameters."""
     try:
         return sum(
@@ -143,7 +110,7 @@ def two_level_log_likelihood(sample: TwoLevelSample, within: Moments, between: M
     return whole - 0.5 * len(sample.within) * np.log(sample.cluster_sizes).sum()
 
 
-def two_level_minimum(model: TwoLevelModel, theta: np.ndarray) -> float:
+def two_level_minimum(model: Model, theta: np.ndarray) -> float:
     """lavaan's `fmin` of two levels: minus the log-likelihood per respondent without log 2π."""
     sizes = sum(len(s.within) * np.log(s.cluster_sizes).sum() for s in model.samples)
     return two_level_loss(model, theta) + 0.5 * sizes / model.n
@@ -169,13 +136,13 @@ class _Group:
         return tuple(directions(block, moments) for block, moments in zip(self.blocks, self.moments))
 
 
-def _groups(model: TwoLevelModel, theta: np.ndarray) -> Iterator[_Group]:
+def _groups(model: Model, theta: np.ndarray) -> Iterator[_Group]:
     for g, sample in enumerate(model.samples):
         pair = model.blocks[2 * g : 2 * g + 2]
         yield _Group(sample, pair, tuple(implied(block, theta) for block in pair))
 
 
-def two_level_gradient(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
+def two_level_gradient(model: Model, theta: np.ndarray) -> np.ndarray:
     """(free parameter,) derivatives of the loss."""
     found = np.zeros(model.n_free)
     for group in _groups(model, theta):
@@ -188,7 +155,7 @@ def two_level_gradient(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
     return found
 
 
-def two_level_hessian(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
+def two_level_hessian(model: Model, theta: np.ndarray) -> np.ndarray:
     """(free parameter, free parameter) second derivatives of the loss: the observed information."""
     found = np.zeros((model.n_free, model.n_free))
     for group in _groups(model, theta):
@@ -216,7 +183,7 @@ def two_level_hessian(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
     return found
 
 
-def two_level_expected(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
+def two_level_expected(model: Model, theta: np.ndarray) -> np.ndarray:
     """(free parameter, free parameter) expected information per respondent."""
     found = np.zeros((model.n_free, model.n_free))
     for group in _groups(model, theta):
@@ -228,7 +195,7 @@ def two_level_expected(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
     return found
 
 
-def two_level_scores(model: TwoLevelModel, theta: np.ndarray) -> np.ndarray:
+def two_level_scores(model: Model, theta: np.ndarray) -> np.ndarray:
     """(cluster, free parameter) derivatives of each cluster's log-likelihood, group by group."""
     rows = []
     for group in _groups(model, theta):
@@ -248,7 +215,7 @@ def _add(total: np.ndarray, entry: np.ndarray, part: np.ndarray) -> None:
     np.add.at(total, (entry[:, None], entry[None, :]), part)
 
 
-def two_level_surface(model: TwoLevelModel) -> Surface:
+def two_level_surface(model: Model) -> Surface:
     """The loss and its derivatives."""
     return Surface(
         model.freedom,

@@ -6,8 +6,8 @@ import numpy as np
 
 from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, MEAN, Block
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.two_level_likelihood import (
-    TwoLevelModel,
     two_level_hessian,
     two_level_scores,
 )
@@ -15,7 +15,7 @@ from relcap_models.psychometrics.structural.two_level_sample import LevelMoments
 
 
 def two_level_sandwich(
-    model: TwoLevelModel, theta: np.ndarray, covariates: tuple[np.ndarray, ...]
+    model: Model, theta: np.ndarray, covariates: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, float]:
     """(covariance of the estimates, trace of U Γ) from observed information and the clusters' scores.
 
@@ -37,7 +37,7 @@ def two_level_sandwich(
 
 def moments_model(
     sample: TwoLevelSample, fixed_within: np.ndarray, fixed_between: np.ndarray
-) -> tuple[TwoLevelModel, np.ndarray]:
+) -> tuple[Model, np.ndarray]:
     """The model whose parameters are the moments at both levels, without those of covariates alone."""
     saturated = sample.saturated
     only = ~np.isin(sample.within, sample.between)
@@ -45,7 +45,7 @@ def moments_model(
     between, second = _moments_block(saturated.between, fixed_between, ~fixed_between, len(first))
     theta = np.concatenate([first, second])
     free = Freedom(np.eye(len(theta)), np.zeros(len(theta)))
-    return TwoLevelModel((within, between), (sample,), free), theta
+    return Model((within, between), (sample,), free), theta
 
 
 def _moments_block(

@@ -94,6 +94,11 @@ class TwoLevelSample:
         return tuple(name for name in self.within if name in self.between)
 
 
+def level_moments(samples: Sequence[TwoLevelSample]) -> tuple[LevelMoments, ...]:
+    """Moments without a model, block by block."""
+    return tuple(part for s in samples for part in (s.saturated.within, s.saturated.between))
+
+
 def two_level_samples(
     data: pd.DataFrame,
     names: Sequence[Variables],

@@ -11,9 +11,9 @@ import numpy as np
 from relcap_models.errors import FitError
 from relcap_models.psychometrics.structural.constraints import Freedom
 from relcap_models.psychometrics.structural.implied_moments import COVARIANCE, LOADING, MEAN, Block
+from relcap_models.psychometrics.structural.model import Model
 from relcap_models.psychometrics.structural.newton import Surface, climb
 from relcap_models.psychometrics.structural.two_level_likelihood import (
-    TwoLevelModel,
     two_level_log_likelihood,
     two_level_surface,
 )
@@ -70,7 +70,7 @@ def _reachable(surface: Surface, theta: np.ndarray) -> float:
     return 0.5 * float(slope @ np.linalg.lstsq(surface.hessian(theta), slope, rcond=1e-12)[0])
 
 
-def _model(sample: TwoLevelSample) -> tuple[TwoLevelModel, np.ndarray]:
+def _model(sample: TwoLevelSample) -> tuple[Model, np.ndarray]:
     """The model without restrictions, and where to start."""
     inner, outer = sample.within, sample.between
     p, q = len(inner), len(outer)
@@ -106,7 +106,7 @@ def _model(sample: TwoLevelSample) -> tuple[TwoLevelModel, np.ndarray]:
     factor = _start_factor(sample, start_within)
     begin = np.concatenate([begin, factor[row, column], mean[sample.at_between]])
     none = np.zeros(len(begin))
-    return TwoLevelModel((within, between), (sample,), Freedom(np.eye(len(begin)), none)), begin
+    return Model((within, between), (sample,), Freedom(np.eye(len(begin)), none)), begin
 
 
 def _start_within(sample: TwoLevelSample) -> tuple[np.ndarray, np.ndarray]:
