@@ -79,7 +79,14 @@ class Panel:
 
 
 def read_panel(
-    data: pd.DataFrame, *, unit: str, time: str, cohort: str, outcome: str, cluster: str | None = None
+    data: pd.DataFrame,
+    *,
+    unit: str,
+    time: str,
+    cohort: str,
+    outcome: str,
+    cluster: str | None = None,
+    average: bool = False,
 ) -> Panel:
     """A long table as a panel, or one error that names everything that is wrong with it.
 
@@ -88,6 +95,7 @@ def read_panel(
     data : a row for each unit at each time
     unit, time, cohort, outcome, cluster : its columns. `cohort` is the first time under the programme, 0 (or
         infinite) for units that never start; a start after the last time counts as never, with a note.
+    average : several rows of a unit at a time stand for their mean, and are no error
 
     Raises
     ------
@@ -115,14 +123,18 @@ def read_panel(
     if not seen.any():
         raise DataError(problems=[Problem(FILE, "has no values", "Choose another outcome", column=outcome)])
     times = np.unique(numbers["time"][seen])
-    problems += _twice(code, numbers["time"], units, unit, time)
+    if not average:
+        problems += _twice(code, numbers["time"], units, unit, time)
     problems += _changing(code, start, units, cohort, unit)
     group, groups = pd.factorize(data[cluster]) if cluster is not None else (code, units)
     problems += _changing(code, group, units, cluster or unit, unit)
     if problems:
         raise DataError(problems=problems)
-    values = np.full((len(units), len(times)), np.nan)
-    values[code[seen], np.searchsorted(times, numbers["time"][seen])] = numbers["outcome"][seen]
+    shape = (len(units), len(times))
+    cell = np.ravel_multi_index((code[seen], np.searchsorted(times, numbers["time"][seen])), shape)
+    sums = np.bincount(cell, numbers["outcome"][seen], minlength=shape[0] * shape[1])
+    counts = np.bincount(cell, minlength=shape[0] * shape[1])
+    values = np.divide(sums, counts, where=counts > 0, out=np.full(len(sums), np.nan)).reshape(shape)
     start_of_unit, cluster_of_unit = np.empty(len(units)), np.empty(len(units), dtype=np.intp)
     start_of_unit[code], cluster_of_unit[code] = start, group
     late = np.isfinite(start_of_unit) & (start_of_unit > times[-1])
