@@ -103,12 +103,14 @@ class Comparisons:
         return members @ values
 
 
-def compare_cohorts(panel: Panel, control: str) -> Comparisons:
+def compare_cohorts(panel: Panel, control: str, base: str) -> Comparisons:
     """Each cohort at each time after the first, against controls, as R's `did` has them with its defaults.
 
-    Before the start a time is compared with the one before it; from the start on, with the last before it.
+    From the start on a time is compared with the last before it.
 
-    control : `never` or `notyet`: also units that start after the time, the group's own apart
+    control : `never` or `notyet`: also units that start after the time (and its base), the group's own apart
+    base : before the start, `varying` compares a time with the one before it; `universal` with the last
+        before the start, which has no row itself
 
     Raises
     ------
@@ -126,19 +128,21 @@ def compare_cohorts(panel: Panel, control: str) -> Comparisons:
     starts, cohort = np.unique(panel.start, return_inverse=True)
     if len(panel.times) < 2:
         raise DataError("The units have outcomes at one time only: a change needs two")
-    n_groups, later = len(starts) - 1, np.arange(1, len(panel.times))
-    group, time = np.repeat(np.arange(n_groups), len(later)), np.tile(later, n_groups)
+    n_groups, seen = len(starts) - 1, np.arange(base == "varying", len(panel.times))
+    group, time = np.repeat(np.arange(n_groups), len(seen)), np.tile(seen, n_groups)
     started = starts[group] <= panel.times[time]
     last_before = np.searchsorted(panel.times, starts[group], side="left") - 1
-    base = np.where(started, last_before, time - 1)
+    origin = last_before if base == "universal" else np.where(started, last_before, time - 1)
+    moved = time != origin
+    group, time, origin = group[moved], time[moved], origin[moved]
     sizes = np.bincount(cohort)
     compared = np.repeat(np.isinf(starts)[:, None], len(group), axis=1)
     own = np.arange(len(starts))[:, None] == group
     if control == "notyet":
-        compared |= (starts[:, None] > panel.times[time]) & ~own
+        compared |= (starts[:, None] > panel.times[np.maximum(time, origin)]) & ~own
     share = own / sizes[:, None] - compared / (compared * sizes[:, None]).sum(axis=0)
     _check_clusters(panel)
-    return Comparisons(panel, starts, cohort, group, time, base, share)
+    return Comparisons(panel, starts, cohort, group, time, origin, share)
 
 
 def _last_cohort_as_controls(panel: Panel, control: str) -> Panel:

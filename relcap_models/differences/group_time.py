@@ -38,7 +38,7 @@ class PreTest:
 class AggregateEffect:
     """Effects by cohort and time, averaged.
 
-    kind : `simple`, `group`, `dynamic` or `calendar`
+    kind : `simple`, `group`, `dynamic` or `calendar`. base : as given to `att_gt`.
     att, se, lower, upper : the whole, with a pointwise interval
     parts : a row for each cohort (`group`), time since the start (`event_time`) or time (`time`), with att,
         se, lower, upper. `simple` has none.
@@ -46,6 +46,7 @@ class AggregateEffect:
     """
 
     kind: str
+    base: str
     att: float
     se: float
     lower: float
@@ -71,13 +72,15 @@ class GroupTimeEffects:
 
     table : a row for each cohort and time, with group, time, att, se, lower, upper (pointwise) and n, the
         cohort's units. Rows before the start (time < group) are a check: they should be near 0.
-    n_units, n_clusters : in the analysis. notes : what was left out, what to be careful about.
+    n_units, n_clusters : in the analysis. control, base : as given to `att_gt`.
+    notes : what was left out, what to be careful about
     """
 
     table: pd.DataFrame
     n_units: int
     n_clusters: int
     control: str
+    base: str
     ci_prob: float
     notes: tuple[str, ...]
     comparisons: Comparisons
@@ -118,7 +121,7 @@ class GroupTimeEffects:
         covariance[unknown[:-1]] = covariance[:, unknown[:-1]] = np.nan
         estimate = float(att @ weights[:, -1])
         return AggregateEffect(
-            kind, estimate, float(se[-1]), estimate - half, estimate + half, rows,
+            kind, self.base, estimate, float(se[-1]), estimate - half, estimate + half, rows,
             pd.DataFrame(covariance, index=names, columns=names),
             self.notes, self.ci_prob, influence[:, :-1],
         )  # fmt: skip
@@ -177,6 +180,7 @@ def att_gt(
     cohort: str,
     outcome: str,
     control: Literal["never", "notyet"] = "never",
+    base: Literal["varying", "universal"] = "varying",
     cluster: str | None = None,
     ci_prob: float = 0.95,
 ) -> GroupTimeEffects:
@@ -192,6 +196,8 @@ def att_gt(
     control : whom a cohort is compared with: `never`, units that never start; `notyet`, those and units that
         start later than the time in question. Where everybody starts in the end, `notyet` takes the last to
         start as controls, up to their start.
+    base : what a time before the start is compared with: `varying`, the time before it; `universal`, the last
+        before the start (which has no row), as event-study plots and `honest_trends` have it
     cluster : column with clusters of units (such as districts, where these were chosen for the programme);
         units are independent of each other without it. Errors rest on many clusters: with fewer than twenty
         see `few_clusters`.
@@ -199,8 +205,7 @@ def att_gt(
 
     Returns
     -------
-    GroupTimeEffects. Before the start a time is compared with the one before; from the start on, with the
-    last time before the start (`did`'s base period "varying").
+    GroupTimeEffects. From the start on a time is compared with the last time before the start.
 
     Units with no outcome at some time, and those that start at the first time or before, are left out, with
     a note saying how many. Where a cohort is one unit (or one cluster), its rows have no standard error.
@@ -218,10 +223,12 @@ def att_gt(
     """
     if control not in ("never", "notyet"):
         raise DataError(f"`control` is 'never' or 'notyet', not '{control}'")
+    if base not in ("varying", "universal"):
+        raise DataError(f"`base` is 'varying' or 'universal', not '{base}'")
     if not 0 < ci_prob < 1:
         raise DataError(f"`ci_prob` is between 0 and 1, not {ci_prob}")
     panel = read_panel(data, unit=unit, time=time, cohort=cohort, outcome=outcome, cluster=cluster)
-    comparisons = compare_cohorts(panel, control)
+    comparisons = compare_cohorts(panel, control, base)
     se = _standard_errors(comparisons)
     panel = comparisons.panel
     table = pd.DataFrame(
@@ -237,7 +244,7 @@ def att_gt(
     table = table[["group", "time", "att", "se", "lower", "upper", "n"]]
     notes = (*panel.notes, *_cautions(comparisons, se, cluster))
     return GroupTimeEffects(
-        table, len(panel.units), len(panel.clusters), control, ci_prob, notes, comparisons
+        table, len(panel.units), len(panel.clusters), control, base, ci_prob, notes, comparisons
     )
 
 

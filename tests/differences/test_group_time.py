@@ -135,6 +135,27 @@ def test_the_test_of_pre_trends_is_that_of_did(mpdta, control, w, p):
     assert test.df == 5
 
 
+# did 2.5.0, base_period = "universal": rows before the start that differ from those above.
+def test_a_universal_base_is_that_of_did_and_leaves_the_test_of_trends_as_it_is(mpdta):
+    result = att_gt(mpdta, **MPDTA, base="universal")
+    before = result.table[result.table["time"] < result.table["group"]]
+    expected = [
+        (2006, 2003, -0.0037692936737142, 0.0313420276018159),
+        (2006, 2004, 0.00275081875051881, 0.0195585610358817),
+        (2007, 2003, 0.00330635669251235, 0.0244518729439318),
+        (2007, 2004, 0.0338130122758051, 0.0211291749243127),
+        (2007, 2005, 0.0310871193896889, 0.0178775113133435),
+    ]
+    np.testing.assert_allclose(before[["group", "time", "att", "se"]], expected, atol=1e-13)
+    varying = att_gt(mpdta, **MPDTA)
+    pd.testing.assert_frame_equal(
+        result.table[result.table["time"] >= result.table["group"]].reset_index(drop=True),
+        varying.table[varying.table["time"] >= varying.table["group"]].reset_index(drop=True),
+    )
+    assert result.pre_test().statistic == pytest.approx(varying.pre_test().statistic)
+    assert result.aggregate("dynamic").parts["event_time"].tolist() == [-4, -3, -2, 0, 1, 2, 3]
+
+
 def test_the_package_has_it_too(mpdta):
     assert relcap_models.att_gt is att_gt
 
@@ -396,6 +417,8 @@ def test_data_as_people_have_them_are_refused_in_words(change, message):
 def test_unknown_options_are_refused():
     with pytest.raises(DataError, match="'never' or 'notyet'"):
         att_gt(panel(6), **COLUMNS, control="nevertreated")
+    with pytest.raises(DataError, match="'varying' or 'universal'"):
+        att_gt(panel(6), **COLUMNS, base="long")
     with pytest.raises(DataError, match="simple, group, dynamic, calendar"):
         att_gt(panel(6), **COLUMNS).aggregate("event")
     with pytest.raises(DataError, match="`ci_prob`"):
