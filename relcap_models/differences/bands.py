@@ -30,7 +30,8 @@ def simultaneous_critical_value(influence: np.ndarray, *, ci_prob: float, draws:
     at_once = max(1, CHUNK // len(influence))
     errors = np.concatenate(
         [
-            random.choice([-1.0, 1.0], (min(at_once, draws - begun), len(influence))) @ influence
+            (2.0 * random.integers(0, 2, (min(at_once, draws - begun), len(influence)), dtype=np.int8) - 1)
+            @ influence
             for begun in range(0, draws, at_once)
         ]
     )

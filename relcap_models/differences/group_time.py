@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -43,6 +43,7 @@ class AggregateEffect:
     parts : a row for each cohort (`group`), time since the start (`event_time`) or time (`time`), with att,
         se, lower, upper. `simple` has none.
     covariance : of the parts, under their labels. notes : what was left out, what to be careful about.
+    influence : (cluster, part) what each cluster adds to the error of each part
     """
 
     kind: str
@@ -55,7 +56,7 @@ class AggregateEffect:
     covariance: pd.DataFrame
     notes: tuple[str, ...]
     ci_prob: float
-    influence: np.ndarray
+    influence: np.ndarray = field(repr=False)
 
     def uniform(self, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
         """The parts with bands that cover all of them at once; see `GroupTimeEffects.uniform`."""
@@ -74,6 +75,7 @@ class GroupTimeEffects:
         cohort's units. Rows before the start (time < group) are a check: they should be near 0.
     n_units, n_clusters : in the analysis. control, base : as given to `att_gt`.
     notes : what was left out, what to be careful about
+    comparisons : who was compared with whom
     """
 
     table: pd.DataFrame
@@ -83,7 +85,7 @@ class GroupTimeEffects:
     base: str
     ci_prob: float
     notes: tuple[str, ...]
-    comparisons: Comparisons
+    comparisons: Comparisons = field(repr=False)
 
     def aggregate(self, kind: Literal["simple", "group", "dynamic", "calendar"]) -> AggregateEffect:
         """Effects averaged over cohorts and times.

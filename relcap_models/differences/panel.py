@@ -12,6 +12,8 @@ from relcap_models.errors import DataError, Problem
 from relcap_models.schema.problems import suggestion
 
 FILE = "data"
+# Places that are named one by one.
+EXAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -198,26 +200,32 @@ def _absent(column: pd.Series, name: str, advice: str = "") -> list[Problem]:
 def _twice(code: np.ndarray, at: np.ndarray, units: pd.Index, unit: str, time: str) -> list[Problem]:
     times, position = np.unique(at, return_inverse=True)
     cell = code * len(times) + position
-    counts = np.bincount(cell, minlength=len(units) * len(times))
-    remedy = "Give one row for each unit and time, such as the mean"
-    return [
-        Problem(
-            FILE,
-            "a unit stands more than once at a time",
-            remedy,
-            column=f"{unit} × {time}",
-            value=f"{units[cell // len(times)]} × {times[cell % len(times)]:g}",
-        )
-        for cell in np.flatnonzero(counts > 1)
-    ]
+    cells = np.flatnonzero(np.bincount(cell, minlength=len(units) * len(times)) > 1)
+    return _each(
+        "a unit stands more than once at a time",
+        "Give one row for each unit and time, such as the mean",
+        f"{unit} × {time}",
+        [f"{units[one // len(times)]} × {times[one % len(times)]:g}" for one in cells[: EXAMPLES + 1]],
+        len(cells),
+    )
 
 
 def _changing(code: np.ndarray, value: np.ndarray, units: pd.Index, column: str, unit: str) -> list[Problem]:
     """Units whose value is not the same in all their rows."""
     of_unit = np.empty(len(units), dtype=value.dtype)
     of_unit[code] = value
-    what, remedy = f"changes within one value of '{unit}'", f"Give all rows of a {unit} the same"
-    return [
-        Problem(FILE, what, remedy, column=column, value=str(units[one]))
-        for one in np.unique(code[of_unit[code] != value])
-    ]
+    changing = np.unique(code[of_unit[code] != value])
+    return _each(
+        f"changes within one value of '{unit}'",
+        f"Give all rows of a {unit} the same",
+        column,
+        [str(units[one]) for one in changing[: EXAMPLES + 1]],
+        len(changing),
+    )
+
+
+def _each(what: str, remedy: str, column: str, places: list[str], n: int) -> list[Problem]:
+    """A problem for each place, or one for all: a table of respondents has them by the hundred thousand."""
+    if n > EXAMPLES:
+        return [Problem(FILE, f"{what}, {n} times", remedy, column=column, value=f"{places[0]}, …")]
+    return [Problem(FILE, what, remedy, column=column, value=place) for place in places]

@@ -272,14 +272,14 @@ def test_errors_by_cluster_are_those_of_did_and_a_cohort_of_one_state_has_none(m
 
 
 def test_bands_for_all_are_wider_and_cover_all_at_once():
-    # 400 panels: the error of a share of .95 is .011, three of them .033; units are few, so some are missed.
+    # 200 panels: the error of a share of .95 is .015; errors from 80 units are a little small, so .94 is as good.
     covered = 0
-    for seed in range(400):
+    for seed in range(200):
         result = att_gt(panel(seed, n=80, times=4, starts=(0, 3), effect=0), **COLUMNS)
         band = result.uniform(draws=300, seed=seed)
         covered += ((band["lower"] < 0) & (band["upper"] > 0)).all()
         assert (band["upper"] >= result.table["upper"]).all()
-    assert 0.905 < covered / 400 < 0.983
+    assert abs(covered / 200 - 0.94) < 3 * 0.016
 
 
 def test_bands_of_counties_come_near_the_printed_ones(mpdta):
@@ -383,6 +383,7 @@ def _changing_start(data):
     ("change", "message"),
     [
         (_twice, "'unit × time': a unit stands more than once at a time \\(value '1 × 3'\\)"),
+        (lambda d: pd.concat([d, d]), r"more than once at a time, 360 times \(value '0 × 1, …'\)"),
         (_wave_names, "'time': holds no numbers \\(value 'w1'\\)"),
         (_dates, "'time': holds dates. Number the times"),
         (_changing_start, "'start': changes within one value of 'unit' \\(value '1'\\)"),

@@ -17,7 +17,7 @@ from tests.differences.event_studies import INSURED, INSURED_COVARIANCE, PROFITS
 
 # HonestDiD's own tables: its README, and the comparison with Stata's honestdid in that package's tests. Rows
 # are bound, lower, upper. R looks for limits on a grid of .04 standard errors and draws 1,000 times for a
-# critical value, so two runs differ by a tenth of a standard error; at bounds 1.78 and 2 its grid ends too early.
+# critical value, so two runs differ by a tenth of a standard error; its grid is too short from bound 1.78.
 PROFITS_RELATIVE = [
     (0.0, 0.159, 0.233),
     (2 / 9, 0.143, 0.248),
