@@ -272,7 +272,7 @@ def test_errors_by_cluster_are_those_of_did_and_a_cohort_of_one_state_has_none(m
 
 
 def test_bands_for_all_are_wider_and_cover_all_at_once():
-    # 200 panels: the error of a share of .95 is .015; errors from 80 units are a little small, so .94 is as good.
+    # 200 panels: the error of a share of .95 is .015; 80 units are few: .94 will do.
     covered = 0
     for seed in range(200):
         result = att_gt(panel(seed, n=80, times=4, starts=(0, 3), effect=0), **COLUMNS)
