@@ -7,6 +7,7 @@ tables + instrument + study → `Survey` → `Frame` → model → `Fit` → `Es
     simulate    organisations with known truth
     psychometrics
                 reliability, factor analysis, item response theory, invariance, agreement
+    differences programme effects by differences in differences
     models      one generative story per file
     inference   the only place that samples
     estimands   one question per file
@@ -26,6 +27,7 @@ from relcap_models.lazy import lookup
 
 if TYPE_CHECKING:
     from relcap_models.data import Survey, read_survey
+    from relcap_models.differences import att_gt
     from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError, RelcapError
     from relcap_models.inference import Fit, fit
     from relcap_models.models import Climate, LeadershipLink, Relation, describe_design
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Survey": "data",
     "read_survey": "data",
+    "att_gt": "differences",
     "ConfigError": "errors",
     "DataError": "errors",
     "FitError": "errors",
@@ -61,6 +64,7 @@ _LAYERS = (
     "data",
     "simulate",
     "psychometrics",
+    "differences",
     "models",
     "inference",
     "estimands",
@@ -82,6 +86,7 @@ __all__ = [
     "RelcapError",
     "Study",
     "Survey",
+    "att_gt",
     "describe_design",
     "fit",
     "load_instrument",

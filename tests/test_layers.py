@@ -19,6 +19,7 @@ LEVEL = {
     "data": 2,
     "simulate": 3,
     "psychometrics": 3,
+    "differences": 3,
     "models": 4,
     "inference": 5,
     "estimands": 6,
