@@ -41,7 +41,7 @@ def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int
     known = unit_facts(model, fit.frame.units, survey)
     equations = [equation for _, equation, _ in asked]
     draws = sample_unit_model(
-        _measured(fit),
+        measured(fit),
         equations,
         attributes=known.attributes,
         outcomes=known.outcomes,
@@ -82,8 +82,8 @@ def _names(fit: Fit) -> tuple[str, ...]:
     return tuple(names.get(role, role) for role in fit.structure.roles)
 
 
-def _measured(fit: Fit) -> Measured:
-    """Each unit's latent variables, averages over waves."""
+def measured(fit: Fit) -> Measured:
+    """What answers say of each unit's latent variables, averages over waves."""
     staff = fit.draws("staff_effect").mean(axis=2)
     ends = [fit.draws(f"{end}_effect").mean(axis=2) for end in ("perceiver", "target")]
     draws = np.concatenate([*ends, staff], axis=2)

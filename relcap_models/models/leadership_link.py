@@ -92,6 +92,11 @@ class LeadershipLink(RatingModel):
         known = self._declared(survey, self.instrument).dimension_ids
         return tuple(self.model_copy(update={"outcome": d}) for d in known)
 
+    def with_spreads(self, factor: float) -> LeadershipLink:
+        """The model with every prior scale of a standard deviation so many times as large."""
+        spreads = {name: factor * value for name, value in self.priors if name.startswith("sd_")}
+        return self.model_copy(update={"priors": self.priors.model_copy(update=spreads)})
+
     def frame(self, survey: Survey) -> Frame:
         """Responses to all instruments, each rating about one facet: the outcome first, then the climates."""
         names = (self.instrument, *self.climates)

@@ -1,0 +1,128 @@
+"""How easily the link would come out otherwise: confounders, single units, priors, and who answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from relcap_models.estimands.estimate import columns
+from relcap_models.estimands.link_joint import adjustments, outcome_of, predictors_of
+from relcap_models.estimands.link_regressions import measured
+from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
+from relcap_models.inference.fit import Fit
+
+COLUMNS = columns(
+    "analysis check detail adjusted level predictor outcome quantity mean lower upper ci_prob n_units"
+)
+
+
+def link_sensitivity_table(
+    fit: Fit, others: Mapping[tuple[str, str], Fit], *, ci_prob: float
+) -> pd.DataFrame:
+    """One row per check of the link of leadership, the estimate itself first.
+
+    `check` is `estimate`; `robustness` (its quantity is `partial_r2`: the share of what is left of leadership
+    and of the outcome that an unmeasured confounder would have to explain of each to bring the slope to 0;
+    `lower` is 0 where the interval of the slope holds 0; Cinelli & Hazlett 2020, J. Royal Statistical Society
+    B 82, 39–67); `unit_left_out` (the lowest and the highest mean slope when a unit is left out, by
+    importance weights); and one for every fit in `others`.
+
+    others : (check, detail) → fit of the same analysis under other priors, or with fewer answers
+    """
+    rows = []
+    for latents in unit_latents(fit):
+        for adjusted in adjustments(fit):
+            about = {"adjusted": adjusted, "level": latents.level}
+            slope = _slope(fit, latents, adjusted=adjusted)
+            rows.append(about | {"check": "estimate", "detail": ""} | _summary(slope, ci_prob) | _size(fit))
+            needed = _robustness(fit, latents, adjusted=adjusted)
+            row = about | {"check": "robustness", "detail": "", "quantity": "partial_r2"}
+            rows.append(row | _needed(needed, slope, ci_prob) | _size(fit))
+            if latents.level == "between":
+                rows += [
+                    about | row | _size(fit) for row in _left_out(fit, latents, ci_prob, adjusted=adjusted)
+                ]
+    for (check, detail), other in others.items():
+        for latents in unit_latents(other):
+            for adjusted in adjustments(other):
+                slope = _slope(other, latents, adjusted=adjusted)
+                about = {"check": check, "detail": detail, "adjusted": adjusted, "level": latents.level}
+                rows.append(about | _summary(slope, ci_prob) | _size(other))
+    table = pd.DataFrame(rows).assign(
+        analysis=fit.model.id, predictor=fit.frame.facets[1], outcome=fit.frame.facets[0], ci_prob=ci_prob
+    )
+    return table[COLUMNS]
+
+
+def _slope(fit: Fit, latents: UnitLatents, *, adjusted: bool) -> np.ndarray:
+    return latents.slopes(outcome_of(fit), predictors_of(fit.frame.facets[1], adjusted=adjusted))[:, 0]
+
+
+def _summary(draws: np.ndarray, ci_prob: float) -> dict[str, object]:
+    lower, upper = np.quantile(draws, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
+    return {"quantity": "slope", "mean": float(draws.mean()), "lower": float(lower), "upper": float(upper)}
+
+
+def _size(fit: Fit) -> dict[str, int]:
+    return {"n_units": len(set(fit.frame.target_of_rating))}
+
+
+def robustness_value(partial_r2: np.ndarray) -> np.ndarray:
+    """Share of both residuals that a confounder must explain to account for a partial R².
+
+    ½(√(f⁴ + 4f²) − f²) with f² = R²/(1 − R²): Cinelli & Hazlett (2020), equation 19.
+    """
+    f2 = partial_r2 / np.maximum(1.0 - partial_r2, 1e-12)
+    return 0.5 * (np.sqrt(f2**2 + 4.0 * f2) - f2)
+
+
+def _robustness(fit: Fit, latents: UnitLatents, *, adjusted: bool) -> np.ndarray:
+    """(S,) robustness values with the sign of the slope."""
+    outcome, predictor = outcome_of(fit), fit.frame.facets[1]
+    held = predictors_of(predictor, adjusted=adjusted)[1:]
+    places = [latents.names.index(name) for name in (outcome, predictor, *held)]
+    precision = np.linalg.inv(latents.covariance[:, places][:, :, places])
+    partial = -precision[:, 0, 1] / np.sqrt(precision[:, 0, 0] * precision[:, 1, 1])
+    return np.sign(partial) * robustness_value(partial**2)
+
+
+def _needed(values: np.ndarray, slope: np.ndarray, ci_prob: float) -> dict[str, float]:
+    """The robustness value: its mean, and its interval, from 0 where that of the slope holds 0."""
+    sign = 1.0 if slope.mean() > 0 else -1.0
+    lower, upper = np.quantile(sign * values, [(1 - ci_prob) / 2, (1 + ci_prob) / 2])
+    mean = max(float((sign * values).mean()), 0.0)
+    return {"mean": mean, "lower": max(float(lower), 0.0), "upper": float(upper)}
+
+
+def _left_out(fit: Fit, latents: UnitLatents, ci_prob: float, *, adjusted: bool) -> list[dict[str, object]]:
+    """The lowest and highest slopes when a unit's answers say nothing of the covariance."""
+    from arviz_stats.base import array_stats
+
+    known = measured(fit)
+    covariance = latents.covariance
+    within = [other.covariance for other in unit_latents(fit) if other.level == "within"]
+    covariance = covariance + sum(within) / len(fit.frame.waves) if within else covariance
+    # (S, U, P, P): of what is measured, errors included.
+    seen = covariance[:, None] + np.linalg.inv(known.precision)
+    root = np.linalg.cholesky(seen)
+    z = np.linalg.solve(root, np.broadcast_to(known.mean[..., None], (*root.shape[:-1], 1)))[..., 0]
+    log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
+    log_density = -0.5 * np.square(z).sum(axis=2) - log_root
+    slope = _slope(fit, latents, adjusted=adjusted)
+    found = []
+    for unit in range(log_density.shape[1]):
+        log_weight, _ = array_stats.psislw(log_density[:, unit])
+        weight = np.exp(log_weight - log_weight.max())
+        found.append(_weighted(slope, weight / weight.sum(), ci_prob))
+    means = [row["mean"] for row in found]
+    chosen = (("lowest", int(np.argmin(means))), ("highest", int(np.argmax(means))))
+    return [{"check": "unit_left_out", "detail": which, **found[unit]} for which, unit in chosen]
+
+
+def _weighted(draws: np.ndarray, weight: np.ndarray, ci_prob: float) -> dict[str, object]:
+    order = np.argsort(draws)
+    mass = np.cumsum(weight[order])
+    lower, upper = np.interp([(1 - ci_prob) / 2, (1 + ci_prob) / 2], mass, draws[order])
+    return {"quantity": "slope", "mean": float(draws @ weight), "lower": float(lower), "upper": float(upper)}
