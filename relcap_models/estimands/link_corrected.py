@@ -16,6 +16,8 @@ from relcap_models.estimands.link_unit_means import UnitMeans, fitted_unit_means
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
+_ALPHA = 2
+
 
 def corrected_link(model: LeadershipLink, frame: Frame, *, ci_prob: float) -> pd.DataFrame:
     """How far units with better leaders are rated better by others, if all means were without error.
@@ -83,8 +85,8 @@ def corrected_slopes(
 class _Sums:
     """Sums of products over units, less what errors add to them: in expectation size × covariance.
 
-    with_errors : (V, V) the sums themselves · by_unit : (U, V, V) what each unit adds, its share in the
-    estimation of errors counted · size : a factor · waves : by how much the covariance of waves' parts adds ·
+    with_errors, by_unit : (U, V, V) what each unit adds to the sums themselves, and to the sums less errors,
+    its share in the estimation of errors counted · size : a factor · waves : by how much the covariance of waves' parts adds ·
     values : (m, V) observations less controls · unit : (m,) · used_up : (U,) leverage of controls
     """
 
@@ -100,6 +102,22 @@ class _Sums:
     def total(self) -> np.ndarray:
         return self.by_unit.sum(axis=0)
 
+    def root(self, n: int) -> float:
+        """How many times the errors of the first n variables fit into their sums before nothing is left."""
+        observed = self.with_errors[:, :n, :n].sum(axis=0)
+        largest = np.linalg.eigvals(np.linalg.solve(observed, observed - self.total[:n, :n])).real.max()
+        return float(1 / largest) if largest > 0 else np.inf
+
+    def modified(self, n: int) -> _Sums:
+        """Less of the error is taken away where units are few, or hardly anything would be left.
+
+        The ratio of two estimates that both vary is too large on average; this makes up for most of it, and
+        keeps the first n variables' covariance positive definite (Fuller 1987, § 2.5; α = 2).
+        """
+        root = self.root(n)
+        share = (1.0 if root > 1 + 1 / self.size else root - 1 / self.size) - _ALPHA / self.size
+        return replace(self, by_unit=(1 - share) * self.with_errors + share * self.by_unit)
+
 
 def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]) -> _Sums:
     n_units, V = len(means.frame.units), len(names)
@@ -109,6 +127,8 @@ def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]
     left = [weights @ means.maps[name][level.rows][:, at] for name, at in zip(names, cells)]
     values = np.column_stack([p @ means.cells.mean[at] for p, at in zip(left, cells)])
     products = values[:, :, None] * values[:, None, :]
+    with_errors = np.zeros((n_units, V, V))
+    np.add.at(with_errors, level.unit, products)
     moved = np.zeros((n_units, V, V))
     whole = errors.total
     for a in range(V):
@@ -118,8 +138,10 @@ def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]
             products[:, a, b] -= added
             products[:, b, a] = products[:, a, b]
             for pattern, share in zip(errors.patterns, errors.by_unit):
+                if not share.any():
+                    continue
                 part = pattern[cells[a]][:, cells[b]]
-                if part.nnz and share.any():
+                if part.nnz:
                     moved[:, a, b] += ((left[a] @ part) * left[b]).sum() * share
             moved[:, b, a] = moved[:, a, b]
     by_unit = -moved
@@ -128,7 +150,7 @@ def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]
     within = level.name == "within"
     waves = float((weights**2).sum())
     size = waves if within else float(len(level.unit) - level.controls.shape[1])
-    return _Sums(values.T @ values, by_unit, size, waves, values, level.unit, used_up)
+    return _Sums(with_errors, by_unit, size, waves, values, level.unit, used_up)
 
 
 def _less_waves(between: _Sums, within: _Sums) -> _Sums:
@@ -152,46 +174,53 @@ def _unknown_errors(means: UnitMeans, errors: Errors, question: Question) -> str
 def _slope(sums: _Sums, spread: _Sums, question: Question, freedom: int) -> Slope:
     """Estimate and influence of each unit on it."""
     n = len(question.predictors)
-    total, observed = sums.total, sums.with_errors[:n, :n]
-    if note := _no_true_variance(total[:n, :n], observed, question):
+    if note := _no_true_variance(sums, question):
         return Slope(note=note)
-    inverse = np.linalg.inv(total[:n, :n])
-    slope = inverse @ total[:n, n]
+    sums, spread = sums.modified(n), spread.modified(1)
+    inverse = np.linalg.inv(sums.total[:n, :n])
+    slope = inverse @ sums.total[:n, n]
     equations = sums.by_unit[:, :n, n] - sums.by_unit[:, :n, :n] @ slope
     influence = equations @ inverse[0] / (1 - _leverage(sums, n))
+    variance, of_variance = _mean_and_influence(spread.by_unit[:, 0, 0], spread)
+    sd = np.sqrt(variance)
+    of_per_sd = sd * influence + slope[0] * of_variance / (2 * sd)
     # Variance of the predictor that others do not explain.
     apart = inverse[0] / inverse[0, 0]
-    mine = np.einsum("uab,a,b->u", sums.by_unit[:, :n, :n], apart, apart)
-    n_units = len(np.unique(sums.unit))
-    ratio = mine.sum() / np.sqrt(((mine - mine.sum() / n_units)[np.unique(sums.unit)] ** 2).sum())
-    variance = float(spread.total[0, 0]) / spread.size
-    per_sd = per_sd_se = np.nan
-    if variance > 0:
-        sd = np.sqrt(variance)
-        of_unit = np.where(np.bincount(spread.unit, minlength=len(mine)) > 0, spread.by_unit[:, 0, 0], np.nan)
-        of_sd = (np.nan_to_num(of_unit - np.nanmean(of_unit))) / (spread.size * 2 * sd)
-        per_sd = float(slope[0] * sd)
-        per_sd_se = float(np.sqrt(((sd * influence + slope[0] * of_sd) ** 2).sum()))
+    left, of_left = _mean_and_influence(np.einsum("uab,a,b->u", sums.by_unit[:, :n, :n], apart, apart), sums)
     note = ""
-    if ratio < 2:
+    if left < 2 * _size(of_left):
         note = f"the variance of {question.predictor} beyond error is hardly known: the estimate is unstable"
-    se = float(np.sqrt((influence**2).sum()))
-    return Slope(float(slope[0]), se, per_sd, per_sd_se, freedom, note)
+    return Slope(float(slope[0]), _size(influence), float(slope[0] * sd), _size(of_per_sd), freedom, note)
 
 
-def _no_true_variance(covariance: np.ndarray, observed: np.ndarray, question: Question) -> str:
+def _mean_and_influence(by_unit: np.ndarray, sums: _Sums) -> tuple[float, np.ndarray]:
+    """A variance, and by how much each unit moves it."""
+    taking_part = np.zeros(len(by_unit), dtype=bool)
+    taking_part[sums.unit] = True
+    deviation = np.where(taking_part, by_unit - by_unit.sum() / taking_part.sum(), 0.0)
+    return float(by_unit.sum() / sums.size), deviation / sums.size
+
+
+def _size(influence: np.ndarray) -> float:
+    return float(np.sqrt((influence**2).sum()))
+
+
+def _no_true_variance(sums: _Sums, question: Question) -> str:
+    n = len(question.predictors)
+    observed = sums.with_errors[:, :n, :n].sum(axis=0)
     size = np.sqrt(np.diag(observed))
-    if (size < 1e-9).any():
-        constant = [name for name, s in zip(question.predictors, size) if s < 1e-9]
+    constant = [name for name, s in zip(question.predictors, size) if s < 1e-9]
+    if constant:
         return f"{', '.join(constant)} does not vary"
-    if np.linalg.eigvalsh(covariance / np.outer(size, size)).min() < 1e-6:
-        return f"{' and '.join(question.predictors)}: no variance between means beyond their error"
-    return ""
+    together = " and ".join(question.predictors)
+    if np.linalg.eigvalsh(observed / np.outer(size, size)).min() < 1e-9:
+        return f"{together} cannot be told apart"
+    return f"{together}: no variance between means beyond their error" if sums.root(n) <= 1 else ""
 
 
 def _leverage(sums: _Sums, n: int) -> np.ndarray:
     """(U,) how far each unit draws the regression to itself."""
     x = sums.values[:, :n]
-    of_row = np.einsum("ma,ab,mb->m", x, np.linalg.inv(sums.with_errors[:n, :n]), x)
+    of_row = np.einsum("ma,ab,mb->m", x, np.linalg.inv(sums.with_errors[:, :n, :n].sum(axis=0)), x)
     of_unit = sums.used_up + np.bincount(sums.unit, of_row, minlength=len(sums.used_up))
     return np.minimum(of_unit, 0.95)

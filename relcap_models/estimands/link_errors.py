@@ -8,8 +8,10 @@ relations of a pair, covary around what the units at both ends explain.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_array, csr_array, vstack
 
 from relcap_models.estimands.link_unit_means import PERCEIVER, Cells, UnitMeans
@@ -30,7 +32,7 @@ class Errors:
     by_unit: np.ndarray
     pooled_over: np.ndarray
 
-    @property
+    @cached_property
     def total(self) -> csr_array:
         """(C, C) error covariance of all cell means."""
         return sum(v * p for v, p in zip(self.covariance, self.patterns)).tocsr()
@@ -62,14 +64,16 @@ def _of_respondents(frame: Frame, cells: Cells, score: np.ndarray) -> Errors:
     one, two = _pairs_of_respondents(frame, cells)
     c, d = cells.of_rating[one], cells.of_rating[two]
     deviation = score - cells.mean[cells.of_rating]
-    _, pair, n_both = np.unique(c * len(cells.n) + d, return_inverse=True, return_counts=True)
-    share = 1 - 1 / cells.n[c] - 1 / cells.n[d] + n_both[pair] / (cells.n[c] * cells.n[d])
-    facets = np.sort(np.column_stack([cells.facet[c], cells.facet[d]]), axis=1)
+    # Hashing: there may be millions of pairs, which sorting would take long for.
+    pair = pd.factorize(c * len(cells.n) + d)[0]
+    n_both = np.bincount(pair)[pair]
+    share = 1 - 1 / cells.n[c] - 1 / cells.n[d] + n_both / (cells.n[c] * cells.n[d])
     # Who moves takes the same leniency along: ratings of two own units are as of one.
     own = cells.rater == cells.target
     apart = (cells.target[c] != cells.target[d]) & ~(own[c] & own[d])
-    label = np.column_stack([facets, cells.wave[c] != cells.wave[d], apart])
-    labels, kind = np.unique(label, axis=0, return_inverse=True)
+    low, high = np.minimum(cells.facet[c], cells.facet[d]), np.maximum(cells.facet[c], cells.facet[d])
+    label = 4 * (low * len(frame.facets) + high) + 2 * (cells.wave[c] != cells.wave[d]) + apart
+    kind, labels = pd.factorize(label)
     product = deviation[one] * deviation[two]
     totals = np.bincount(kind, share)
     covariance = np.where(totals > 1e-9, np.bincount(kind, product) / np.maximum(totals, 1e-9), 0.0)
