@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 from relcap_models.estimands.link_errors import Errors, error_covariances
 from relcap_models.estimands.link_levels import Level, levels_of
 from relcap_models.estimands.link_naive import too_few
-from relcap_models.estimands.link_scores import rating_scores
 from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
 from relcap_models.estimands.link_unit_means import UnitMeans, fitted_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
@@ -19,7 +19,9 @@ from relcap_models.models.leadership_link import LeadershipLink
 _ALPHA = 2
 
 
-def corrected_link(model: LeadershipLink, frame: Frame, *, ci_prob: float) -> pd.DataFrame:
+def corrected_link(
+    model: LeadershipLink, frame: Frame, scores: Mapping[str, np.ndarray], *, ci_prob: float
+) -> pd.DataFrame:
     """How far units with better leaders are rated better by others, if all means were without error.
 
     First the measurement: means of units (`fitted_unit_means`) and how far they are off, by which respondents
@@ -30,21 +32,21 @@ def corrected_link(model: LeadershipLink, frame: Frame, *, ci_prob: float) -> pd
         between   Σ_between tr(M) + Σ_within tr(M B Bᵀ) + tr(M B Θ Bᵀ)
         within    Σ_within tr(M W Wᵀ) + tr(M W Θ Wᵀ)
 
-    with Θ the errors' covariance over units and waves, B and W the weights that make unit means over waves and
-    deviations from them, and M what controls leave; both are solved for Σ. With one wave, what is stable and
-    what belongs to the wave are one. Two assumptions: parts of waves are independent of one another, and all
+    with Θ the errors' covariance over units and waves, B and W the weights that make unit means over waves
+    and deviations from them, and M what controls leave; both are solved for Σ. With one wave, what is stable
+    and what belongs to the wave are one. Two assumptions: parts of waves are independent of one another, and all
     units share the respondents' and relations' variances.
 
     Standard errors are those of the estimating equations, a unit's share of the errors' estimation counted
-    (sandwich with leverages as in HC3), intervals by Student's t. On the scales `points` and `probability` the
-    effect is that of one standard deviation of true leadership at that level, its estimation counted too;
+    (sandwich with leverages as in HC3), intervals by Student's t. On the scales `points` and `probability`
+    the effect is that of one standard deviation of true leadership at that level, its estimation counted too;
     `per_point` is that of one point. Where leadership has no variance beyond error a note stands in place of
     numbers. Ratings of the own unit by those who rate its leaders are freed of the leniency that respondents
     share, not of what all staff of a unit share. Columns: `relcap_models.estimands.link_table.COLUMNS`.
     """
     rows = []
     covariates = unit_covariates(frame)
-    for scale, score in rating_scores(model, frame).items():
+    for scale, score in scores.items():
         means = fitted_unit_means(frame, score)
         errors = error_covariances(means, score)
         for question in questions(frame, means):
@@ -86,8 +88,9 @@ class _Sums:
     """Sums of products over units, less what errors add to them: in expectation size × covariance.
 
     with_errors, by_unit : (U, V, V) what each unit adds to the sums themselves, and to the sums less errors,
-    its share in the estimation of errors counted · size : a factor · waves : by how much the covariance of waves' parts adds ·
-    values : (m, V) observations less controls · unit : (m,) · used_up : (U,) leverage of controls
+    its share in the estimation of errors counted · size : a factor · waves : by how much the covariance of
+    waves' parts adds · values : (m, V) observations less controls · unit : (m,) · used_up : (U,) leverage of
+    controls
     """
 
     with_errors: np.ndarray

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.link_levels import Level, levels_of, wave_contrasts
 from relcap_models.estimands.link_naive import no_variance, spread_of, too_few, values_of
-from relcap_models.estimands.link_scores import rating_scores
 from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
 from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
 
-def mixed_link(model: LeadershipLink, frame: Frame, *, ci_prob: float) -> pd.DataFrame:
+def mixed_link(
+    model: LeadershipLink, frame: Frame, scores: Mapping[str, np.ndarray], *, ci_prob: float
+) -> pd.DataFrame:
     """The same question to a mixed model of relations, with random intercepts for the units that are rated.
 
     An observation is a rater unit's mean rating of a target in a wave; fixed effects are the target's
     leadership, apart as its mean over waves (`between`) and the deviation from it (`within`), waves,
-    covariates and, where adjusted, how the target rates others, apart in the same way. Errors are those of the
-    model (restricted maximum likelihood), which knows of no leniency of rater units. Columns and scales as of
+    covariates and, where adjusted, how the target rates others, apart in the same way. Errors are those of
+    the model (restricted maximum likelihood), which knows of no leniency of rater units. Columns and scales as of
     `naive_link`; ratings of the own unit have no such model and give an empty table.
     """
     rows: list[dict[str, object]] = []
     covariates = unit_covariates(frame)
-    for scale, score in rating_scores(model, frame).items():
+    for scale, score in scores.items():
         means = plain_unit_means(frame, score)
         if not len(means.cells.relations):
             break
@@ -92,8 +94,9 @@ def _fitted(outcome: np.ndarray, fixed: np.ndarray, unit: np.ndarray) -> tuple[n
     from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        # A variance of 0 between units is an estimate like any other.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        # A variance of 0 between units is an estimate like any other; what is not finite is found below.
+        for category in (ConvergenceWarning, UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", category)
         result = MixedLM(outcome, fixed, groups=unit).fit(reml=True)
     n = fixed.shape[1]
     slope, se = np.asarray(result.fe_params), np.asarray(result.bse)[:n]

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.link_levels import LEAST_FREEDOM, Level, levels_of
-from relcap_models.estimands.link_scores import rating_scores
 from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
 from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
 
-def naive_link(model: LeadershipLink, frame: Frame, *, ci_prob: float) -> pd.DataFrame:
+def naive_link(
+    model: LeadershipLink, frame: Frame, scores: Mapping[str, np.ndarray], *, ci_prob: float
+) -> pd.DataFrame:
     """How far units with better leaders, by their own staff's means, are rated better by others: OLS.
 
     Between units: means over waves, with the model's attributes of units as covariates and errors robust to
     unequal spread (HC3; with a few districts, errors clustered by them would be too small). Within units:
-    deviations from the unit's mean, with wave effects and errors clustered by unit. Intervals are by Student's
-    t. Adjusted estimates hold constant the mean of how the unit's staff rate others.
+    deviations from the unit's mean, with wave effects and errors clustered by unit. Intervals are by
+    Student's t. Adjusted estimates hold constant the mean of how the unit's staff rate others.
 
     On the scales `points` and `probability` the effect is that of one standard deviation of the unit means of
-    that level (as they are, error included; taken as known), `per_point` that of one point. `prob_positive` is
-    by the normal approximation. Columns: `relcap_models.estimands.link_table.COLUMNS`.
+    that level (as they are, error included; taken as known), `per_point` that of one point. `prob_positive`
+    is by the normal approximation. Columns: `relcap_models.estimands.link_table.COLUMNS`.
     """
     rows = []
     covariates = unit_covariates(frame)
-    for scale, score in rating_scores(model, frame).items():
+    for scale, score in scores.items():
         means = plain_unit_means(frame, score)
         for question in questions(frame, means):
             for level in levels_of(means, variables(frame, means, question), covariates):

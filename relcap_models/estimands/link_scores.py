@@ -44,7 +44,7 @@ def rating_scores(model: LeadershipLink, frame: Frame) -> dict[str, np.ndarray]:
 
 
 def latent_scores(frame: Frame, observed: PseudoObservations) -> np.ndarray:
-    """(N,) expected latent rating given its answers, stretched so that it goes one to one with the latent one.
+    """(N,) expected latent rating given its answers, stretched to go one to one with the latent one.
 
     An expectation given answers shrinks towards the mean, more so for answers that say little, such as the
     highest category throughout. Divided by its reliability, its regression on the latent rating has slope 1,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -95,18 +94,6 @@ class UnitMeans:
         scored = cells.of_rating >= 0
         counted = scored & used[np.where(scored, cells.of_rating, 0)]
         return len(np.unique(frame.respondent_of_rating[counted]))
-
-    def table(self) -> pd.DataFrame:
-        """unit, wave, variable, mean; a row for each mean that was seen."""
-        row, variable = np.nonzero(np.isfinite(self.value))
-        return pd.DataFrame(
-            {
-                "unit": np.array(self.frame.units, dtype=object)[self.unit[row]],
-                "wave": np.array(self.frame.waves, dtype=object)[self.wave[row]],
-                "variable": np.array(self.names, dtype=object)[variable],
-                "mean": self.value[row, variable],
-            }
-        )
 
 
 def plain_unit_means(frame: Frame, score: np.ndarray) -> UnitMeans:

@@ -32,6 +32,12 @@ def design(
     return model, model.frame(read_survey(tables, instruments=instruments, waves=waves))
 
 
+def scored(frame: Frame) -> np.ndarray:
+    """(N,) mean answer of each rating."""
+    count = np.bincount(frame.rating_of_response, minlength=frame.n_ratings)
+    return np.bincount(frame.rating_of_response, frame.answer, minlength=frame.n_ratings) / count
+
+
 @dataclass(frozen=True)
 class World:
     """Covariances of target, leadership, safety and perceiver effects, stable and of waves; and of errors.
@@ -49,6 +55,10 @@ class World:
 
     def answers(self, frame: Frame, rng: np.random.Generator) -> Frame:
         """The frame with these answers: every item of a rating has the same."""
+        return self.answers_and_truth(frame, rng)[0]
+
+    def answers_and_truth(self, frame: Frame, rng: np.random.Generator) -> tuple[Frame, np.ndarray]:
+        """With answers, and the (U, W, 4) effects of units."""
         n, n_waves = len(frame.units), len(frame.waves)
         unit = rng.multivariate_normal(np.zeros(4), self.stable, n)[:, None]
         unit = unit + rng.multivariate_normal(np.zeros(4), self.waves, (n, n_waves))
@@ -63,7 +73,7 @@ class World:
             value += np.where(facet == 0, others, 0.0)
         else:
             value += np.where(facet == 0, unit[target, wave, 0], 0.0)
-        return replace(frame, answer=value[frame.rating_of_response])
+        return replace(frame, answer=value[frame.rating_of_response]), unit
 
     def _relations(self, n: int, n_waves: int, rng: np.random.Generator) -> np.ndarray:
         """(wave, rater, target)"""
