@@ -32,10 +32,10 @@ def corrected_link(
         between   Σ_between tr(M) + Σ_within tr(M B Bᵀ) + tr(M B Θ Bᵀ)
         within    Σ_within tr(M W Wᵀ) + tr(M W Θ Wᵀ)
 
-    with Θ the errors' covariance over units and waves, B and W the weights that make unit means over waves
-    and deviations from them, and M what controls leave; both are solved for Σ. With one wave, what is stable
-    and what belongs to the wave are one. Two assumptions: parts of waves are independent of one another, and all
-    units share the respondents' and relations' variances.
+    with Θ the errors' covariance over units and waves, B and W the weights that make unit means over
+    waves and deviations from them, and M what controls leave; both are solved for Σ. With one wave, what is
+    stable and what belongs to the wave are one. Two assumptions: parts of waves are independent of one
+    another, and all units share the respondents' and relations' variances.
 
     Standard errors are those of the estimating equations, a unit's share of the errors' estimation counted
     (sandwich with leverages as in HC3), intervals by Student's t. On the scales `points` and `probability`

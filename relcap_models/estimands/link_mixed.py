@@ -24,8 +24,8 @@ def mixed_link(
     An observation is a rater unit's mean rating of a target in a wave; fixed effects are the target's
     leadership, apart as its mean over waves (`between`) and the deviation from it (`within`), waves,
     covariates and, where adjusted, how the target rates others, apart in the same way. Errors are those of
-    the model (restricted maximum likelihood), which knows of no leniency of rater units. Columns and scales as of
-    `naive_link`; ratings of the own unit have no such model and give an empty table.
+    the model (restricted maximum likelihood), which knows of no leniency of rater units. Columns and
+    scales as of `naive_link`; ratings of the own unit have no such model and give an empty table.
     """
     rows: list[dict[str, object]] = []
     covariates = unit_covariates(frame)

@@ -52,14 +52,22 @@ def latent_scores(frame: Frame, observed: PseudoObservations) -> np.ndarray:
     (Stein's lemma), so that only variances need correction for error. Croon (2002) corrects covariances of
     factor scores by the same factor.
     """
-    score = np.empty(frame.n_ratings)
+    score = np.zeros(frame.n_ratings)
     for facet in range(len(frame.facets)):
         here = np.flatnonzero(frame.facet_of_rating == facet)
-        if len(here):
+        # Where everybody answers alike there is nothing to stretch.
+        if _answers_differ(frame, facet):
             score[here] = _of_one_facet(
                 observed.shift[here, 0], observed.precision[here, 0, 0], frame.wave_of_rating[here]
             )
     return score
+
+
+def _answers_differ(frame: Frame, facet: int) -> bool:
+    """True if any item of the facet has two different answers."""
+    about = frame.facet_of_rating[frame.rating_of_response] == facet
+    pairs = np.unique(np.column_stack([frame.item_of_response, frame.answer])[about], axis=0)
+    return len(pairs) > len(np.unique(pairs[:, 0]))
 
 
 def _of_one_facet(shift: np.ndarray, precision: np.ndarray, wave: np.ndarray) -> np.ndarray:

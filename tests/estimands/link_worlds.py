@@ -24,9 +24,8 @@ def design(
     """A model and the frame of a simulated organisation."""
     instruments = {i: load_instrument(i) for i in INSTRUMENTS}
     waves = tuple(Wave(f"w{w + 1}") for w in range(n_waves))
-    options = Simulation.model_validate(
-        {"organisation": {"n_units": n_units, "n_respondents": n_units * per_unit, "n_districts": 2}}
-    )
+    size = {"n_units": n_units, "n_respondents": n_units * per_unit, "n_districts": 2 if n_units > 4 else 1}
+    options = Simulation.model_validate({"organisation": size})
     tables = simulate(options, instruments=instruments, waves=waves, seed=5).tables
     model = LeadershipLink(source=source, covariates=covariates)
     return model, model.frame(read_survey(tables, instruments=instruments, waves=waves))

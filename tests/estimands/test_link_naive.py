@@ -82,7 +82,7 @@ def test_over_waves_units_means_and_deviations_are_apart():
     assert [found["mean"], found["sd"]] == pytest.approx([between.params["leader"], between.bse["leader"]])
     own = means.groupby("unit")[["outcome", "leader", "perceiver"]].transform("mean")
     moved = means[["unit", "wave"]].join(means[own.columns] - own)
-    # The waves' dummies are demeaned as they are: all units have all waves. One dummy stands for the constant.
+    # All units have all waves, so that their dummies need no demeaning.
     within = smf.ols("outcome ~ leader + perceiver + C(wave)", moved).fit(
         cov_type="cluster", cov_kwds={"groups": moved["unit"]}, use_t=True
     )
