@@ -11,7 +11,15 @@ import pandas as pd
 from relcap_models.estimands.link_errors import Errors, error_covariances
 from relcap_models.estimands.link_levels import Level, levels_of
 from relcap_models.estimands.link_naive import too_few
-from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
+from relcap_models.estimands.link_table import (
+    Question,
+    Slope,
+    questions,
+    row,
+    rows_without_scores,
+    table,
+    variables,
+)
 from relcap_models.estimands.link_unit_means import UnitMeans, fitted_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
@@ -44,9 +52,12 @@ def corrected_link(
     numbers. Ratings of the own unit by those who rate its leaders are freed of the leniency that respondents
     share, not of what all staff of a unit share. Columns: `relcap_models.estimands.link_table.COLUMNS`.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     covariates = unit_covariates(frame)
     for scale, score in scores.items():
+        if np.isnan(score).all():
+            rows += rows_without_scores(model, frame, method="corrected", scale=scale)
+            continue
         means = fitted_unit_means(frame, score)
         errors = error_covariances(means, score)
         for question in questions(frame, means):

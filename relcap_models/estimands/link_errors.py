@@ -75,6 +75,8 @@ def unit_mean_table(frame: Frame, scores: Mapping[str, np.ndarray]) -> pd.DataFr
     """
     parts = []
     for scale, score in scores.items():
+        if np.isnan(score).all():
+            continue
         plain, fitted = plain_unit_means(frame, score), fitted_unit_means(frame, score)
         variance = np.diagonal(
             unit_error_covariance(fitted, error_covariances(fitted, score)), axis1=1, axis2=2

@@ -10,7 +10,15 @@ import pandas as pd
 
 from relcap_models.estimands.link_levels import Level, levels_of, wave_contrasts
 from relcap_models.estimands.link_naive import no_variance, spread_of, too_few, values_of
-from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
+from relcap_models.estimands.link_table import (
+    Question,
+    Slope,
+    questions,
+    row,
+    rows_without_scores,
+    table,
+    variables,
+)
 from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
@@ -28,11 +36,14 @@ def mixed_link(
     scales as of `naive_link`; ratings of the own unit have no such model and give an empty table.
     """
     rows: list[dict[str, object]] = []
+    if frame.own.all():
+        return table(rows)
     covariates = unit_covariates(frame)
     for scale, score in scores.items():
+        if np.isnan(score).all():
+            rows += rows_without_scores(model, frame, method="mixed", scale=scale)
+            continue
         means = plain_unit_means(frame, score)
-        if not len(means.cells.relations):
-            break
         for question in questions(frame, means):
             levels = levels_of(means, variables(frame, means, question), covariates)
             for level, found in zip(levels, _mixed(means, levels, question)):

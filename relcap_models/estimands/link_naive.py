@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.link_levels import LEAST_FREEDOM, Level, levels_of
-from relcap_models.estimands.link_table import Question, Slope, questions, row, table, variables
+from relcap_models.estimands.link_table import (
+    Question,
+    Slope,
+    questions,
+    row,
+    rows_without_scores,
+    table,
+    variables,
+)
 from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
@@ -28,9 +36,12 @@ def naive_link(
     that level (as they are, error included; taken as known), `per_point` that of one point. `prob_positive`
     is by the normal approximation. Columns: `relcap_models.estimands.link_table.COLUMNS`.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     covariates = unit_covariates(frame)
     for scale, score in scores.items():
+        if np.isnan(score).all():
+            rows += rows_without_scores(model, frame, method="naive", scale=scale)
+            continue
         means = plain_unit_means(frame, score)
         for question in questions(frame, means):
             for level in levels_of(means, variables(frame, means, question), covariates):

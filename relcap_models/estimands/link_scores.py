@@ -9,13 +9,12 @@ from relcap_models.models.frame import Frame
 from relcap_models.models.information import PseudoObservations
 from relcap_models.models.leadership_link import LeadershipLink
 
-SCALES = ("latent", "points", "probability")
 _MAX_ROUNDS = 500
 _CLOSE = 1e-8
 
 
 def rating_scores(model: LeadershipLink, frame: Frame) -> dict[str, np.ndarray]:
-    """What each rating says, by scale: (N,) each; `latent` is missing where too few answers bear it.
+    """What each rating says, (N,) by scale; NaN without answers, or where they are too few for `latent`.
 
     points : mean of the answers, in points of the response scale
     probability : the outcome's share of favourable answers; climates stay in points, for their effect is told
@@ -36,11 +35,13 @@ def rating_scores(model: LeadershipLink, frame: Frame) -> dict[str, np.ndarray]:
     )
     points = np.where(count > 0, points / answered, np.nan)
     share = np.where(count > 0, favourable / answered, np.nan)
-    found = {"points": points, "probability": np.where(frame.facet_of_rating == 0, share, points)}
     observed = observe_ratings(model, frame)
-    if observed is not None:
-        found["latent"] = np.where(count > 0, latent_scores(frame, observed), np.nan)
-    return {scale: found[scale] for scale in SCALES if scale in found}
+    latent = np.full(frame.n_ratings, np.nan) if observed is None else latent_scores(frame, observed)
+    return {
+        "latent": np.where(count > 0, latent, np.nan),
+        "points": points,
+        "probability": np.where(frame.facet_of_rating == 0, share, points),
+    }
 
 
 def latent_scores(frame: Frame, observed: PseudoObservations) -> np.ndarray:

@@ -109,5 +109,30 @@ def row(
     }
 
 
+def rows_without_scores(
+    model: LeadershipLink, frame: Frame, *, method: Method, scale: str
+) -> list[dict[str, object]]:
+    """A scale on which answers say too little is named, not left out."""
+    blank = dict.fromkeys(COLUMNS, np.nan)
+    adjustments = (False,) if model.source == "same" else (False, True)
+    return [
+        {
+            **blank,
+            "method": method,
+            "source": model.source,
+            "adjusted": adjusted,
+            "level": "between",
+            "predictor": predictor,
+            "outcome": frame.facets[0],
+            "scale": scale,
+            "n_units": 0,
+            "n_respondents": 0,
+            "note": f"too few answers for the {scale} scale",
+        }
+        for predictor in frame.facets[1:]
+        for adjusted in adjustments
+    ]
+
+
 def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=COLUMNS)

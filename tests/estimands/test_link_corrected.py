@@ -26,7 +26,7 @@ LEADERSHIP = "relational_leadership"
 
 
 def replicate(n_units, n_waves, *, n, effect=0.5, source="different"):
-    """By level and adjustment: errors of slopes, whether intervals cover; the same of the effect of one sd."""
+    """By level and adjustment: errors of slopes, whether intervals cover; the same per sd."""
     _, frame = design(n_units, 10, n_waves, source)
     world, rng = linked(effect), np.random.default_rng(9)
     none = np.zeros((n_units, 0))
@@ -184,6 +184,25 @@ def test_two_units_are_too_few():
     for table in all_tables(*design(2, 12, 1)):
         assert table["mean"].isna().all()
         assert table["note"].str.contains("too few units").all()
+
+
+@pytest.mark.parametrize("facet", [0, 1])
+def test_without_answers_there_is_a_note(facet):
+    """Nobody answers about others, or about leaders; and nobody at all on one scale."""
+    model, frame = design(16, 6, 2)
+    score = np.random.default_rng(1).normal(size=frame.n_ratings)
+    scores = {
+        "points": np.where(frame.facet_of_rating == facet, np.nan, score),
+        "latent": np.full(frame.n_ratings, np.nan),
+    }
+    for estimate in (naive_link, mixed_link, corrected_link):
+        table = estimate(model, frame, scores, ci_prob=0.95)
+        latent = table[table["scale"] == "latent"]
+        assert latent["note"].tolist() == ["too few answers for the latent scale"] * 4
+        points = table[(table["scale"] == "points") & (table["predictor"] == LEADERSHIP)]
+        assert points["note"].str.contains("too few units").all()
+        assert points["n_units"].eq(0).all()
+        assert len(points) >= 2
 
 
 def test_constant_leadership_has_no_link():
