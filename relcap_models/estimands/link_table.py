@@ -1,0 +1,138 @@
+"""The table in which the estimates of the leadership link stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, t
+
+from relcap_models.estimands.estimate import columns
+from relcap_models.estimands.link_levels import Level
+from relcap_models.estimands.link_unit_means import PERCEIVER, UnitMeans
+from relcap_models.models.frame import Frame
+from relcap_models.models.leadership_link import LeadershipLink
+
+COLUMNS = columns(
+    "method source adjusted level predictor outcome scale mean sd lower upper prob_positive",
+    "per_point per_point_lower per_point_upper n_units n_respondents note",
+)
+
+Method = Literal["naive", "corrected", "mixed"]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """An effect on two scales, with errors and degrees of freedom; or a note in place of numbers.
+
+    slope : per unit of the predictor · per_sd : per standard deviation of it
+    """
+
+    slope: float = np.nan
+    slope_se: float = np.nan
+    per_sd: float = np.nan
+    per_sd_se: float = np.nan
+    freedom: float = np.inf
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A regression: of the first facet on another, with or without how the unit rates others."""
+
+    predictor: str
+    outcome: str
+    adjusted: bool
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        return (self.predictor, PERCEIVER) if self.adjusted else (self.predictor,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.predictors, self.outcome)
+
+
+def questions(frame: Frame, means: UnitMeans) -> Iterator[Question]:
+    """Every climate as a predictor, unadjusted, and adjusted where units rate others."""
+    for predictor in frame.facets[1:]:
+        yield Question(predictor, frame.facets[0], adjusted=False)
+        if PERCEIVER in means.names:
+            yield Question(predictor, frame.facets[0], adjusted=True)
+
+
+def variables(frame: Frame, means: UnitMeans, question: Question) -> tuple[str, ...]:
+    """What must be seen of a unit: the same for both adjustments, so that they are of the same units."""
+    sides = (PERCEIVER,) if PERCEIVER in means.names else ()
+    return (question.predictor, question.outcome, *sides)
+
+
+def row(
+    model: LeadershipLink,
+    means: UnitMeans,
+    level: Level,
+    question: Question,
+    found: Slope,
+    *,
+    method: Method,
+    scale: str,
+    ci_prob: float,
+) -> dict[str, object]:
+    """One line: the raw slope on the latent scale, else the effect of one standard deviation."""
+    latent = scale == "latent"
+    value, se = (found.slope, found.slope_se) if latent else (found.per_sd, found.per_sd_se)
+    half = float(t.ppf((1 + ci_prob) / 2, found.freedom)) if np.isfinite(se) else np.nan
+    per_point, point_se = (np.nan, np.nan) if latent else (found.slope, found.slope_se)
+    notes = [*means.notes, found.note]
+    return {
+        "method": method,
+        "source": model.source,
+        "adjusted": question.adjusted,
+        "level": level.name,
+        "predictor": question.predictor,
+        "outcome": question.outcome,
+        "scale": scale,
+        "mean": value,
+        "sd": se,
+        "lower": value - half * se,
+        "upper": value + half * se,
+        "prob_positive": float(norm.cdf(value / se)) if se > 0 else np.nan,
+        "per_point": per_point,
+        "per_point_lower": per_point - half * point_se,
+        "per_point_upper": per_point + half * point_se,
+        "n_units": level.n_units,
+        "n_respondents": means.n_respondents(variables(means.frame, means, question), level.rows),
+        "note": "; ".join(note for note in notes if note),
+    }
+
+
+def rows_without_scores(
+    model: LeadershipLink, frame: Frame, *, method: Method, scale: str
+) -> list[dict[str, object]]:
+    """A scale on which answers say too little is named, not left out."""
+    blank = dict.fromkeys(COLUMNS, np.nan)
+    adjustments = (False,) if model.source == "same" else (False, True)
+    return [
+        {
+            **blank,
+            "method": method,
+            "source": model.source,
+            "adjusted": adjusted,
+            "level": "between",
+            "predictor": predictor,
+            "outcome": frame.facets[0],
+            "scale": scale,
+            "n_units": 0,
+            "n_respondents": 0,
+            "note": f"too few answers for the {scale} scale",
+        }
+        for predictor in frame.facets[1:]
+        for adjusted in adjustments
+    ]
+
+
+def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=COLUMNS)
