@@ -1,0 +1,172 @@
+"""Recovery of the leadership link over a grid of simulated organisations with known truth.
+
+`run_grid` writes `measured/leadership_link.csv` beside this file: for each cell, method, source and adjustment
+the bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0. Seeds are 1,
+2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs it: hours, resumed where
+it was stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import relcap_models as rc
+from relcap_models.data import Wave, read_survey
+from relcap_models.estimands.link_corrected import corrected_link
+from relcap_models.estimands.link_naive import naive_link
+from relcap_models.estimands.link_scores import rating_scores
+from relcap_models.estimands.unit_latents import unit_latents
+from relcap_models.models import LeadershipLink
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
+from relcap_models.study.many import run_many
+
+MEASURED = Path(__file__).parent / "measured" / "leadership_link.csv"
+LEADERSHIP = "relational_leadership"
+CI_PROB = 0.95
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of organisation.
+
+    grid : main, leniency or departures · effect : of leadership on how others rate the unit, latent units
+    leniency : effect of a unit's perceiver effect on how its staff rate their leaders · reciprocity :
+    generalised · replicates : data sets
+    """
+
+    grid: str
+    effect: float
+    units: int
+    raters: int
+    leniency: float = 0.0
+    reciprocity: float = 0.3
+    replicates: int = 200
+
+    @property
+    def name(self) -> str:
+        numbers = (self.effect, self.units, self.raters, self.leniency, self.reciprocity)
+        return "-".join((self.grid, *(f"{number:g}" for number in numbers)))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return ("different", "same") if self.grid == "leniency" else ("different",)
+
+
+_CORNERS = {(units, raters) for units in (20, 150) for raters in (3, 25)}
+CELLS = (
+    *(
+        Cell("main", effect, units, raters, replicates=200 if (units, raters) in _CORNERS else 100)
+        for effect in (0.0, 0.2, 0.5)
+        for units in (20, 60, 150)
+        for raters in (3, 10, 25)
+    ),
+    *(Cell("leniency", 0.0, 60, 10, leniency=1.0, reciprocity=r) for r in (0.0, 0.4)),
+    *(Cell("departures", effect, 60, 10) for effect in (0.0, 0.5)),
+)
+_DEPARTURES = {"extreme": 0.15, "acquiescent": 0.1, "tail_df": 5.0, "sd_occasion": 0.3, "halo": 0.2}
+
+
+def survey_of(cell: Cell, seed: int) -> rc.Survey:
+    """One wave; every unit has as many raters, who rate four units each. Dimensions of an instrument are one
+    unless the cell departs from that."""
+    departing = cell.grid == "departures"
+    correlation = 0.7 if departing else 1.0
+    options = {
+        "organisation": {
+            "n_respondents": cell.units * cell.raters,
+            "n_units": cell.units,
+            "size_sd": 0.0,
+            "min_size": 1,
+        },
+        "nominations": {"partners": 4},
+        "ratings": {"max_targets": 4},
+        "nonresponse": {"unit": 0.0},
+        "relations": {
+            "dimension_correlation": correlation,
+            "generalised_reciprocity": cell.reciprocity,
+        },
+        "climate": {
+            "dimension_correlation": correlation,
+            "leniency": cell.leniency,
+            "paths": [{"source": LEADERSHIP, "to": "target", "coefficient": cell.effect}],
+        },
+        "departures": _DEPARTURES if departing else {},
+    }
+    instruments = {name: load_instrument(name) for name in ("relational_capacity", LEADERSHIP)}
+    waves = (Wave("w1"),)
+    made = simulate(Simulation.model_validate(options), instruments=instruments, waves=waves, seed=seed)
+    return read_survey(made.tables, instruments=instruments, waves=waves)
+
+
+def one(cell: Cell, seed: int, engine: str = "fast") -> pd.DataFrame:
+    """Estimates of one data set: method, source, adjusted, mean, lower, upper."""
+    survey, parts = survey_of(cell, seed), []
+    for source in cell.sources:
+        model = LeadershipLink(safety=None, source=source)
+        frame = model.frame(survey)
+        scores = rating_scores(model, frame)
+        for beside in (naive_link, corrected_link):
+            table = beside(model, frame, scores, ci_prob=CI_PROB)
+            parts.append(table[table["scale"] == "latent"])
+        fit = rc.fit(model, survey, engine=engine, seed=seed, chains=2, draws=500, tune=500, progress=False)
+        latents = unit_latents(fit)[0]
+        outcome = "target" if source == "different" else frame.facets[0]
+        for adjusted in (False, True) if source == "different" else (False,):
+            known = (LEADERSHIP, "perceiver") if adjusted else (LEADERSHIP,)
+            slope = latents.slopes(outcome, known)[:, 0]
+            lower, upper = np.quantile(slope, [(1 - CI_PROB) / 2, (1 + CI_PROB) / 2])
+            row = {"method": "joint", "source": source, "adjusted": adjusted}
+            row |= {"mean": slope.mean(), "sd": slope.std(), "lower": lower, "upper": upper}
+            parts.append(pd.DataFrame([row]))
+    columns = ["method", "source", "adjusted", "mean", "sd", "lower", "upper"]
+    return pd.concat([part[columns] for part in parts], ignore_index=True).assign(**asdict(cell), seed=seed)
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """Bias, coverage and rejection of each cell, with Monte Carlo errors."""
+    found = found.dropna(subset=["mean", "lower", "upper"])
+    found = found.assign(
+        error=found["mean"] - found["effect"],
+        covered=(found["lower"] <= found["effect"]) & (found["effect"] <= found["upper"]),
+        rejected=(found["lower"] > 0) | (found["upper"] < 0),
+    )
+    by = ["grid", "effect", "units", "raters", "leniency", "reciprocity", "method", "source", "adjusted"]
+    table = found.groupby(by, sort=False).agg(
+        data_sets=("seed", "nunique"),
+        bias=("error", "mean"),
+        spread=("error", "std"),
+        sd=("sd", "median"),
+        coverage=("covered", "mean"),
+        rejection=("rejected", "mean"),
+    )
+    n = table["data_sets"]
+    table.insert(2, "bias_mcse", table["spread"] / np.sqrt(n))
+    for share in ("coverage", "rejection"):
+        table[f"{share}_mcse"] = np.sqrt(table[share] * (1 - table[share]) / n)
+    return table.reset_index()
+
+
+def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
+    """Run every data set whose result is not in `folder` yet, write the table, and return it.
+
+    replicates : at most so many data sets of each cell
+    """
+    most = replicates or max(cell.replicates for cell in CELLS)
+    # Seed by seed, so that what is there when time is up covers all cells alike.
+    tasks = {
+        f"{cell.name}-{seed}": {"cell": cell, "seed": seed}
+        for seed in range(1, 1 + most)
+        for cell in CELLS
+        if seed <= cell.replicates
+    }
+    done = run_many(one, tasks, folder=folder, about={"version": rc.__version__})
+    table = summary(pd.concat(done.tables.values(), ignore_index=True))
+    table["failed"] = len(done.failed)
+    MEASURED.parent.mkdir(exist_ok=True)
+    table.round(4).to_csv(MEASURED, index=False)
+    return table

@@ -1,0 +1,79 @@
+"""The leadership link is recovered where unit means attenuate it, and is not faked by lenient staff."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from link_grid import LEADERSHIP, MEASURED, Cell, one, run_grid, survey_of
+
+import relcap_models as rc
+from relcap_models.estimands.unit_latents import unit_latents
+from relcap_models.models import LeadershipLink
+
+RESULTS = Path(__file__).parent / "link_grid_results"
+
+
+def estimates(cell: Cell, seeds: range) -> pd.DataFrame:
+    """(seed × method, source, adjusted) estimates of some data sets."""
+    found = pd.concat([one(cell, seed) for seed in seeds])
+    return found.pivot_table(index="seed", columns=["method", "source", "adjusted"], values="mean")
+
+
+def standard_error(values: pd.Series) -> float:
+    return float(values.std() / np.sqrt(len(values)))
+
+
+@pytest.mark.recovery
+def test_joint_estimate_recovers_what_unit_means_attenuate():
+    found = estimates(Cell("main", 0.5, 60, 10), range(1, 9))
+    joint, naive = found["joint", "different", False], found["naive", "different", False]
+    # Bias of the grid is within .05; Monte Carlo error on top.
+    assert abs(joint.mean() - 0.5) < 0.05 + 3 * standard_error(joint)
+    less = joint - naive
+    assert less.mean() > 3 * standard_error(less)
+
+
+@pytest.mark.recovery
+def test_lenient_staff_fake_a_link_that_adjusting_takes_away():
+    """No true effect; staff who rate everybody kindly rate their leaders kindly, and are repaid."""
+    found = estimates(Cell("leniency", 0.0, 60, 10, leniency=1.0, reciprocity=0.4), range(1, 9))
+    same, raw, adjusted = (
+        found["joint", source, adjusted]
+        for source, adjusted in (("same", False), ("different", False), ("different", True))
+    )
+    for biased in (same - adjusted, raw - adjusted):
+        assert biased.mean() > 3 * standard_error(biased)
+    assert abs(adjusted.mean()) < 0.05 + 3 * standard_error(adjusted)
+
+
+@pytest.mark.recovery
+def test_fast_engine_and_sampler_tell_the_same_link():
+    cell = Cell("main", 0.5, 20, 10)
+    survey, model = survey_of(cell, 3), LeadershipLink(safety=None)
+    means, sds = [], []
+    for engine in ("fast", "nuts"):
+        fit = rc.fit(model, survey, engine=engine, seed=1, chains=2, draws=1000, tune=500, progress=False)
+        slope = unit_latents(fit)[0].slopes("target", (LEADERSHIP, "perceiver"))[:, 0]
+        means.append(slope.mean())
+        sds.append(slope.std())
+    # The engine's stated error of covariances is .3 posterior sd on average.
+    assert abs(means[0] - means[1]) < 0.3 * sds[1]
+    assert 0.75 < sds[0] / sds[1] < 1.35
+
+
+@pytest.mark.validation
+def test_the_whole_grid():
+    table = run_grid(RESULTS)
+    assert (table["failed"] == 0).all()
+
+
+def test_the_measured_grid_holds_what_is_claimed():
+    """At 60 or more units and 10 or more raters the joint estimate's bias is at most .05 (and its Monte Carlo
+    error), where unit means attenuate the larger effect."""
+    table = pd.read_csv(MEASURED)
+    main = table[(table["grid"] == "main") & (table["units"] >= 60) & (table["raters"] >= 10)]
+    joint = main[main["method"] == "joint"]
+    assert (joint["bias"].abs() <= 0.05 + 2 * joint["bias_mcse"]).all()
+    naive = main[(main["method"] == "naive") & (main["effect"] == 0.5)]
+    assert (naive["bias"] < -2 * naive["bias_mcse"]).all()
