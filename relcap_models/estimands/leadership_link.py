@@ -22,8 +22,8 @@ LINK_COLUMNS = columns(
 
 
 def link_tables(fit: Fit, *, ci_prob: float, smallest: float, seed: int) -> dict[str, pd.DataFrame]:
-    """`leadership_link`, `leadership_paths` and, with different sources, `leadership_mixed` (the naive one by a
-    mixed model of relations) and `leadership_units`.
+    """`leadership_link`, `leadership_paths` and, with different sources, `leadership_mixed` and
+    `leadership_units`.
 
     smallest : change in points, per standard deviation of leadership, that would matter
     """

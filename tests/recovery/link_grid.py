@@ -1,9 +1,9 @@
 """Recovery of the leadership link over a grid of simulated organisations with known truth.
 
-`run_grid` writes `measured/leadership_link.csv` beside this file: for each cell, method, source and adjustment
-the bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0. Seeds are 1,
-2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs it: hours, resumed where
-it was stopped.
+`run_grid` writes `measured/leadership_link.csv` beside this file: for each cell, method, source and
+adjustment the bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0.
+Seeds are 1, 2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs it: hours,
+resumed where it was stopped.
 """
 
 from __future__ import annotations
