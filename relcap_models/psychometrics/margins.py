@@ -56,11 +56,14 @@ def read_margins(
         frame = pd.DataFrame(np.asarray(items)).rename(columns=lambda position: str(position + 1))
     if frame.shape[1] < 2:
         raise DataError(f"Two items are needed, and there are {frame.shape[1]}")
-    if unknown := continuous - set(map(str, frame.columns)):
+    if unknown := set(map(str, continuous)) - set(map(str, frame.columns)):
         raise DataError(f"`continuous` names {', '.join(sorted(unknown))}, which are not among the items")
     is_ordinal = np.array([str(name) not in continuous for name in frame.columns])
     if not is_ordinal.any():
-        raise DataError("All items are continuous: these statistics are for data with ordinal items")
+        raise DataError(
+            "All items are continuous: these statistics are for data with ordinal items. `items.corr()` gives "
+            "Pearson correlations"
+        )
     rows = _rows_used(frame, missing)
     used = frame.iloc[rows]
     margins: dict[int, Margin] = {}
