@@ -17,6 +17,7 @@ from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.irt_curves import GRADED, graded_curve
 from relcap_models.psychometrics.irt_em import Estimate, fit, start_values
 from relcap_models.psychometrics.irt_marginal import Marginal, all_curves, arrange, posterior
+from relcap_models.psychometrics.irt_notes import naming_causes
 from relcap_models.psychometrics.irt_scores import moments
 from relcap_models.psychometrics.items import OrdinalItems, read_groups, read_ordinal
 
@@ -78,7 +79,8 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
     start = np.append(start, np.zeros(marginal.n_parameters - len(start)))
     group_labels = [f"group '{name}'" for name in names]
     labels = [f"item '{name}'" for name in read.names]
-    anchored = fit(marginal, start, labels + group_labels)
+    with naming_causes(read, groups, names):
+        anchored = fit(marginal, start, labels + group_labels)
     rows = []
     for item in range(len(read.names)):
         free = [label for i, label in enumerate(labels) if i != item]

@@ -61,8 +61,8 @@ def read_margins(
     is_ordinal = np.array([str(name) not in continuous for name in frame.columns])
     if not is_ordinal.any():
         raise DataError(
-            "All items are continuous: these statistics are for data with ordinal items. `items.corr()` gives "
-            "Pearson correlations"
+            "All items are continuous: these statistics are for data with ordinal items. For Pearson "
+            "correlations use `items.corr()`"
         )
     rows = _rows_used(frame, missing)
     used = frame.iloc[rows]
