@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.multitest import multipletests
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.irt_curves import GRADED, graded_curve
@@ -20,6 +17,7 @@ from relcap_models.psychometrics.irt_marginal import Marginal, all_curves, arran
 from relcap_models.psychometrics.irt_notes import naming_causes
 from relcap_models.psychometrics.irt_scores import moments
 from relcap_models.psychometrics.items import OrdinalItems, read_groups, read_ordinal
+from relcap_models.psychometrics.ordinal_regression import ordinal_regression
 
 COLUMNS = [
     "chi2",
@@ -233,8 +231,8 @@ def _regressions(answers: np.ndarray, groups: np.ndarray, score: np.ndarray) -> 
         np.column_stack([score, dummies]),
         np.column_stack([score, dummies, dummies * score[:, None]]),
     )
-    fits = [_ordinal_logit(answers, design) for design in designs]
-    logliks = np.array([loglik for loglik, _ in fits])
+    fits = [ordinal_regression(answers, design) for design in designs]
+    logliks = np.array([fit.loglik for fit in fits])
     counts = np.bincount(answers)
     null = np.sum(counts * np.log(counts / counts.sum()))
     n, extra = counts.sum(), dummies.shape[1]
@@ -246,19 +244,8 @@ def _regressions(answers: np.ndarray, groups: np.ndarray, score: np.ndarray) -> 
         "p_nonuniform": chi2.sf(steps[1], extra),
         "r2_mcfadden": mcfadden[2] - mcfadden[0],
         "r2_nagelkerke": nagelkerke[2] - nagelkerke[0],
-        "problem": [] if all(done for _, done in fits) else ["the regressions did not converge"],
+        "problem": [] if all(fit.converged for fit in fits) else ["the regressions did not converge"],
     }
-
-
-def _ordinal_logit(answers: np.ndarray, design: np.ndarray) -> tuple[float, bool]:
-    with warnings.catch_warnings():
-        # Said in the table's notes; standard errors are not used.
-        for category in (ConvergenceWarning, HessianInversionWarning, RuntimeWarning):
-            warnings.simplefilter("ignore", category)
-        found = OrderedModel(answers, design, distr="logit").fit(
-            method="bfgs", disp=False, maxiter=500, gtol=1e-6, skip_hessian=True
-        )
-    return float(found.llf), bool(found.mle_retvals["converged"])
 
 
 def _adjusted(p: pd.Series) -> np.ndarray:
