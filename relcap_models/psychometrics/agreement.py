@@ -54,7 +54,7 @@ def null_variance(null: Null, n_categories: int) -> float:
 
 
 def rwg_j(
-    items: pd.DataFrame | np.ndarray,
+    items: pd.DataFrame | pd.Series | np.ndarray,
     group: Sequence | np.ndarray | pd.Series,
     *,
     n_categories: int,
@@ -66,9 +66,9 @@ def rwg_j(
 
     Parameters
     ----------
-    items : (respondent, item) answers. Each item's variance is that of those who answered it (multilevel
-        2.8; before, respondents with a missing answer were left out). Items with fewer than two answers in
-        a group do not count in it.
+    items : (respondent, item) answers, or (respondent,) of one item. Each item's variance is that of those
+        who answered it (multilevel 2.8; before, respondents with a missing answer were left out). Items with
+        fewer than two answers in a group do not count in it.
     group : (respondent,) group of each
     n_categories : how many answers each item offers, chosen or not
     null : how answers would be spread if nobody agreed
@@ -91,7 +91,7 @@ def rwg_j(
 
 
 def rwg_j_lindell(
-    items: pd.DataFrame | np.ndarray,
+    items: pd.DataFrame | pd.Series | np.ndarray,
     group: Sequence | np.ndarray | pd.Series,
     *,
     n_categories: int,
@@ -109,7 +109,7 @@ def rwg_j_lindell(
 
 
 def awg(
-    items: pd.DataFrame | np.ndarray,
+    items: pd.DataFrame | pd.Series | np.ndarray,
     group: Sequence | np.ndarray | pd.Series,
     *,
     scale: tuple[float, float],
@@ -123,7 +123,8 @@ def awg(
 
     Parameters
     ----------
-    items : (respondent, item) answers. Respondents with a missing answer are left out, as in R's multilevel.
+    items : (respondent, item) answers, or (respondent,) of one item. Respondents with a missing answer are
+        left out, as in R's multilevel.
     group : (respondent,) group of each
     scale : lowest and highest answer on offer
 
@@ -138,7 +139,7 @@ def awg(
 
     Source: Brown & Hauenstein (2005), Organizational Research Methods 8, 165–184.
     """
-    read = read_items(items, constant=True)
+    read = _read(items)
     low, high = scale
     outside = (read.values < low) | (read.values > high)
     if outside.any() or low >= high:
@@ -158,7 +159,7 @@ def awg(
 
 
 def average_deviation(
-    items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Series
+    items: pd.DataFrame | pd.Series | np.ndarray, group: Sequence | np.ndarray | pd.Series
 ) -> pd.Series:
     """How far group members' answers lie from the group's mean on average, AD_M(j), in points of the scale.
 
@@ -166,7 +167,8 @@ def average_deviation(
 
     Parameters
     ----------
-    items : (respondent, item) answers. Respondents with a missing answer are left out, as in R's multilevel.
+    items : (respondent, item) answers, or (respondent,) of one item. Respondents with a missing answer are
+        left out, as in R's multilevel.
     group : (respondent,) group of each
 
     Returns
@@ -180,18 +182,18 @@ def average_deviation(
 
     Source: Burke, Finkelstein & Dusig (1999), Organizational Research Methods 2, 49–68.
     """
-    read = read_items(items, constant=True)
+    read = _read(items)
     answers = _by_group(read, group, whole=True)
     deviations = (answers.obj - answers.transform("mean")).abs()
     return deviations.groupby(level=0, sort=False).mean().mean(axis=1).rename("average_deviation")
 
 
 def _variance_ratio(
-    items: pd.DataFrame | np.ndarray, group: Sequence, null: Null, n_categories: int
+    items: pd.DataFrame | pd.Series | np.ndarray, group: Sequence, null: Null, n_categories: int
 ) -> tuple[pd.Series, pd.Series]:
     """Mean item variance over that of the null, and the number of items in it, by group."""
     expected = null_variance(null, n_categories)
-    read = read_items(items, constant=True)
+    read = _read(items)
     span = np.nanmax(read.values, axis=0) - np.nanmin(read.values, axis=0)
     wide = [name for name, wide in zip(read.names, span > n_categories - 1) if wide]
     if wide:
@@ -200,6 +202,15 @@ def _variance_ratio(
     if variances.empty:
         raise DataError("No group has two respondents who answered the same item")
     return variances.mean(axis=1) / expected, variances.notna().sum(axis=1)
+
+
+def _read(items: pd.DataFrame | pd.Series | np.ndarray) -> Items:
+    """Answers to several items, or to one."""
+    if isinstance(items, pd.Series):
+        items = items.to_frame("1" if items.name is None else items.name)
+    elif not isinstance(items, pd.DataFrame) and np.ndim(items) == 1:
+        items = np.asarray(items)[:, None]
+    return read_items(items, constant=True)
 
 
 def _by_group(read: Items, group: Sequence, *, whole: bool) -> pd.api.typing.DataFrameGroupBy:

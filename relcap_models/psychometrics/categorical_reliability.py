@@ -48,7 +48,7 @@ def categorical_omega(result: CfaResult, *, ci_prob: float = 0.95) -> Categorica
 
     The sum is that of the answers as they are counted (1, 2, 3, …), not of the continuous variables beneath
     them, for which omega by loadings would be the reliability of something nobody observes. Items count as
-    they are worded: reverse those that load negatively before fitting.
+    they are worded: reverse those that load negatively (a note names them) before fitting.
 
     Parameters
     ----------
@@ -83,6 +83,7 @@ def categorical_omega(result: CfaResult, *, ci_prob: float = 0.95) -> Categorica
         sets, said = _sets(fit.model.parts_ordinal[b], v.latent, group)
         notes += said
         for name, items, latent in sets:
+            notes += _turned(fit.model.parts_ordinal[b], fit.theta, name, items, latent, group)
             omega, slope = _omega(fit.model, b, fit.theta, items, latent, group)
             se = float(np.sqrt(max(slope @ fit.vcov @ slope, 0.0)))
             observed = _omega_observed(fit.model, b, fit.theta, items, latent)
@@ -125,10 +126,33 @@ def _sets(
 
 def _shared(part: OrdinalBlock, theta: np.ndarray, items: np.ndarray, latent: np.ndarray) -> np.ndarray:
     """(item, item) what these factors contribute to the correlations of the variables beneath the items."""
+    loading = _loadings(part, theta, items, latent)
+    return loading @ ordinal_implied(part, theta).latent.covariance[np.ix_(latent, latent)] @ loading.T
+
+
+def _loadings(part: OrdinalBlock, theta: np.ndarray, items: np.ndarray, latent: np.ndarray) -> np.ndarray:
+    """(item, factor) loadings of the variables beneath the items, which have variance one."""
     found = ordinal_implied(part, theta)
     paths = np.eye(len(found.latent.effects)) - np.linalg.inv(found.latent.effects)
-    loading = found.scale[items, None] * paths[np.ix_(items, latent)]
-    return loading @ found.latent.covariance[np.ix_(latent, latent)] @ loading.T
+    return found.scale[items, None] * paths[np.ix_(items, latent)]
+
+
+def _turned(
+    part: OrdinalBlock, theta: np.ndarray, name: str, items: np.ndarray, latent: np.ndarray, group: str
+) -> list[str]:
+    """A note on the items that take from a factor's sum what others add."""
+    if len(latent) > 1:
+        return []
+    loading = _loadings(part, theta, items, latent)[:, 0]
+    against = items[loading * (np.sign(loading.sum()) or 1.0) < 0]
+    if not against.size:
+        return []
+    where = f" in group '{group}'" if group else ""
+    which = ", ".join(part.block.observed[i] for i in against)
+    return [
+        f"Items that load on {name} against the others{where}: {which}. In the sum they cancel what "
+        "others measure, and omega is of that sum: reverse them first (highest + lowest answer − answer)"
+    ]
 
 
 def _omega(

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
-from statsmodels.miscmodels.ordinal_model import OrderedModel
 from statsmodels.stats.multitest import multipletests
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
 from relcap_models.errors import DataError, FitError
 from relcap_models.psychometrics.irt_curves import GRADED, graded_curve
 from relcap_models.psychometrics.irt_em import Estimate, fit, start_values
 from relcap_models.psychometrics.irt_marginal import Marginal, all_curves, arrange, posterior
+from relcap_models.psychometrics.irt_notes import naming_causes
 from relcap_models.psychometrics.irt_scores import moments
 from relcap_models.psychometrics.items import OrdinalItems, read_groups, read_ordinal
+from relcap_models.psychometrics.ordinal_regression import ordinal_regression
 
 COLUMNS = [
     "chi2",
@@ -72,19 +71,11 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
     read = read_ordinal(items, least=3)
     groups, names = read_groups(group, len(read.codes))
     _refuse(read, groups, names)
-    n_categories = [len(categories) for categories in read.categories]
-    marginal = arrange(GRADED, read.codes, n_categories, groups, len(names))
-    start = start_values(GRADED, read.codes, n_categories)
-    start = np.append(start, np.zeros(marginal.n_parameters - len(start)))
-    group_labels = [f"group '{name}'" for name in names]
-    labels = [f"item '{name}'" for name in read.names]
-    anchored = fit(marginal, start, labels + group_labels)
+    anchored = fit_anchored(read, groups, names)
     rows = []
     for item in range(len(read.names)):
-        free = [label for i, label in enumerate(labels) if i != item]
-        free += [f"{labels[item]} in {label}" for label in group_labels]
-        freed = _compare(read, groups, item, marginal, anchored, free + group_labels)
-        regression = _regressions(read.codes[:, item], groups, _rest_score(marginal, anchored.x, item))
+        freed = _compare(read, groups, names, item, anchored)
+        regression = _regressions(read.codes[:, item], groups, anchored.rest_score(item))
         notes = _absent(read, groups, names, item) + freed.pop("problem") + regression.pop("problem")
         rows.append(freed | regression | {"note": "; ".join(notes)})
     table = pd.DataFrame(rows, index=pd.Index(read.names, name="item"))[COLUMNS]
@@ -92,18 +83,95 @@ def dif(items: pd.DataFrame | np.ndarray, group: Sequence | np.ndarray | pd.Seri
     table["df"] = table["df"].astype("Int64")
     table["essd_group"] = ["" if pd.isna(g) else names[int(g)] for g in table["essd_group"]]
     for column in ("p", "p_uniform", "p_nonuniform"):
-        table.insert(table.columns.get_loc(column) + 1, f"{column}_adjusted", _adjusted(table[column]))
+        table.insert(table.columns.get_loc(column) + 1, f"{column}_adjusted", adjusted(table[column]))
     return table
 
 
 @dataclass(frozen=True)
-class _Freed:
-    """The model with one item free. curves : (group,) parameters, and the pooled positions of categories."""
+class Anchored:
+    """A graded response model of several groups, some items having parameters of their own in each.
 
-    loglik: float
-    n_parameters: int
-    curves: tuple[tuple[np.ndarray, np.ndarray], ...]
-    theta: np.ndarray
+    item_of : (column,) which item each column of the model is: a free item has a column for each group.
+    categories : (column,) positions of the categories that occur among those of the item.
+    """
+
+    marginal: Marginal
+    estimate: Estimate
+    item_of: np.ndarray
+    categories: tuple[np.ndarray, ...]
+
+    def rest_score(self, item: int) -> np.ndarray:
+        """(respondent,) EAP score from the other items, standardized.
+
+        Each group's own distribution is its prior: with one for all, scores shrink towards the common mean,
+        and groups that differ on the trait would seem to differ on the item.
+        """
+        curves = all_curves(self.marginal, self.estimate.x)
+        for column in np.flatnonzero(self.item_of == item):
+            curves[column] = curves[column]._replace(log_p=np.zeros_like(curves[column].log_p))
+        score = moments(posterior(self.marginal, curves)[1])[0][self.marginal.pattern_of]
+        return (score - score.mean()) / score.std()
+
+
+def fit_anchored(
+    read: OrdinalItems,
+    groups: np.ndarray,
+    names: Sequence[str],
+    *,
+    free: Sequence[int] = (),
+    start: Anchored | None = None,
+) -> Anchored:
+    """The graded response model whose items are equal in all groups, which differ in mean and variance.
+
+    groups : (respondent,) positions among the names. free : items that are not equal. start : the model with
+    none, if it is known.
+
+    Raises
+    ------
+    FitError
+        As for `grm`.
+    """
+    codes, categories, item_of, labels = _columns(read, groups, names, free)
+    n_categories = [len(chosen) for chosen in categories]
+    if min(n_categories) < 2:
+        raise FitError(f"Answers do not differ, or are missing, for {labels[int(np.argmin(n_categories))]}")
+    marginal = arrange(GRADED, codes, n_categories, groups, len(names))
+    if start is None:
+        first = start_values(GRADED, codes, n_categories)
+        first = np.append(first, np.zeros(marginal.n_parameters - len(first)))
+    else:
+        # Of the pooled parameters, a group's item keeps the slope and the thresholds below its categories.
+        x, pooled = start.estimate.x, start.marginal
+        own = [x[pooled.items[i].parameters] for i in item_of]
+        parts = [part[np.append(0, chosen[1:])] for part, chosen in zip(own, categories)]
+        first = np.concatenate([*parts, x[pooled.groups[0].parameters.start :]])
+    labels += [f"group '{name}'" for name in names]
+    with naming_causes(read, groups, names):
+        return Anchored(marginal, fit(marginal, first, labels), item_of, categories)
+
+
+def _columns(
+    read: OrdinalItems, groups: np.ndarray, names: Sequence[str], free: Sequence[int]
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray, list[str]]:
+    """A free item becomes one item for each group, which the other groups did not answer."""
+    codes, categories, item_of, labels = [], [], [], []
+    for i, name in enumerate(read.names):
+        if i not in free:
+            codes.append(read.codes[:, i])
+            categories.append(np.arange(len(read.categories[i])))
+            item_of.append(i)
+            labels.append(f"item '{name}'")
+            continue
+        for g, group in enumerate(names):
+            chosen = _chosen(read.codes, groups, i, g)
+            column = np.full(len(groups), -1)
+            there = (groups == g) & (read.codes[:, i] >= 0)
+            column[there] = np.searchsorted(chosen, read.codes[there, i])
+            codes.append(column)
+            categories.append(chosen)
+            item_of.append(i)
+            labels.append(f"item '{name}' in group '{group}'")
+    return np.column_stack(codes), tuple(categories), np.array(item_of), labels
 
 
 def _refuse(read: OrdinalItems, groups: np.ndarray, names: Sequence[str]) -> None:
@@ -138,22 +206,17 @@ def _absent(read: OrdinalItems, groups: np.ndarray, names: Sequence[str], item: 
 
 
 def _compare(
-    read: OrdinalItems,
-    groups: np.ndarray,
-    item: int,
-    anchored: Marginal,
-    estimate: Estimate,
-    labels: Sequence[str],
+    read: OrdinalItems, groups: np.ndarray, names: Sequence[str], item: int, anchored: Anchored
 ) -> dict:
     """Likelihood-ratio test and effect size of an item; missing, with the reason, if it cannot be free."""
     try:
-        freed = _free(read, groups, item, anchored, estimate, labels)
+        freed = fit_anchored(read, groups, names, free=[item], start=anchored)
     except FitError as error:
         missing = dict.fromkeys(("chi2", "df", "p", "essd", "essd_group"))
         return missing | {"problem": [f"not tested: {error}"]}
-    statistic = max(2 * (freed.loglik - estimate.loglik), 0.0)
-    df = freed.n_parameters - anchored.n_parameters
-    essd, largest = _standardized_difference(freed, groups)
+    statistic = max(2 * (freed.estimate.loglik - anchored.estimate.loglik), 0.0)
+    df = len(freed.estimate.x) - len(anchored.estimate.x)
+    essd, largest = _standardized_difference(freed, item, groups)
     return {
         "chi2": statistic,
         "df": df,
@@ -164,41 +227,16 @@ def _compare(
     }
 
 
-def _free(
-    read: OrdinalItems,
-    groups: np.ndarray,
-    item: int,
-    anchored: Marginal,
-    estimate: Estimate,
-    labels: Sequence[str],
-) -> _Freed:
-    """The item becomes one item for each group, which the other groups did not answer."""
-    chosen = [_chosen(read.codes, groups, item, g) for g in range(len(anchored.groups))]
-    split = np.full((len(groups), len(chosen)), -1)
-    for g, categories in enumerate(chosen):
-        there = (groups == g) & (read.codes[:, item] >= 0)
-        split[there, g] = np.searchsorted(categories, read.codes[there, item])
-    others = [i for i in range(len(read.names)) if i != item]
-    n_categories = [len(read.categories[i]) for i in others] + [len(categories) for categories in chosen]
-    wide = np.column_stack([read.codes[:, others], split])
-    marginal = arrange(GRADED, wide, n_categories, groups, len(chosen))
-    # Of the pooled parameters, a group's item keeps the slope and the thresholds below its categories.
-    own = estimate.x[anchored.items[item].parameters]
-    start = [estimate.x[anchored.items[i].parameters] for i in others]
-    start += [own[np.append(0, categories[1:])] for categories in chosen]
-    start.append(estimate.x[anchored.groups[0].parameters.start :])
-    found = fit(marginal, np.concatenate(start), labels)
-    curves = tuple((found.x[b.parameters], c) for b, c in zip(marginal.items[len(others) :], chosen))
-    theta, _ = moments(posterior(marginal, all_curves(marginal, found.x))[1])
-    return _Freed(found.loglik, len(found.x), curves, theta[marginal.pattern_of])
-
-
-def _standardized_difference(freed: _Freed, groups: np.ndarray) -> tuple[float, int]:
+def _standardized_difference(freed: Anchored, item: int, groups: np.ndarray) -> tuple[float, int]:
     """Meade's (2010) ESSD of the group where it is largest, and that group."""
+    marginal, x = freed.marginal, freed.estimate.x
+    score = moments(posterior(marginal, all_curves(marginal, x))[1])[0][marginal.pattern_of]
+    columns = np.flatnonzero(freed.item_of == item)
+    curves = [(x[marginal.items[c].parameters], freed.categories[c]) for c in columns]
     differences = [0.0]
-    for g in range(1, len(freed.curves)):
-        theta = freed.theta[groups == g]
-        focal, reference = (_expected_score(*freed.curves[which], theta) for which in (g, 0))
+    for g in range(1, len(curves)):
+        theta = score[groups == g]
+        focal, reference = (_expected_score(*curves[which], theta) for which in (g, 0))
         pooled = np.sqrt((np.var(focal) + np.var(reference)) / 2)
         differences.append(float((focal.mean() - reference.mean()) / pooled))
     largest = int(np.argmax(np.abs(differences[1:]))) + 1
@@ -207,18 +245,6 @@ def _standardized_difference(freed: _Freed, groups: np.ndarray) -> tuple[float, 
 
 def _expected_score(parameters: np.ndarray, categories: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return categories @ np.exp(graded_curve(parameters, theta).log_p)
-
-
-def _rest_score(marginal: Marginal, x: np.ndarray, item: int) -> np.ndarray:
-    """(respondent,) EAP score from the other items, standardized.
-
-    Each group's own distribution is its prior: with one for all, scores shrink towards the common mean, and
-    groups that differ on the trait would seem to differ on the item.
-    """
-    curves = all_curves(marginal, x)
-    curves[item] = curves[item]._replace(log_p=np.zeros_like(curves[item].log_p))
-    score = moments(posterior(marginal, curves)[1])[0][marginal.pattern_of]
-    return (score - score.mean()) / score.std()
 
 
 def _regressions(answers: np.ndarray, groups: np.ndarray, score: np.ndarray) -> dict:
@@ -231,37 +257,34 @@ def _regressions(answers: np.ndarray, groups: np.ndarray, score: np.ndarray) -> 
         np.column_stack([score, dummies]),
         np.column_stack([score, dummies, dummies * score[:, None]]),
     )
-    fits = [_ordinal_logit(answers, design) for design in designs]
-    logliks = np.array([loglik for loglik, _ in fits])
+    fits = [ordinal_regression(answers, design) for design in designs]
+    logliks = np.array([fit.loglik for fit in fits])
     counts = np.bincount(answers)
     null = np.sum(counts * np.log(counts / counts.sum()))
-    n, extra = counts.sum(), dummies.shape[1]
+    extra = dummies.shape[1]
     mcfadden = 1 - logliks / null
-    nagelkerke = -np.expm1(2 * (null - logliks) / n) / -np.expm1(2 * null / n)
+    nagelkerke = nagelkerke_r2(logliks, answers)
     steps = np.maximum(2 * np.diff(logliks), 0.0)
     return {
         "p_uniform": chi2.sf(steps[0], extra),
         "p_nonuniform": chi2.sf(steps[1], extra),
         "r2_mcfadden": mcfadden[2] - mcfadden[0],
         "r2_nagelkerke": nagelkerke[2] - nagelkerke[0],
-        "problem": [] if all(done for _, done in fits) else ["the regressions did not converge"],
+        "problem": [] if all(fit.converged for fit in fits) else ["the regressions did not converge"],
     }
 
 
-def _ordinal_logit(answers: np.ndarray, design: np.ndarray) -> tuple[float, bool]:
-    with warnings.catch_warnings():
-        # Said in the table's notes; standard errors are not used.
-        for category in (ConvergenceWarning, HessianInversionWarning, RuntimeWarning):
-            warnings.simplefilter("ignore", category)
-        found = OrderedModel(answers, design, distr="logit").fit(
-            method="bfgs", disp=False, maxiter=500, gtol=1e-6, skip_hessian=True
-        )
-    return float(found.llf), bool(found.mle_retvals["converged"])
+def nagelkerke_r2(logliks: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """(model,) pseudo R² of models of the same answers, against the model of their shares alone."""
+    counts = np.bincount(answers)
+    n, null = counts.sum(), np.sum(counts * np.log(counts / counts.sum()))
+    return np.expm1(2 * (null - logliks) / n) / np.expm1(2 * null / n)
 
 
-def _adjusted(p: pd.Series) -> np.ndarray:
+def adjusted(p: pd.Series) -> np.ndarray:
+    """p values after Benjamini and Hochberg (1995), over those that are not missing."""
     tested = p.notna().to_numpy()
-    adjusted = np.full(len(p), np.nan)
+    found = np.full(len(p), np.nan)
     if tested.any():
-        adjusted[tested] = multipletests(p.to_numpy()[tested], method="fdr_bh")[1]
-    return adjusted
+        found[tested] = multipletests(p.to_numpy()[tested], method="fdr_bh")[1]
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.optimize import minimize
@@ -49,11 +50,15 @@ def most_factors(n_items: int) -> int:
 def check_factors(n_items: int, n_factors: int) -> None:
     """Raises DataError unless the correlations of so many items identify so many factors."""
     most = most_factors(n_items)
-    if not 1 <= n_factors <= most:
+    if not most:
+        raise DataError(f"{n_items} items cannot carry a factor: at least 3 are needed")
+    if n_factors < 1:
+        raise DataError(f"`n_factors` is 1 or more, not {n_factors}")
+    if n_factors > most:
+        need = next(n for n in count(n_items) if most_factors(n) >= n_factors)
         raise DataError(
-            f"{n_items} items can carry 1 to {most} factors, and {n_factors} were asked for"
-            if most
-            else f"{n_items} items cannot carry a factor: at least 3 are needed"
+            f"`n_factors` is {n_factors}, which needs {need} items: {n_items} leave many solutions alike. "
+            f"Set n_factors={most}{' or less' if most > 1 else ''}, or use more items"
         )
 
 

@@ -13,7 +13,7 @@ from relcap_models.errors import DataError
 from relcap_models.psychometrics.irt_curves import GRADED, PARTIAL_CREDIT, ResponseModel, along_trait
 from relcap_models.psychometrics.irt_em import fit, start_values
 from relcap_models.psychometrics.irt_marginal import Marginal, arrange
-from relcap_models.psychometrics.irt_notes import notes_on
+from relcap_models.psychometrics.irt_notes import naming_causes, notes_on
 from relcap_models.psychometrics.irt_scores import eap, map_scores
 from relcap_models.psychometrics.items import OrdinalItems, read_groups, read_ordinal
 
@@ -114,15 +114,16 @@ def grm(
     items : (respondent, item), at least three; missing answers are left out (missing at random). Categories
         that nobody chose are dropped.
     group : (respondent,) groups with the same items. Item parameters are equal across groups; the group that
-        appears first is standard normal, and the others' means and variances are estimated. A category
-        that a group never chose rests on the others.
+        appears first is standard normal, and the others' means and variances are estimated. An item or
+        category that a group never chose rests on the others, if the model can be estimated so.
 
     Raises
     ------
     DataError
         As for `read_ordinal`; if there are fewer than three items, or nobody answered in a group.
     FitError
-        If the likelihood has no maximum; names the item or group.
+        If the likelihood has no maximum; names the item or group, and what answers lack: items that a group
+        answered alike, absent categories, many missing answers.
     """
     return _fit(GRADED, items, group)
 
@@ -165,7 +166,8 @@ def _fit(
     start = start_values(model, read.codes, n_categories)
     start = np.concatenate([start, np.zeros(marginal.n_parameters - len(start))])
     labels = [f"item '{name}'" for name in read.names] + [f"group '{name}'" for name in group_names]
-    found = fit(marginal, start, labels)
+    with naming_causes(read, groups, group_names):
+        found = fit(marginal, start, labels)
     discrimination, difficulty, se = _item_tables(model, marginal, read, found.x, found.covariance)
     table = _group_table(marginal, found.x, found.covariance, np.bincount(groups), group_names)
     return ItemResponseFit(

@@ -54,11 +54,14 @@ def read_margins(
     frame = items
     if not isinstance(items, pd.DataFrame):
         frame = pd.DataFrame(np.asarray(items)).rename(columns=lambda position: str(position + 1))
-    if unknown := continuous - set(map(str, frame.columns)):
+    if unknown := set(map(str, continuous)) - set(map(str, frame.columns)):
         raise DataError(f"`continuous` names {', '.join(sorted(unknown))}, which are not among the items")
     is_ordinal = np.array([str(name) not in continuous for name in frame.columns])
     if not is_ordinal.any():
-        raise DataError("All items are continuous: these statistics are for data with ordinal items")
+        raise DataError(
+            "All items are continuous: these statistics are for data with ordinal items. For Pearson "
+            "correlations use `items.corr()`"
+        )
     rows = _rows_used(frame, missing)
     used = frame.iloc[rows]
     margins: dict[int, Margin] = {}

@@ -11,6 +11,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from relcap_models.errors import DataError
+from relcap_models.psychometrics.items import read_groups
+from relcap_models.psychometrics.structural.clusters import FEW
 from relcap_models.psychometrics.structural.fit import Fit
 from relcap_models.psychometrics.structural.implied_moments import (
     COVARIANCE,
@@ -22,8 +24,9 @@ from relcap_models.psychometrics.structural.implied_moments import (
 from relcap_models.psychometrics.structural.parameter_table import terms_of
 from relcap_models.psychometrics.structural.syntax import Syntax, Term, parse
 from relcap_models.psychometrics.structural.two_level import fit_two_level, with_levels
-from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected
+from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected, two_level_scores
 from relcap_models.psychometrics.structural.two_level_robust import moments_model
+from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
 from relcap_models.psychometrics.structural.variables import variables_of
 
 
@@ -51,7 +54,12 @@ class MultilevelOmega:
 
 
 def multilevel_omega(
-    syntax: str, data: pd.DataFrame, *, cluster: str | Sequence, ci_prob: float = 0.95
+    syntax: str,
+    data: pd.DataFrame,
+    *,
+    cluster: str | Sequence,
+    ci_prob: float = 0.95,
+    independent: str | Sequence | None = None,
 ) -> MultilevelOmega:
     """How reliably a sum score tells members of a cluster apart, clusters, and everybody.
 
@@ -73,16 +81,20 @@ def multilevel_omega(
     data : a row for each respondent; those with missing answers are left out.
     cluster : a column of the data, or each respondent's cluster.
     ci_prob : probability of the intervals.
+    independent : a column of the data, or for each respondent, what clusters lie in, such as a unit that
+        rates several others, if not clusters but these are independent of each other.
 
     Returns
     -------
     MultilevelOmega. Intervals are by the delta method, for normal answers, on the logit scale, where the
-    coefficients are nearer to normal and cannot leave 0 to 1; NaN, with a note, where an estimate does.
+    coefficients are nearer to normal and cannot leave 0 to 1; NaN, with a note, where an estimate does. With
+    `independent` they are by the sandwich, which takes neither answers as normal nor clusters as independent.
 
     Raises
     ------
     DataError
-        If the model is not one factor of the same items at both levels, or as `cfa` does.
+        If the model is not one factor of the same items at both levels, or as `cfa` does; if a cluster lies
+        in several of `independent`, or all do in one.
     FitError
         If the model is not identified, or does not converge.
 
@@ -106,11 +118,17 @@ def multilevel_omega(
         group_equal=(),
         std_lv=False,
     )
-    values, covariance = _sums(fit)
     (sample,) = fit.model.samples
+    said = list(notes)
+    owner = None
+    if independent is not None:
+        owner = _owners(independent, data, sample)
+        if owner.max() + 1 < FEW:
+            few = f"Only {owner.max() + 1} units are independent"
+            said.append(f"{few}: with fewer than {FEW}, intervals are too narrow")
+    values, covariance = _sums(fit, owner)
     size = 1 / np.mean(1 / sample.cluster_sizes)
     found: dict[str, float] = {}
-    said = list(notes)
     for name, (signal, total) in _weights(size).items():
         estimate, lower, upper = _interval(signal, total, values, covariance, ci_prob)
         found |= {name: estimate, f"{name}_lower": lower, f"{name}_upper": upper}
@@ -155,16 +173,42 @@ def _check_one_factor(model: Syntax) -> None:
         raise DataError("Omega at two levels is of a factor and its items alone: leave regressions out")
 
 
-def _sums(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+def _owners(independent: str | Sequence, data: pd.DataFrame, sample: TwoLevelSample) -> np.ndarray:
+    """(cluster,) number of the independent unit in which each lies."""
+    if isinstance(independent, str):
+        if independent not in data.columns:
+            raise DataError(f"The data have no column {independent}")
+        independent = data[independent]
+    codes, names = read_groups(independent, len(data), argument="independent")
+    codes = codes[sample.position]
+    owner = np.zeros(sample.n_clusters, dtype=int)
+    owner[sample.cluster] = codes
+    torn = codes != owner[sample.cluster]
+    if torn.any():
+        pair = sorted({names[codes[torn][0]], names[owner[sample.cluster][torn][0]]})
+        raise DataError(
+            f"A cluster lies in both '{pair[0]}' and '{pair[1]}' of `independent`: name clusters apart"
+        )
+    owner = np.unique(owner, return_inverse=True)[1]
+    if owner.max() < 1:
+        raise DataError(
+            "All clusters lie in one unit of `independent`, so that nothing is known of its error"
+        )
+    return owner
+
+
+def _sums(fit: Fit, owner: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The sum score's (common, total) variance within and then between, and their sampling covariance.
 
     To first order the estimates are linear in the moments without a model, so that the
     covariance of both follows from that of the moments.
+
+    owner : (cluster,) independent unit, None if clusters are.
     """
     model = fit.model
     (sample,) = model.samples
     pairs = list(zip(model.blocks, model.moments(fit.theta)))
-    free, _ = moments_model(sample, *fit.covariates)
+    free, saturated = moments_model(sample, *fit.covariates)
     implied = np.concatenate([_cells(block, m.sigma, m.mu) for block, (_, m) in zip(free.blocks, pairs)])
     information = two_level_expected(free, implied)
     slope = np.vstack([_cell_slopes(cells, *pair, model.n_free) for cells, pair in zip(free.blocks, pairs)])
@@ -177,7 +221,15 @@ def _sums(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
         values += [common, level.cov.sum()]
         slopes += [by_common @ reach, _total_slope(cells, len(implied))]
     found = np.array(slopes)
-    return np.array(values), found @ np.linalg.solve(information, found.T) / model.n
+    reached = np.linalg.solve(information, found.T)
+    if owner is None:
+        return np.array(values), found @ reached / model.n
+    by_cluster = two_level_scores(free, saturated) @ reached / model.n
+    by_unit = np.zeros((owner.max() + 1, len(found)))
+    np.add.at(by_unit, owner, by_cluster)
+    # At the border of the covariances that can be, scores do not sum to zero.
+    by_unit -= by_unit.mean(axis=0)
+    return np.array(values), len(by_unit) / (len(by_unit) - 1) * by_unit.T @ by_unit
 
 
 def common_variance(block: Block, moments: Moments, theta: np.ndarray) -> tuple[float, np.ndarray]:

@@ -44,7 +44,8 @@ def omega(items: pd.DataFrame | np.ndarray, *, n_factors: int = 3, ordinal: bool
     Parameters
     ----------
     items : a column for each item
-    n_factors : group factors
+    n_factors : group factors: 1 for three or four items, 1 or 2 for five, so that the default is for six or
+        more
     ordinal : from polychoric correlations: of what lies behind the answers, not of a sum of answers
 
     Raises

@@ -11,7 +11,7 @@ from relcap_models.report.sections.gaps import gap_section
 from relcap_models.report.sections.items import distribution_section, profile_section
 from relcap_models.report.sections.matrix import matrix_section, network_section
 from relcap_models.report.sections.methods import method_section
-from relcap_models.report.sections.psychometrics import psychometrics_sections
+from relcap_models.report.sections.psychometrics.sections import psychometrics_sections
 from relcap_models.report.sections.relation_scores import relation_section
 from relcap_models.report.sections.reliability import reliability_section
 from relcap_models.report.sections.summary import summary_section

@@ -27,6 +27,10 @@ PSYCHOMETRICS = {
     "psychometrics_information": f"{_OF} dimension item theta information",
     "psychometrics_invariance": "analysis instrument across level chisq df cfi rmsea diff_chisq diff_df "
     "diff_p held",
+    "psychometrics_mean_impact": "analysis instrument across reference group dimension items equal "
+    "partial impact",
+    "psychometrics_dif": "analysis instrument across reference group dimension item difference lower upper "
+    "ci_prob p_uniform_adjusted p_nonuniform_adjusted r2",
     "psychometrics_notes": f"{_OF} topic subject detail",
 }
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -74,6 +78,7 @@ _TEXT = frozenset(
         ),
         *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument"),
         *("split", "group", "groups", "across", "coefficient", "parameter", "topic", "detail"),
+        *("reference", "items"),
         *("n_rater_units",),
         *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
         *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),

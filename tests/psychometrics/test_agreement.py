@@ -126,3 +126,23 @@ def test_what_cannot_be_used_is_said():
         average_deviation(ITEMS, list("abcde"))
     with pytest.raises(DataError, match="too near an end"):
         awg(ITEMS[:3], GROUP[:3], scale=(1, 5))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda items: rwg_j(items, GROUP, n_categories=5),
+        lambda items: rwg_j_lindell(items, GROUP, n_categories=5),
+        lambda items: awg(items, GROUP, scale=(1, 5)),
+        lambda items: average_deviation(items, GROUP),
+    ],
+)
+def test_one_item_may_be_a_column(index):
+    one = index(ITEMS[["a"]])
+    for answers in (ITEMS["a"], ITEMS["a"].rename(None), ITEMS["a"].to_numpy(), ITEMS["a"].tolist()):
+        pd.testing.assert_series_equal(index(answers), one)
+
+
+def test_problems_of_one_item_name_it():
+    with pytest.raises(DataError, match="more than 4 categories: a"):
+        rwg_j(ITEMS["a"], GROUP, n_categories=4)

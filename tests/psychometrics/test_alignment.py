@@ -10,7 +10,7 @@ from statsmodels.tools.numdiff import approx_fprime
 from relcap_models.errors import DataError
 from relcap_models.psychometrics import cfa
 from relcap_models.psychometrics.structural.alignment import _configural, alignment, shared_by
-from relcap_models.psychometrics.structural.alignment_loss import Configural, _gradient_of, _loss
+from relcap_models.psychometrics.structural.alignment_loss import Configural, _gradient_of, _loss, align
 
 ONE = "f =~ " + " + ".join(f"y{i}" for i in range(5))
 MEAN = np.array([0.0, 0.4, -0.3, 0.8, 0.1, -0.6])
@@ -150,6 +150,30 @@ def test_standard_errors_are_the_spread_of_estimates():
     ratio = np.log(np.mean(error, axis=0) / np.std(est, axis=0, ddof=1))
     # The logarithm of a standard deviation of 60 estimates errs by .092; six ratios.
     assert np.abs(ratio).max() < 3 / np.sqrt(2 * (n_samples - 1))
+
+
+def test_in_a_population_alignment_finds_the_truth_but_for_epsilon(monkeypatch):
+    """The design of Asparouhov & Muthén's (2014) simulation: a fifth of the parameters differ, by group."""
+    mean, variance = np.array([0.0, 0.3, 1.0]), np.array([1.0, 1.5, 1.2])
+    loadings, intercepts = np.ones((5, 3)), np.zeros((5, 3))
+    intercepts[[4, 0, 1], [0, 1, 2]] = 0.5, -0.5, 0.5
+    loadings[[2, 4, 3], [0, 1, 2]] = 1.4, 0.5, 0.3
+    population = Configural(
+        loadings * np.sqrt(variance),
+        intercepts + loadings * mean,
+        item=np.arange(5),
+        sign=np.ones(5),
+        n=np.full(3, 1000.0),
+        fixed=0,
+    )
+    found = align(population, np.eye(30))
+    # What ε = .01 adds to the published loss: it is not quite indifferent to where large differences lie.
+    np.testing.assert_allclose(found.means, [0, 0.264, 0.985], atol=0.001)
+    np.testing.assert_allclose(found.variances, [1, 1.417, 1.140], atol=0.001)
+    monkeypatch.setattr("relcap_models.psychometrics.structural.alignment_loss.EPSILON", 1e-4)
+    sharper = align(population, np.eye(30))
+    np.testing.assert_allclose(sharper.means, mean, atol=0.002)
+    np.testing.assert_allclose(sharper.variances, variance, atol=0.005)
 
 
 def test_the_set_of_groups_that_share_a_parameter():

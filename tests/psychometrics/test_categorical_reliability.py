@@ -123,3 +123,22 @@ def test_what_has_no_categorical_omega(bfi, datcat):
     found = categorical_omega(second)
     assert found.omega.index.tolist() == ["FU1", "FU2", "total"]
     assert "No omega of both" in found.notes[0]
+
+
+def test_items_that_load_against_the_others_are_named(datcat):
+    turned = datcat.assign(u2=6 - datcat["u2"])
+    found = categorical_omega(cfa(TWO, turned, ordered=True))
+    (note,) = found.notes
+    assert "load on FU1 against the others: u2." in note
+    assert found.omega["FU1"] < 0.5
+    assert categorical_omega(cfa(TWO, datcat, ordered=True)).notes == ()
+    # All turned: nothing is against anything.
+    every = datcat.assign(**{f"u{i}": 6 - datcat[f"u{i}"] for i in range(1, 5)})
+    assert categorical_omega(cfa(TWO, every, ordered=True)).notes == ()
+
+
+def test_items_that_load_against_the_others_in_one_group_name_the_group(datcat):
+    turned = datcat.assign(u3=datcat["u3"].where(datcat["g"] == "male", 6 - datcat["u3"]))
+    notes = categorical_omega(cfa(TWO, turned, ordered=True, group="g")).notes
+    assert [note for note in notes if "u3" in note and "group 'female'" in note]
+    assert not [note for note in notes if "group 'male'" in note]

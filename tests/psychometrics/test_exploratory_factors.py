@@ -175,7 +175,7 @@ def test_items_that_determine_each_other_are_smoothed_and_named(nine):
 
 
 def test_what_cannot_be_asked_is_said(nine):
-    with pytest.raises(DataError, match="1 to 5 factors"):
+    with pytest.raises(DataError, match="n_factors=5 or less"):
         efa(nine, 6)
     with pytest.raises(DataError, match="rotation"):
         efa(nine, 2, rotation="spin")

@@ -104,6 +104,67 @@ def test_standard_errors_agree_with_a_jackknife():
         assert se == pytest.approx(jackknife, rel=0.33)
 
 
+def _in_units(seed: int, *, n_units: int) -> pd.DataFrame:
+    """As `_simulated`, in units of six clusters that have a level and a spread of their own."""
+    rng = np.random.default_rng(seed)
+    data = _simulated(seed, n_clusters=6 * n_units)
+    unit = data["cluster"].to_numpy() // 6
+    level = rng.normal(size=n_units)[unit]
+    for i in (1, 2, 3):
+        spread = 0.8 * np.exp(0.5 * rng.normal(size=n_units))[unit]
+        data[f"y{i}"] += level + spread * rng.normal(size=len(data))
+    return data.assign(unit=unit)
+
+
+def _errors(found) -> np.ndarray:
+    """Standard errors of the logits, from the intervals."""
+    ends = [[getattr(found, f"{name}_{end}") for name in NAMES] for end in ("lower", "upper")]
+    return (logit(ends[1]) - logit(ends[0])) / 2 / 1.959964
+
+
+NAMES = ("within", "between", "two_level")
+
+
+def test_errors_respect_units_in_which_clusters_lie():
+    data = _in_units(11, n_units=24)
+    plain, found = (
+        multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent=by)
+        for by in (None, "unit")
+    )
+    assert [getattr(found, name) for name in NAMES] == [getattr(plain, name) for name in NAMES]
+    without = [
+        multilevel_omega("f =~ y1 + y2 + y3", data[data["unit"] != k], cluster="cluster") for k in range(24)
+    ]
+    values = logit([[getattr(r, name) for name in NAMES] for r in without])
+    jackknife = np.sqrt(23 * values.var(axis=0))
+    # The jackknife corrects for what few units bend, and the sandwich does not.
+    np.testing.assert_allclose(_errors(found), jackknife, rtol=0.2)
+    assert _errors(found)[1] > 1.3 * _errors(plain)[1]
+
+
+def test_where_clusters_are_independent_and_normal_both_errors_agree():
+    data = _simulated(12, n_clusters=400)
+    plain, robust = (
+        multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent=by)
+        for by in (None, "cluster")
+    )
+    # A variance from 400 clusters errs by a fourteenth, its root by half of that; three of those.
+    np.testing.assert_allclose(_errors(robust), _errors(plain), rtol=0.11)
+
+
+def test_units_that_are_no_units_are_said():
+    data = _simulated(1, n_clusters=30)
+    odd = np.arange(len(data)) % 2
+    with pytest.raises(DataError, match="lies in both '0' and '1'"):
+        multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent=odd)
+    with pytest.raises(DataError, match="in one unit"):
+        multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent=np.ones(len(data)))
+    with pytest.raises(DataError, match="no column team"):
+        multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent="team")
+    found = multilevel_omega("f =~ y1 + y2 + y3", data, cluster="cluster", independent=data["cluster"] // 3)
+    assert any("Only 10 units are independent" in note for note in found.notes)
+
+
 def test_between_variance_of_none_has_no_interval_and_says_so():
     data = _simulated(4, n_clusters=30)
     shuffled = data.assign(cluster=np.random.default_rng(0).permutation(data["cluster"]))

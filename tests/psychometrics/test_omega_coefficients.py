@@ -118,3 +118,15 @@ def test_limits_of_one_and_two_factors_are_said(thurstone):
     assert any("not identified" in note for note in omega_of_correlation(thurstone, n_factors=2).notes)
     with pytest.raises(DataError, match="factors"):
         omega_of_correlation(thurstone, n_factors=6)
+
+
+@pytest.mark.parametrize(
+    ("n_items", "said"),
+    [
+        (4, "`n_factors` is 3, which needs 6 items.*n_factors=1,"),
+        (5, "which needs 6 items.*n_factors=2 or less"),
+    ],
+)
+def test_more_factors_than_items_identify_are_refused_with_those_they_do(thurstone, n_items, said):
+    with pytest.raises(DataError, match=said):
+        omega_of_correlation(thurstone.iloc[:n_items, :n_items])

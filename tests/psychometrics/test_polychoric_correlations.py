@@ -240,3 +240,74 @@ def test_polyserial_maximises_the_likelihood_given_the_margins():
 def test_polyserial_wants_as_many_values_as_answers():
     with pytest.raises(DataError, match="3 values, `ordinal` 2"):
         polyserial([1.0, 2.0, 3.0], [1, 2])
+
+
+# lavaan 0.6-14: lavCor(<mixed>, ordered = c("A2", "A3", "gender", "education"), missing = "pairwise",
+#                       output = "cor")
+MIXED = {
+    ("A2", "A3"): 0.50761156878,
+    ("A2", "age"): 0.06993307539,
+    ("age", "gender"): 0.16504315756,
+    ("A2", "x"): 0.790253209022,
+    ("education", "x"): 0.007497054183,
+    ("age", "x"): -0.001305507500,
+}
+
+
+@pytest.fixture
+def mixed(data_of):
+    """Four ordinal items, and age and another continuous column."""
+    bfi = data_of("psychtools_bfi")
+    items = bfi.loc[:599, ["A2", "age", "A3", "gender", "education"]].astype(float)
+    x = np.round(np.exp(items["A2"] / 3) + (np.arange(1, 601) * 7919 % 1009) / 200, 3)
+    return items.assign(x=x)
+
+
+def test_mixed_columns_correlate_as_in_lavaan(mixed):
+    found = polychoric(mixed, continuous=["age", "x"])
+    for (one, other), value in MIXED.items():
+        # lavaan's search ends at 1e-8 to 1e-6.
+        assert found.correlation.loc[one, other] == pytest.approx(value, abs=2e-6)
+    assert list(found.thresholds) == ["A2", "A3", "gender", "education"]
+
+
+def test_a_mixed_pair_is_the_polyserial_correlation(mixed):
+    pair = mixed[["age", "education"]].dropna()
+    matrix, one = polychoric(pair, continuous="age"), polyserial(pair["age"], pair["education"])
+    assert matrix.correlation.loc["age", "education"] == pytest.approx(one.correlation, abs=1e-12)
+    assert matrix.standard_error["age~~education"] == pytest.approx(one.standard_error, rel=1e-12)
+
+
+def test_units_of_continuous_columns_change_neither_correlations_nor_their_errors(mixed):
+    plain = polychoric(mixed, continuous=["age", "x"])
+    scaled = polychoric(mixed.assign(age=1e4 * mixed["age"] - 7), continuous=["age", "x"])
+    np.testing.assert_allclose(scaled.correlation, plain.correlation, atol=1e-8)
+    np.testing.assert_allclose(scaled.acov, plain.acov, rtol=1e-6, atol=1e-10)
+
+
+def test_errors_of_mixed_correlations_are_those_of_repeated_samples():
+    rng = np.random.default_rng(12)
+    truth = np.array([[1, 0.5, 0.6], [0.5, 1, -0.3], [0.6, -0.3, 1]])
+    estimates, errors = [], []
+    for _ in range(300):
+        z = rng.standard_normal((300, 3)) @ np.linalg.cholesky(truth).T
+        items = pd.DataFrame({"a": np.digitize(z[:, 0], [-0.7, 0.4]), "b": 3 * z[:, 1], "c": z[:, 2] - 5})
+        found = polychoric(items, continuous=["b", "c"])
+        estimates.append(found.correlation.to_numpy()[np.triu_indices(3, 1)])
+        errors.append(found.standard_error.filter(like="~~"))
+    np.testing.assert_allclose(np.mean(estimates, axis=0), truth[np.triu_indices(3, 1)], atol=0.012)
+    # A standard deviation from 300 samples errs by a 24th; four of those.
+    np.testing.assert_allclose(np.std(estimates, axis=0), np.mean(errors, axis=0), rtol=4 / 24.5)
+
+
+def test_a_perfect_pair_leaves_the_errors_of_continuous_columns():
+    items = crossed([[20, 0], [0, 30]]).assign(x=np.random.default_rng(1).standard_normal(50))
+    found = polychoric(items, continuous=["x"])
+    assert np.isnan(found.standard_error["a~~b"])
+    assert np.isfinite(found.standard_error.drop("a~~b")).all()
+
+
+def test_items_that_are_all_continuous_are_sent_to_pearson():
+    items = pd.DataFrame(np.random.default_rng(1).standard_normal((20, 2)), columns=["a", "b"])
+    with pytest.raises(DataError, match="Pearson"):
+        polychoric(items, continuous=["a", "b"])

@@ -40,7 +40,9 @@ def test_every_table_has_its_columns_and_no_figure_is_infinite(examined):
     assert set(examined) == set(COLUMNS)
     for name, table in examined.items():
         assert tuple(table.columns) == COLUMNS[name]
-        assert len(table) or name == "psychometrics_notes", name
+        # There are no languages, one large layer, and nothing that is not equal over waves.
+        empty = ("psychometrics_notes", "psychometrics_mean_impact", "psychometrics_dif")
+        assert len(table) or name in empty, name
         assert not np.isinf(table.select_dtypes("number")).any().any(), name
         assert set(table["analysis"]) <= {"psychometrics"}
 
@@ -203,6 +205,30 @@ def test_a_question_that_became_easier_is_found_at_the_level_of_intercepts():
     assert held["configural"]
     assert not held["intercepts"]
     assert not held["residuals"]
+
+
+def test_an_item_that_one_language_answers_higher_is_in_the_tables():
+    instruments, tables = simulated()
+    respondents, responses = tables["respondents"].copy(), tables["responses"].copy()
+    english = respondents["respondent_id"].unique()[::2]
+    respondents["language"] = np.where(respondents["respondent_id"].isin(english), "en", "da")
+    value = pd.to_numeric(responses["value"], errors="coerce")
+    mine = (responses["item"] == "PS5") & responses["respondent_id"].isin(english) & value.notna()
+    responses.loc[mine, "value"] = (value[mine] + 1).clip(upper=5).astype(int).astype(str)
+    survey = read_survey(
+        {**tables, "respondents": respondents, "responses": responses},
+        instruments=list(instruments.values()),
+        waves=WAVES,
+    )
+    found = examine(Psychometrics(instruments=("psychological_safety",)), survey)
+    for name in ("dif", "mean_impact"):
+        assert tuple(found[f"psychometrics_{name}"].columns) == COLUMNS[f"psychometrics_{name}"]
+    bias = found["psychometrics_dif"].query("across == 'language'").set_index("item")
+    sign = 1 if bias.loc["PS5", "group"] == "en" else -1
+    assert bias["difference"].abs().idxmax() == "PS5"
+    assert sign * bias.loc["PS5", "difference"] > 0.4
+    assert bias.loc["PS5", "p_uniform_adjusted"] < 0.001
+    assert "PS5" in set(found["psychometrics_mean_impact"].query("across == 'language'")["items"])
 
 
 def test_the_factors_are_the_dimensions_and_small_ones_are_left_out():

@@ -74,10 +74,18 @@ def alignment(
 
     A parameter is shared by a set of groups. The set starts as the most groups that are connected by pairs
     whose difference has p > .01; then groups that differ from the set's average with p < .001 leave it and
-    the others enter, until nothing changes. Standard errors are by the delta method from those of the
-    configural model. They hold where parameters that are equal differ in the sample by less than about 0.1
-    (√ε, ε = .01), within which the loss is smooth; where they differ by more, standard errors are mostly too
-    large, by up to a half, and a note says so.
+    the others enter, until nothing changes.
+
+    Standard errors are by the delta method from those of the configural model, as in the source. They hold
+    where parameters that are equal differ in the sample by less than about 0.1 (√ε, ε = .01), within which
+    the loss is smooth; where they differ by more its curvature at the minimum says little about where other
+    samples' minima lie, and errors are mostly too large, which a note says. In simulations of the source's
+    design (continuous items, 100 to 1,000 respondents in each of 3 or 6 groups) mean errors of means were
+    0.9 to 1.15 times the spread of the estimates; with items of three categories and 300 in each of 4 groups
+    1.1 to 1.2 times, those of variances 1.2 to 1.5 times (Robitzsch 2025 finds the like).
+
+    Where a fifth of the parameters differ, ε = .01 draws means and variances towards agreement by some
+    hundredths also in endless samples: means of 0, 0.3 and 1 become 0, 0.26 and 0.99.
 
     Raises
     ------
@@ -86,7 +94,8 @@ def alignment(
     FitError
         If the configural model does not converge or is not identified, or the groups cannot be aligned.
 
-    Source: Asparouhov & Muthén (2014), Structural Equation Modeling 21, 495-508.
+    Source: Asparouhov & Muthén (2014), Structural Equation Modeling 21, 495-508; Robitzsch (2025),
+    Mathematics 13, 1915, on standard errors.
     """
     factors = _factors(syntax)
     configural = cfa(

@@ -7,6 +7,8 @@
     reliability_levels  of ratings and of what they are about, with intervals
     levels              how dimensions go together within and between what is rated
     equality            whether the instrument measures the same over waves, languages and layers
+    mean_impact         how far means of groups change where unequal items are let go
+    item_bias           items that a language or layer answers in its own way (DIF)
     information         where along the trait the items tell most
     examination         all of it, as tables
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pandas as pd
 
-from relcap_models.psychometrics.structural.invariance import invariance
+from relcap_models.psychometrics.structural.invariance import Invariance, invariance
 from relcap_models.psychometrics.survey.answers import Answers, merge_rare
-from relcap_models.psychometrics.survey.measurement import factor_model
+from relcap_models.psychometrics.survey.measurement import FactorModel, factor_model
 from relcap_models.psychometrics.survey.notes import Notes
 from relcap_models.psychometrics.survey.scopes import SPLITS
 
@@ -18,7 +19,26 @@ CFI_DROP, RMSEA_RISE = 0.01, 0.015
 GOOD_CFI, GOOD_RMSEA = 0.95, 0.08
 
 
-def equality_rows(answers: Answers, notes: Notes) -> Iterator[dict[str, object]]:
+@dataclass(frozen=True)
+class Equality:
+    """One split's comparison: rows on each level, and what they were estimated from.
+
+    about : (rating,) of the ratings compared, as of `Answers`. items : their answers, in the columns of the
+    model's syntax. found : the models of all levels.
+    """
+
+    split: str
+    rows: list[dict[str, object]]
+    model: FactorModel
+    about: pd.DataFrame
+    items: pd.DataFrame
+    found: Invariance
+
+    def held(self, level: str) -> bool:
+        return any(row["level"] == level and row["held"] for row in self.rows)
+
+
+def equalities(answers: Answers, notes: Notes) -> Iterator[Equality]:
     """For each split with two large groups: fit and difference tests of each level, and whether it held.
 
     The form (configural) holds where CFI ≥ .95 and RMSEA ≤ .08. A further level holds where the difference
@@ -40,15 +60,17 @@ def equality_rows(answers: Answers, notes: Notes) -> Iterator[dict[str, object]]
         items, merged = merge_rare(part.items, part.about[split])
         for item, categories in merged.items():
             notes.add(split, "", "merged", item, ", ".join(categories))
+        table = model.table(items)
         with notes.estimating(split, "", "invariance"):
             found = invariance(
                 model.syntax,
-                model.table(items),
+                table,
                 ordered=True,
                 group=part.about[split],
                 cluster=part.about["rater_unit"],
             )
-            yield from _judged(split, groups, found.table)
+            rows = list(_judged(split, groups, found.table))
+            yield Equality(split, rows, model, part.about, table, found)
 
 
 def _judged(split: str, groups: list[str], table: pd.DataFrame) -> Iterator[dict[str, object]]:

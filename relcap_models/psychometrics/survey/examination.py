@@ -12,10 +12,12 @@ from relcap_models.errors import ConfigError
 from relcap_models.psychometrics.survey import notes as noted
 from relcap_models.psychometrics.survey.answers import answers_to
 from relcap_models.psychometrics.survey.declaration import Psychometrics
-from relcap_models.psychometrics.survey.equality import equality_rows
+from relcap_models.psychometrics.survey.equality import equalities
 from relcap_models.psychometrics.survey.information import information_rows
+from relcap_models.psychometrics.survey.item_bias import bias_rows
 from relcap_models.psychometrics.survey.item_statistics import item_rows, share_rows
 from relcap_models.psychometrics.survey.levels import level_rows
+from relcap_models.psychometrics.survey.mean_impact import impact_rows
 from relcap_models.psychometrics.survey.measurement import FIT, measure
 from relcap_models.psychometrics.survey.notes import Notes
 from relcap_models.psychometrics.survey.reliability_levels import reliability_rows
@@ -42,6 +44,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("analysis", "instrument", "across", "groups", "level", "chisq", "df", "cfi", "rmsea", "srmr"),
         *("diff_chisq", "diff_df", "diff_p", "held"),
     ),
+    "psychometrics_mean_impact": (
+        *("analysis", "instrument", "across", "reference", "group", "dimension", "items"),
+        *("equal", "partial", "impact"),
+    ),
+    "psychometrics_dif": (
+        *("analysis", "instrument", "across", "reference", "group", "dimension", "item"),
+        *("difference", "lower", "upper", "ci_prob"),
+        *("p_uniform", "p_uniform_adjusted", "p_nonuniform", "p_nonuniform_adjusted", "r2"),
+    ),
     "psychometrics_information": (*_OF, "dimension", "item", "theta", "information"),
     "psychometrics_notes": ("analysis", *noted.COLUMNS),
 }
@@ -61,7 +72,8 @@ def examine(
     Items and factors by wave, language and layer (of the rater unit); the factor model has a factor for each
     dimension, ordinal items (WLSMV), and standard errors and tests that respect rater units as clusters.
     Reliability of ratings, and of what is rated (a relation or unit in a wave) by several people. Invariance
-    over waves, languages and layers. Groups of fewer than 50 respondents or 100 ratings are not examined.
+    over waves, languages and layers, with its impact on means, and items that a language or layer answers in
+    its own way (DIF). Groups of fewer than 50 respondents or 100 ratings are not examined.
 
     Parameters
     ----------
@@ -106,9 +118,12 @@ def examine(
                 add("levels", scope, level_rows(scope, notes, ci_prob=ci_prob))
                 add("information", scope, information_rows(scope, notes))
         said(f"{name}: invariance")
-        rows["psychometrics_invariance"] += [
-            {"instrument": name} | row for row in equality_rows(answers, notes)
-        ]
+        of = {"instrument": name}
+        for equality in equalities(answers, notes):
+            rows["psychometrics_invariance"] += [of | row for row in equality.rows]
+            rows["psychometrics_mean_impact"] += [of | row for row in impact_rows(equality, notes)]
+        said(f"{name}: differential item functioning")
+        rows["psychometrics_dif"] += [of | row for row in bias_rows(answers, notes, ci_prob=ci_prob)]
         rows["psychometrics_notes"] += [dict(zip(noted.COLUMNS, row)) for row in notes.rows]
     return {table: _frame(found, table, analysis.id) for table, found in rows.items()}
 

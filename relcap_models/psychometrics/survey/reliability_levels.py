@@ -2,6 +2,7 @@
 
 Ratings of colleagues depend on each other, and those of one respondent even more, so rater units are drawn
 with replacement (cluster bootstrap) where a coefficient's own interval would take ratings as independent.
+Omega within and between takes a second to estimate, and has the sandwich of rater units instead.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def reliability_rows(scope: Scope, notes: Notes, *, ci_prob: float, seed: int) -
         # Two-level models take their time, and how the levels differ is a question about the instrument.
         if len(names) > 2 and scope.split == "survey":
             with notes.estimating(scope.split, scope.group, f"omega_levels:{dimension}"):
-                yield from _omega(names, items, subject, base)
+                yield from _omega(names, items, subject, unit, base)
         yield from _agreement(answers, names, items, subject, base)
 
 
@@ -110,10 +111,12 @@ def _by_unit(columns: np.ndarray, unit: np.ndarray, n_units: int | None = None) 
 
 
 def _omega(
-    names: list[str], items: pd.DataFrame, subject: np.ndarray, base: dict[str, object]
+    names: list[str], items: pd.DataFrame, subject: np.ndarray, unit: np.ndarray, base: dict[str, object]
 ) -> Iterator[dict[str, object]]:
     model = FactorModel({"": names})
-    found = multilevel_omega(model.syntax, model.table(items), cluster=subject, ci_prob=base["ci_prob"])
+    found = multilevel_omega(
+        model.syntax, model.table(items), cluster=subject, ci_prob=base["ci_prob"], independent=unit
+    )
     for level in ("within", "between"):
         limits = {end: getattr(found, f"{level}_{end}") for end in ("lower", "upper")}
         row = {"coefficient": f"omega_{level}", "level": "rating" if level == "within" else "subject"}

@@ -3,7 +3,9 @@
 What an item's answers are on the whole, or in a wave, are sums over units that `decide` has in its system; so
 an item shows them where its distribution may be shown. Sums over the units of a layer or the speakers of a
 language are not in that system, and differ from the whole by few people where all others are known: of those
-splits only what says little about sums of answers is public (reliability, fit, loadings, invariance).
+splits only what says little about sums of answers is public (reliability, fit, loadings, invariance). How
+equal people of two layers answer an item (DIF) is public too, because how the layers differ on the whole is
+not: both together would tell a layer's answers.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from relcap_models.report.disclosure.decide import Shown, Verdict
 PREFIX = "psychometrics_"
 _ABOUT = {
     *("analysis", "instrument", "split", "group", "groups", "across", "dimension", "item", "category"),
-    *("parameter", "coefficient", "level", "theta", "topic", "subject"),
+    *("parameter", "coefficient", "level", "theta", "topic", "subject", "reference", "items"),
 }
 """Columns that stay in a hidden row: what it is about."""
 
 _COUNTS = ("n_ratings", "n_respondents", "n_rater_units")
 _SHARES = ("unanswered", "mean", "sd", "lowest", "highest", "share")
+_MEANS = ("equal", "partial")
+"""Means of a group; how far one is from the other (`impact`) tells neither."""
+
 _IN_SYSTEM = ("survey", "wave")
 _FREE_OF_COUNTS = ("merged", "left_out", "too_few_items")
 
@@ -56,6 +61,10 @@ def hide_psychometrics(
             hidden |= outside
         if "parameter" in table:
             hidden |= outside & table["parameter"].astype(str).str.startswith("threshold").to_numpy(bool)
+    if name == f"{PREFIX}mean_impact":
+        outside = ~table["across"].isin(_IN_SYSTEM).to_numpy(bool)
+        for column in _MEANS:
+            public[column] = public[column].mask(outside)
     if "detail" in table:
         told = table["topic"].isin(_FREE_OF_COUNTS).to_numpy(bool) & ~outside
         public["detail"] = public["detail"].where(told & ~hidden, "")

@@ -64,6 +64,28 @@ def test_an_instrument_that_may_show_nothing_shows_nothing():
     assert public["level"].tolist() == ["loadings"]
 
 
+def test_how_a_layer_stands_on_the_whole_is_hidden_and_what_freed_items_change_is_not():
+    frame = pd.DataFrame({"analysis": "p", "instrument": "rc", "across": ["wave", "layer", "language"]})
+    frame = frame.assign(
+        reference="f", group="g", dimension="d", items="a", equal=0.3, partial=0.1, impact=-0.2
+    )
+    public = hide("mean_impact", frame)
+    assert public["equal"].notna().tolist() == [True, False, False]
+    assert public["partial"].notna().tolist() == [True, False, False]
+    assert public["impact"].notna().all()
+    assert public["items"].tolist() == ["a"] * 3
+    nothing = hide("mean_impact", frame, {"rc": Verdict(whole=True)})
+    assert nothing[["equal", "partial", "impact"]].isna().all().all()
+
+
+def test_items_that_a_layer_answers_in_its_own_way_are_shown_where_their_answers_are():
+    frame = pd.DataFrame({"analysis": "p", "instrument": "rc", "across": "layer", "item": ["a", "c"]})
+    figures = {"difference": 0.2, "lower": 0.1, "p_uniform": 0.01, "r2": 0.03}
+    public = hide("dif", frame.assign(reference="employees", group="leaders", dimension="d", **figures))
+    assert public[list(figures)].notna().all(axis=1).tolist() == [True, False]
+    assert public[["reference", "group", "item"]].notna().all().all()
+
+
 def test_beside_a_small_unit_counts_are_blank_and_shares_are_rounded():
     table = rows(n_ratings=400, n_respondents=90, mean=3.1234, highest=0.4321, item_rest=0.5123)
     public = hide("items", table, some_small=True, step=0.05)

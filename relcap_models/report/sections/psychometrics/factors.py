@@ -1,0 +1,70 @@
+"""The factor model of an instrument, and how it fits."""
+
+from __future__ import annotations
+
+import math
+
+from relcap_models.report.blocks import Block, Column, Heading, Paragraph, Picture, Table
+from relcap_models.report.figures.psychometrics import draw_loadings
+from relcap_models.report.sections.cells import count_cell, interval_cell, number_cell, text_cell
+from relcap_models.report.sections.psychometrics.examined import Examined
+
+
+def factor_blocks(of: Examined) -> list[Block]:
+    texts, fit = of.texts, of.table("fit")
+    parameters = of.everybody("parameters")
+    blocks: list[Block] = [Heading(texts("psychometrics.factors"))]
+    if fit.empty or parameters.empty:
+        return [*blocks, Paragraph(texts("psychometrics.no_factors"), "note")]
+    blocks.append(Paragraph(texts("psychometrics.factors_how")))
+    correlations = parameters[parameters["parameter"] == "correlation"]
+    levels = of.everybody("levels").set_index(["dimension", "level"])["estimate"]
+    for _, row in correlations.iterrows():
+        within, between = (levels.get((row["dimension"], level), math.nan) for level in ("within", "between"))
+        sentence = texts(
+            "psychometrics.correlation",
+            dimensions=of.analysis.dimension(row["dimension"]),
+            value=texts.number(row["estimate"]),
+            interval=texts.interval(row["lower"], row["upper"]),
+        )
+        if not (math.isnan(within) or math.isnan(between)):
+            sentence += " " + texts(
+                "psychometrics.correlation_levels",
+                within=texts.number(within),
+                between=texts.number(between),
+            )
+        blocks.append(Paragraph(sentence))
+    items = [i for i in of.analysis.items if i in set(parameters["item"])]
+    loadings = parameters[parameters["parameter"] == "loading"]
+    low, high = loadings["estimate"].min(), loadings["estimate"].max()
+    blocks.append(
+        Picture(
+            of.picture("loadings"),
+            lambda theme: draw_loadings(theme, texts, parameters, items=items),
+            alt=texts("psychometrics.loadings_alt", low=texts.number(low), high=texts.number(high)),
+            caption=texts("psychometrics.loadings_caption", ci=of.analysis.ci(loadings)),
+            narrow=True,
+        )
+    )
+    rows = [
+        (
+            text_cell(of.group(row["split"], row["group"])),
+            count_cell(texts, row["n_ratings"]),
+            number_cell(texts, row["chisq"], digits=1),
+            number_cell(texts, row["df"], digits=0),
+            number_cell(texts, row["p"], digits=3),
+            number_cell(texts, row["cfi"], digits=3),
+            number_cell(texts, row["rmsea"], digits=3),
+            interval_cell(texts, row["rmsea_lower"], row["rmsea_upper"], digits=3),
+            number_cell(texts, row["srmr"], digits=3),
+        )
+        for _, row in fit.iterrows()
+    ]
+    names = ("chisq", "df", "p", "cfi", "rmsea", "rmsea_interval", "srmr")
+    columns = (
+        Column(texts("psychometrics.column_group"), figures=False),
+        Column(texts("psychometrics.column_ratings")),
+        *(Column(texts(f"psychometrics.column_{name}")) for name in names),
+    )
+    source = "tables/psychometrics_fit.csv"
+    return [*blocks, Table(texts("psychometrics.fit_table"), columns, tuple(rows), source=source)]
