@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from relcap_models.data import Wave
 from relcap_models.data.survey import is_date
 from relcap_models.errors import ConfigError, InstrumentError, Problem
+from relcap_models.models import LeadershipLink
 from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
 from relcap_models.simulate import Simulation, problems_of_simulation
 from relcap_models.study.config import (
@@ -275,6 +276,9 @@ def _analysis_problems(
                 if listed not in instruments
             ]
         name, kind = analysis.get("instrument"), analysis.get("kind")
+        if kind == "leadership_link":
+            problems += _link_problems(analysis, instruments, where, complete=complete)
+            continue
         if not isinstance(name, str):
             continue
         if name not in instruments:
@@ -286,6 +290,27 @@ def _analysis_problems(
             problems.append(_wrong_kind(where, name, _OWN_REFERENTS, "climate"))
         if kind == "climate" and about_targets:
             problems.append(_wrong_kind(where, name, "partner units", "relations"))
+    return problems
+
+
+def _link_problems(
+    analysis: Mapping[str, Any], instruments: Mapping[str, Instrument], where: str, *, complete: bool
+) -> list[Problem]:
+    """Instruments of a leadership link that are not the study's, or ask about the wrong thing."""
+    problems = []
+    for key in ("instrument", "leadership", "safety"):
+        name = analysis.get(key, LeadershipLink.model_fields[key].default)
+        if not isinstance(name, str):
+            continue
+        place = f"{where}.{key}"
+        if name not in instruments:
+            problems += [_unlisted(name, instruments, place)] if complete else []
+        elif instruments[name].about_targets != (key == "instrument"):
+            wanted = "partner units" if key == "instrument" else _OWN_REFERENTS
+            message = f"the instrument '{name}' does not ask about {wanted}"
+            fitting = [i for i, other in instruments.items() if other.about_targets == (key == "instrument")]
+            remedy = f"Those that do: {', '.join(fitting) or 'none of the study'}"
+            problems.append(Problem(STUDY_FILE, message, remedy, where=place))
     return problems
 
 

@@ -1,6 +1,5 @@
 """Item response models find mirt's estimates, known truth, and say what cannot be estimated."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,6 +1,5 @@
 """Factor scores: lavaan's values, a slow oracle, models that say the same, and what has no scores."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -50,7 +50,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_word(study
     assert "'relational_capacity'" in found["instruments[0]"].remedy
 
 
-@pytest.mark.parametrize("kind", ["leadership_link", "programme_effect", "prioritisation"])
+@pytest.mark.parametrize("kind", ["programme_effect", "prioritisation"])
 def test_a_planned_analysis_is_refused_as_not_built_yet(study_folder, study_text, kind):
     found = problems(study_folder, study_text.replace("kind: climate", f"kind: {kind}"))
     assert "not built yet" in found["analyses[1].kind"].message
@@ -213,3 +213,12 @@ def test_an_own_instrument_file_is_found_in_the_study_folder(study_folder, study
     )
     (study_folder / "study.yaml").write_text(text, encoding="utf-8")
     assert read_study(study_folder).sources["my_scale"] == "my_scale.yaml"
+
+
+def test_a_leadership_link_needs_instruments_about_the_right_things(study_folder, study_text):
+    link = "{kind: leadership_link, instrument: psychological_safety, leadership: relational_leadreship}"
+    text = study_text.replace("analyses:\n", f"analyses:\n  - {link}\n")
+    found = problems(study_folder, text)
+    assert "partner units" in found["analyses[0].instrument"].message
+    assert "relational_capacity" in found["analyses[0].instrument"].remedy
+    assert "not one of the study's" in found["analyses[0].leadership"].message
