@@ -29,15 +29,14 @@ PSYCHOMETRICS = {
     "diff_p held",
     "psychometrics_notes": f"{_OF} topic subject detail",
 }
-_INTERVAL = "mean sd lower upper"
 LINKS = {
-    "leadership_link": f"analysis method source adjusted level predictor outcome scale {_INTERVAL} prob_positive "
-    "ci_prob per_point per_point_lower per_point_upper prob_smallest prob_rope prior_share n_units",
-    "leadership_paths": f"analysis source adjusted level predictor mediator outcome path scale {_ESTIMATE} "
-    "prob_positive",
+    "leadership_link": f"analysis method source adjusted level predictor outcome scale {_ESTIMATE} "
+    "prob_positive per_point per_point_lower per_point_upper prob_smallest prob_rope prior_share n_units",
+    "leadership_paths": "analysis source adjusted level predictor mediator outcome path scale "
+    f"{_ESTIMATE} prob_positive",
     "leadership_units": "analysis unit predictor outcome predictor_mean predictor_sd predictor_lower "
-    "predictor_upper outcome_mean outcome_sd outcome_lower outcome_upper ci_prob correlation n_staff n_raters "
-    "suppressed",
+    "predictor_upper outcome_mean outcome_sd outcome_lower outcome_upper ci_prob correlation n_staff "
+    "n_raters suppressed",
 }
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WRAP, _NAME = 40, 60
-_NAMED = 2
-"""Units named at either end of each axis."""
+_WRAP, _WRAP_NARROW = 60, 34
+_FONT = 7
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,14 @@ def draw_units(theme: Theme, texts: Texts, clouds: Sequence[Cloud], *, ci_prob: 
         size, grid = (FULL_WIDTH if n > 1 else FULL_WIDTH * 0.72, 4.6 if n == 1 else 3.6), (1, n)
     figure = Figure(figsize=size, layout="constrained")
     radius = math.sqrt(-2 * math.log(1 - ci_prob))
-    for ax, cloud in zip(figure.subplots(*grid, squeeze=False).flat, clouds, strict=True):
+    width = _WRAP if n == 1 and not theme.narrow else _WRAP_NARROW
+    for position, (ax, cloud) in enumerate(
+        zip(figure.subplots(*grid, squeeze=False).flat, clouds, strict=True)
+    ):
         _draw_cloud(ax, theme, cloud, radius, named=not theme.narrow and n == 1)
+        ax.set_xlabel(fill(drawable(cloud.x_label, 2 * _WRAP), width))
+        if theme.narrow or position == 0:
+            ax.set_ylabel(fill(drawable(cloud.y_label, 2 * _WRAP), width))
         format_axis(ax.xaxis, texts)
         format_axis(ax.yaxis, texts)
     return figure
@@ -61,8 +66,10 @@ def _draw_cloud(ax: Axes, theme: Theme, cloud: Cloud, radius: float, *, named: b
     units = cloud.units
     outlines = [_ellipse(row, radius) for row in units.itertuples()]
     for outline in outlines:
-        ax.add_patch(Polygon(outline, facecolor=theme.accent, alpha=0.10, linewidth=0, zorder=1))
-        ax.add_patch(Polygon(outline, fill=False, edgecolor=theme.accent, alpha=0.35, linewidth=0.7, zorder=2))
+        ax.add_patch(Polygon(outline, facecolor=theme.accent, alpha=0.05, linewidth=0, zorder=1))
+        ax.add_patch(
+            Polygon(outline, fill=False, edgecolor=theme.accent, alpha=0.35, linewidth=0.7, zorder=2)
+        )
     points = np.concatenate(outlines)
     (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
     pad_x, pad_y = 0.04 * (right - left), 0.05 * (top - bottom)
@@ -75,8 +82,6 @@ def _draw_cloud(ax: Axes, theme: Theme, cloud: Cloud, radius: float, *, named: b
     ax.grid(color=theme.grid, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.tick_params(length=0)
-    ax.set_xlabel(fill(drawable(cloud.x_label, 90), _WRAP))
-    ax.set_ylabel(fill(drawable(cloud.y_label, 90), _WRAP))
     if named:
         _name_extremes(ax, theme, units)
 
@@ -100,21 +105,23 @@ def _draw_slope(ax: Axes, theme: Theme, cloud: Cloud, x: np.ndarray) -> None:
 
 
 def _name_extremes(ax: Axes, theme: Theme, units: pd.DataFrame) -> None:
-    ends: list = []
-    for axis in ("x", "y"):
-        order = units[axis].sort_values(kind="stable").index
-        ends += [*order[:_NAMED], *order[-_NAMED:]]
+    """Names of the units at the ends of both axes, on the side that points outwards."""
+    from matplotlib.patheffects import withStroke
+
+    ends = [units[axis].agg(end) for axis in ("x", "y") for end in ("idxmin", "idxmax")]
     for place in dict.fromkeys(ends):
         unit = units.loc[place]
-        right = unit["x"] > units["x"].median()
+        right, up = unit["x"] > units["x"].median(), unit["y"] >= units["y"].median()
         ax.annotate(
             str(unit["label"]),
             (unit["x"], unit["y"]),
-            (-5 if right else 5, 4),
+            (4 if right else -4, 4 if up else -4),
             textcoords="offset points",
-            ha="right" if right else "left",
-            fontsize=7,
+            ha="left" if right else "right",
+            va="bottom" if up else "top",
+            fontsize=_FONT,
             color=theme.ink,
+            path_effects=[withStroke(linewidth=2, foreground=theme.paper)],
             zorder=5,
         )
 
@@ -169,16 +176,20 @@ def _draw_diagram(ax: Axes, theme: Theme, diagram: Diagram, width: float, height
     outcome = np.array([width - edge - box[0] / 2, below])
     safety = np.array([width / 2, height - edge - box[1] / 2])
     letters = 14 if theme.narrow else 20
-    for centre, name in ((leadership, diagram.leadership), (safety, diagram.safety), (outcome, diagram.outcome)):
+    for centre, name in (
+        (leadership, diagram.leadership),
+        (safety, diagram.safety),
+        (outcome, diagram.outcome),
+    ):
         _draw_box(ax, theme, centre, box, fill(drawable(name, 3 * letters), letters))
-    half = box / 2
+    up, right = np.array([0, box[1] / 2]), np.array([box[0] / 2, 0])
     ends = (
-        (leadership + [0, half[1]], safety - [half[0], 0], diagram.first, 0.42),
-        (safety + [half[0], 0], outcome + [0, half[1]], diagram.second, 0.58),
-        (leadership + [half[0], 0], outcome - [half[0], 0], diagram.direct, 0.5),
+        (leadership + up, safety - right, diagram.first, (0.42, 0.0)),
+        (safety + right, outcome + up, diagram.second, (0.58, 0.0)),
+        (leadership + right, outcome - right, diagram.direct, (0.5, 0.22)),
     )
-    for start, end, arrow, at in ends:
-        _draw_arrow(ax, theme, start, end, arrow, at)
+    for start, end, arrow, place in ends:
+        _draw_arrow(ax, theme, start, end, arrow, place)
 
 
 def _draw_box(ax: Axes, theme: Theme, centre: np.ndarray, box: np.ndarray, text: str) -> None:
@@ -198,8 +209,9 @@ def _draw_box(ax: Axes, theme: Theme, centre: np.ndarray, box: np.ndarray, text:
 
 
 def _draw_arrow(
-    ax: Axes, theme: Theme, start: np.ndarray, end: np.ndarray, arrow: Arrow, at: float
+    ax: Axes, theme: Theme, start: np.ndarray, end: np.ndarray, arrow: Arrow, at: tuple[float, float]
 ) -> None:
+    """`at`: where on the arrow its text stands, and how far above it."""
     from matplotlib.patches import FancyArrowPatch
 
     colour = theme.accent if arrow.certain else theme.muted
@@ -216,7 +228,7 @@ def _draw_arrow(
             color=colour,
         )
     )
-    place = start + at * (end - start)
+    place = start + at[0] * (end - start) + [0, at[1]]
     paper = {"facecolor": theme.paper, "edgecolor": "none", "pad": 1.5}
     label = {"ha": "center", "color": theme.ink, "bbox": paper, "zorder": 5}
     ax.text(*place, f"{arrow.text}\n{arrow.interval}", va="center", fontsize=7.6, linespacing=1.2, **label)

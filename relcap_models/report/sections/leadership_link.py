@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -11,15 +13,20 @@ from relcap_models.report.figures.intervals import Panel, draw_intervals
 from relcap_models.report.figures.leadership_link import Cloud, draw_units
 from relcap_models.report.material import Material
 from relcap_models.report.sections.link_paths import path_blocks
-from relcap_models.report.sections.link_rows import LEVELS, LinkRows, links_of
+from relcap_models.report.sections.link_rows import LEVELS, LinkRows, Pair, links_of
 from relcap_models.report.sections.link_sentences import (
-    answer_sentences,
+    MOSTLY_PRIOR,
+    answer_sentence,
+    chance_sentence,
     compared_sentences,
     favourable_sentence,
     few_units_sentence,
     prior_sentences,
+    prior_shares,
+    several_sentence,
+    short_sentences,
 )
-from relcap_models.report.sections.link_tables import estimate_table, unit_table
+from relcap_models.report.sections.link_tables import estimate_tables, unit_table
 
 _FEWEST_DRAWN = 3
 """Units below which a scatter shows nothing but these units."""
@@ -40,26 +47,17 @@ def link_sections(material: Material) -> list[Section]:
     ]
 
 
-def link_summary(material: Material) -> list[tuple[LinkRows, list[str]]]:
-    """The answers of each link, for the report's summary."""
-    answers = [(link, _answers(link, "between")) for link in links_of(material)]
-    return [(link, sentences) for link, sentences in answers if sentences]
-
-
 def _blocks(link: LinkRows) -> Iterator[Block]:
-    texts, researcher = link.texts, link.material.audience != "leader"
-    answers = _answers(link, "between")
-    if not answers:
+    texts = link.texts
+    if not any(link.answer(pair, "between") for pair in link.leadership_pairs):
         yield Paragraph(texts("links.nothing"), "note")
         return
-    yield Bullets(tuple(answers)) if len(link.leadership_pairs) > 1 else Paragraph(answers[0], "lead")
-    if len(link.leadership_pairs) == 1 and (favourable := favourable_sentence(link, link.leadership_pairs[0])):
-        yield Paragraph(favourable)
+    few, priors = few_units_sentence(link), prior_sentences(link)
+    little = few or any(share > MOSTLY_PRIOR for level in LEVELS for share in prior_shares(link, level))
+    yield from _answer(link, "between", "lead")
+    if little:
+        yield Paragraph(" ".join(filter(None, [few, *priors])), "note")
     yield Paragraph(texts("links.causes"))
-    for sentence in filter(None, [few_units_sentence(link)]):
-        yield Paragraph(sentence, "warning")
-    if much := prior_sentences(link, always=bool(few_units_sentence(link))):
-        yield Paragraph(" ".join(much), "note")
     yield Heading(texts("links.compared_title"))
     yield Bullets(tuple(_explanations(link)))
     yield Heading(texts("links.levels_title.between"))
@@ -68,22 +66,28 @@ def _blocks(link: LinkRows) -> Iterator[Block]:
     yield from _units(link)
     yield Heading(texts("links.levels_title.within"))
     if link.has_level("within"):
-        within = _answers(link, "within")
-        if within:
-            yield Bullets(tuple(within)) if len(within) > 1 else Paragraph(within[0])
+        yield from _answer(link, "within", "plain")
         yield from _level(link, "within")
     else:
         yield Paragraph(texts("links.one_wave"), "note")
-    if researcher:
+    if link.for_researchers:
         yield from path_blocks(link)
         yield Heading(texts("links.method_title"))
-        yield Paragraph(texts("links.method"))
+        yield Paragraph(" ".join([texts("links.method"), *([] if little else priors)]))
 
 
-def _answers(link: LinkRows, level: str) -> list[str]:
-    """One text for each leadership and outcome."""
-    answers = [" ".join(answer_sentences(link, pair, level)) for pair in link.leadership_pairs]
-    return [answer for answer in answers if answer]
+def _answer(link: LinkRows, level: str, style: Literal["lead", "plain"]) -> Iterator[Block]:
+    """Of one leadership the answer, then how surely it matters; of several a line each."""
+    if link.several:
+        yield Paragraph(several_sentence(link, level), style)
+        yield Bullets(tuple(short_sentences(link, level)))
+        return
+    pair = link.leadership_pairs[0]
+    if answer := answer_sentence(link, pair, level):
+        yield Paragraph(answer, style)
+    favourable = favourable_sentence(link, pair) if level == "between" else ""
+    if more := " ".join(filter(None, [favourable, chance_sentence(link, pair, level)])):
+        yield Paragraph(more)
 
 
 def _explanations(link: LinkRows) -> Iterator[str]:
@@ -95,76 +99,73 @@ def _explanations(link: LinkRows) -> Iterator[str]:
     if "different_adjusted" in conditions:
         yield texts("links.explained.adjusted")
     yield texts("links.explained.same" if "same" in conditions else "links.explained.no_same")
+    yield texts("links.explained.sd")
     if covariates := link.analysis.declared.get("covariates"):
         yield texts("links.explained.covariates", covariates=texts.listing(list(map(str, covariates))))
-    for method in link.methods:
+    for method in link.methods if link.for_researchers else ():
         if text := texts.known(f"links.explained.{method}", ""):
             yield text
-    if link.methods == ("joint",):
+    if link.methods == ("joint",) and link.for_researchers:
         yield texts("links.explained.only_joint")
 
 
 def _level(link: LinkRows, level: str) -> Iterator[Block]:
     """The estimates side by side at one level: a figure for each outcome, and the table."""
+    if not link.several and (sentences := compared_sentences(link, link.leadership_pairs[0], level)):
+        yield Paragraph(" ".join(sentences))
     for number, outcome in enumerate(link.outcomes, start=1):
         pairs = [pair for pair in link.leadership_pairs if pair[1] == outcome]
-        sentences = [sentence for pair in pairs for sentence in compared_sentences(link, pair, level)]
-        if len(link.leadership_pairs) == 1 and sentences:
-            yield Paragraph(" ".join(sentences))
         name = f"leadership_link_{level}_{link.analysis.slug}" + (f"_{number}" if number > 1 else "")
         yield _side_by_side(link, pairs, level, name)
-    yield estimate_table(link, level)
+    yield from estimate_tables(link, level)
 
 
-def _side_by_side(link: LinkRows, pairs: list[tuple[str, str]], level: str, name: str) -> Picture:
-    texts = link.texts
-    panels, labels = [], []
+def _side_by_side(link: LinkRows, pairs: Sequence[Pair], level: str, name: str) -> Picture:
+    """A panel for each comparison; in it the methods, or of several leaderships the joint model alone."""
+    texts, smallest = link.texts, link.texts.number(link.smallest)
+    several = len(pairs) > 1
+    rows = [(pair, "joint") for pair in pairs] if several else [(pairs[0], m) for m in link.methods]
+    labels = [link.title(pair[0]) if several else link.method(method) for pair, method in rows]
+    answers = [row for _, row in filter(None, (link.answer(pair, level) for pair in pairs))]
+    side = "negative" if answers and all(row["mean"] < 0 for row in answers) else "positive"
+    panels = []
     for condition in link.conditions(level):
-        rows, own = [], []
-        for pair in pairs:
-            for method in link.methods:
-                row = link.effect(pair, level, condition, method=method)
-                rows.append(pd.Series(dtype=float) if row is None else row)
-                own.append(_row_label(link, pair, method, several=len(pairs) > 1))
-        frame = pd.DataFrame(rows).reindex(columns=["mean", "lower", "upper", "prob_smallest"]).astype(float)
-        labels.append(own)
+        effects = [link.effect(pair, level, condition, method=method) for pair, method in rows]
+        frame = pd.DataFrame(
+            [pd.Series(dtype=float) if effect is None else effect for effect in effects]
+        ).reindex(columns=["mean", "lower", "upper", "prob_smallest", "prob_rope"])
+        large = frame["prob_smallest"].astype(float)
+        if side == "negative":
+            large = (1 - large - frame["prob_rope"].astype(float)).clip(lower=0.0)
         panels.append(
             Panel(
                 texts(f"links.conditions.{condition.key}"),
-                frame[["mean", "lower", "upper"]],
-                notes=["" if p != p else texts.probability(p) for p in frame["prob_smallest"]],
-                notes_title=texts("links.note", smallest=texts.number(link.smallest)),
+                frame[["mean", "lower", "upper"]].astype(float),
+                notes=["" if math.isnan(p) else texts.probability(p) for p in large],
+                notes_title=texts(f"links.note.{side}", smallest=smallest),
             )
         )
-    smallest = link.smallest
     return Picture(
         name,
         lambda theme: draw_intervals(
             theme,
             texts,
-            labels=labels[0],
+            labels=labels,
             panels=panels,
-            panel_labels=labels,
+            panel_labels=[labels] * len(panels),
             axis_label=texts(f"links.axis.{level}"),
             reference=0.0,
-            band=(-smallest, smallest),
+            band=(-link.smallest, link.smallest),
             missing=texts("links.not_estimated"),
         ),
-        alt=" ".join(s for pair in pairs for s in answer_sentences(link, pair, level)[:1])
+        alt=" ".join(filter(None, (answer_sentence(link, pair, level) for pair in pairs)))
         or texts("links.alt_nothing"),
         caption=texts(
-            f"links.caption.{level}",
-            ci=link.ci,
-            outcome=link.title(pairs[0][1]),
-            smallest=texts.number(smallest),
-        ),
+            f"links.caption.{level}", ci=link.ci, outcome=link.title(pairs[0][1]), smallest=smallest
+        )
+        + (" " + texts("links.caption.joint") if several else ""),
         narrow=True,
     )
-
-
-def _row_label(link: LinkRows, pair: tuple[str, str], method: str, *, several: bool) -> str:
-    name = link.texts.known(f"links.methods.{method}", method)
-    return link.texts("links.row", predictor=link.title(pair[0]), method=name) if several else name
 
 
 def _units(link: LinkRows) -> Iterator[Block]:
@@ -186,14 +187,14 @@ def _units(link: LinkRows) -> Iterator[Block]:
         yield Picture(
             f"leadership_units_{link.analysis.slug}" + (f"_{number}" if number > 1 else ""),
             lambda theme, clouds=clouds, prob=prob: draw_units(theme, texts, clouds, ci_prob=prob),
-            alt=texts("links.units.alt", n=texts.whole(least), outcome=link.title(outcome)),
+            alt=" ".join(_units_alt(link, outcome, clouds, least)),
             caption=" ".join(_units_caption(link, clouds, hidden)),
             narrow=True,
         )
         yield unit_table(link, rows)
 
 
-def _cloud(link: LinkRows, pair: tuple[str, str], shown: pd.DataFrame) -> Cloud:
+def _cloud(link: LinkRows, pair: Pair, shown: pd.DataFrame) -> Cloud:
     slope = None
     for condition in (c for c in link.conditions("between") if c.source == "different" and not c.adjusted):
         row = link.effect(pair, "between", condition)
@@ -212,6 +213,18 @@ def _cloud(link: LinkRows, pair: tuple[str, str], shown: pd.DataFrame) -> Cloud:
     x_label = link.texts("links.units.axis_leadership", leadership=link.title(pair[0]))
     y_label = link.texts("links.units.axis_outcome", outcome=link.title(pair[1]))
     return Cloud(x_label, y_label, units, slope)
+
+
+def _units_alt(link: LinkRows, outcome: str, clouds: list[Cloud], n: int) -> Iterator[str]:
+    texts = link.texts
+    yield texts("links.units.alt", n=texts.whole(n), outcome=link.title(outcome))
+    for cloud in clouds:
+        if cloud.slope is not None:
+            slope, lower, upper = cloud.slope
+            estimate = texts(
+                "format.estimate", mean=texts.signed(slope), interval=texts.interval(lower, upper)
+            )
+            yield texts("links.units.alt_slope", leadership=cloud.x_label, estimate=estimate)
 
 
 def _units_caption(link: LinkRows, clouds: list[Cloud], hidden: int) -> Iterator[str]:

@@ -35,18 +35,22 @@ def _mediation(link: LinkRows, paths: pd.DataFrame) -> Iterator[Block]:
     yield Heading(texts("links.paths.title", mediator=through))
     found = {level: _shown(paths, level) for level in LEVELS}
     for level, part in found.items():
-        if len(link.leadership_pairs) == 1 and part is not None:
+        if part is not None and not link.several:
             yield Paragraph(_in_points(link, level, part[1]))
     yield Paragraph(texts("links.paths.assumptions", mediator=through))
     diagrams = [
-        _diagram(link, level, part[1]) for level, part in found.items() if part is not None and _drawable(part[1])
+        _diagram(link, level, part[1])
+        for level, part in found.items()
+        if part is not None and _drawable(part[1])
     ]
     if diagrams:
         condition = next(part[0] for part in found.values() if part is not None)
         yield Picture(
             f"leadership_paths_{link.analysis.slug}",
             lambda theme: draw_paths(theme, diagrams),
-            alt=" ".join(_in_points(link, level, part[1]) for level, part in found.items() if part is not None),
+            alt=" ".join(
+                _in_points(link, level, part[1]) for level, part in found.items() if part is not None
+            ),
             caption=texts(
                 "links.paths.caption", ci=link.ci, condition=texts(f"links.conditions.{condition.key}")
             ),
@@ -105,6 +109,9 @@ def _in_points(link: LinkRows, level: str, rows: pd.DataFrame) -> str:
 
 def _path_table(link: LinkRows, paths: pd.DataFrame) -> Table:
     texts = link.texts
+    if link.several:
+        # Rows do not tell which leadership is held constant on the second leg.
+        paths = paths[~paths["path"].isin(["first", "second"])]
     keys = ["level", "source", "adjusted", "predictor", "outcome", "mediator", "path"]
     order = {path: place for place, path in enumerate(_EFFECTS)}
     rows = []
@@ -116,7 +123,7 @@ def _path_table(link: LinkRows, paths: pd.DataFrame) -> Table:
         place = LEVELS.index(str(of["level"])), CONDITIONS.index(condition), order.get(str(of["path"]), 9)
         cells = (
             text_cell(texts(f"links.levels.{of['level']}")),
-            text_cell(texts(f"links.columns.{condition.key}")),
+            text_cell(texts(f"links.conditions.{condition.key}")),
             text_cell(texts.known(f"links.paths.names.{of['path']}", str(of["path"]))),
             text_cell(f"{link.title(str(of['predictor']))} → {link.title(str(of['outcome']))}"),
             _estimate(link, scale, "latent"),

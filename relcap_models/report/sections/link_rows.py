@@ -16,6 +16,9 @@ METHODS = ("naive", "mixed", "corrected", "joint")
 """From the plainest to the one that takes all errors along."""
 LEVELS = ("between", "within")
 
+Pair = tuple[str, str]
+"""Predictor and outcome."""
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -48,6 +51,10 @@ class LinkRows:
         return self.material.texts
 
     @property
+    def for_researchers(self) -> bool:
+        return self.material.audience != "leader"
+
+    @property
     def smallest(self) -> float:
         return float(self.analysis.declared.get("smallest", 0.1))
 
@@ -66,17 +73,17 @@ class LinkRows:
         return {str(i["id"]): i for i in self.material.context.get("instruments", ())}
 
     def title(self, facet: str) -> str:
-        """An instrument's title; of one of its dimensions `Framing (Relational leadership)`."""
+        """An instrument's title, or that of one of its dimensions."""
         if facet == "perceiver":
             return self.texts("links.perceiver")
         owners = [i for i in self._instruments if facet == i or facet.startswith(f"{i}.")]
         if not owners:
             return facet
         instrument, dimension = instrument_and_dimension(facet, owners)
-        about = Analysis(self.material, 0, {"id": "", "instrument": instrument}, self._instruments[instrument])
-        if facet == instrument:
-            return about.title
-        return self.texts("links.dimension", dimension=about.dimension(dimension), title=about.title)
+        about = Analysis(
+            self.material, 0, {"id": "", "instrument": instrument}, self._instruments[instrument]
+        )
+        return about.title if facet == instrument else about.dimension(dimension)
 
     def titles(self, facets: str) -> str:
         """Several mediators stand joined by a plus sign."""
@@ -87,14 +94,19 @@ class LinkRows:
         return facet == instrument or facet.startswith(f"{instrument}.")
 
     @cached_property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
+    def pairs(self) -> tuple[Pair, ...]:
         """Predictor and outcome, leadership first."""
         known = self.estimates[["predictor", "outcome"]].drop_duplicates().itertuples(index=False, name=None)
         return tuple(sorted(known, key=lambda pair: not self.is_leadership(pair[0])))
 
     @cached_property
-    def leadership_pairs(self) -> tuple[tuple[str, str], ...]:
+    def leadership_pairs(self) -> tuple[Pair, ...]:
         return tuple(pair for pair in self.pairs if self.is_leadership(pair[0]))
+
+    @property
+    def several(self) -> bool:
+        """Whether leadership or what it goes with was divided into dimensions."""
+        return len(self.leadership_pairs) > 1
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -102,7 +114,10 @@ class LinkRows:
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
+        """Leaders see the joint model alone: the others show what it mends."""
         found = set(self.estimates["method"])
+        if not self.for_researchers:
+            return ("joint",)
         return tuple(m for m in METHODS if m in found) + tuple(sorted(found - set(METHODS)))
 
     def has_level(self, level: str) -> bool:
@@ -110,7 +125,7 @@ class LinkRows:
 
     def effect(
         self,
-        pair: tuple[str, str],
+        pair: Pair,
         level: str,
         condition: Condition,
         *,
@@ -137,7 +152,7 @@ class LinkRows:
         found = set(zip(rows["source"], rows["adjusted"], strict=True))
         return tuple(c for c in CONDITIONS if (c.source, c.adjusted) in found)
 
-    def answer(self, pair: tuple[str, str], level: str) -> tuple[Condition, pd.Series] | None:
+    def answer(self, pair: Pair, level: str) -> tuple[Condition, pd.Series] | None:
         """The joint estimate that is hardest to fake."""
         for condition in CONDITIONS:
             row = self.effect(pair, level, condition)
@@ -145,8 +160,11 @@ class LinkRows:
                 return condition, row
         return None
 
-    def label(self, pair: tuple[str, str]) -> str:
+    def label(self, pair: Pair) -> str:
         return f"{self.title(pair[0])} → {self.title(pair[1])}"
+
+    def method(self, method: str) -> str:
+        return self.texts.known(f"links.methods.{method}", method)
 
 
 def links_of(material: Material) -> Sequence[LinkRows]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pandas as pd
 
 from relcap_models.report.sections.cells import difference_with_interval
-from relcap_models.report.sections.link_rows import Condition, LinkRows
+from relcap_models.report.sections.link_rows import LEVELS, Condition, LinkRows, Pair
 
 FEW_UNITS = 10
 MOSTLY_PRIOR = 0.5
@@ -22,32 +23,24 @@ _WORDS = (
     (0.0, "almost_impossible"),
 )
 
-Pair = tuple[str, str]
 
-
-def answer_sentences(link: LinkRows, pair: Pair, level: str) -> list[str]:
-    """The answer: direction, size in points, and whether it is large enough to matter."""
+def answer_sentence(link: LinkRows, pair: Pair, level: str) -> str:
+    """The answer: direction and size in points."""
     found = link.answer(pair, level)
     if found is None:
-        return []
-    condition, row = found
-    texts, analysis = link.texts, link.analysis
+        return ""
+    texts, analysis, (condition, row) = link.texts, link.analysis, found
     direction = _direction(row)
-    sentences = [
-        texts(
-            f"links.answer.{level}.{condition.source}.{direction}",
-            leadership=link.title(pair[0]),
-            outcome=link.title(pair[1]),
-            points=texts.signed(row["mean"]) if direction == "unclear" else texts.number(abs(row["mean"])),
-            interval=texts.interval(row["lower"], row["upper"]),
-            ci=link.ci,
-            minimum=texts.whole(analysis.minimum),
-            maximum=texts.whole(analysis.maximum),
-        )
-    ]
-    if not math.isnan(row["prob_smallest"]) and not math.isnan(row["prob_rope"]):
-        sentences.append(_chance(link, row))
-    return sentences
+    return texts(
+        f"links.answer.{level}.{condition.source}.{direction}",
+        leadership=link.title(pair[0]),
+        outcome=link.title(pair[1]),
+        points=texts.signed(row["mean"]) if direction == "unclear" else texts.number(abs(row["mean"])),
+        interval=texts.interval(row["lower"], row["upper"]),
+        ci=link.ci,
+        minimum=texts.whole(analysis.minimum),
+        maximum=texts.whole(analysis.maximum),
+    )
 
 
 def _direction(row: pd.Series) -> str:
@@ -56,11 +49,14 @@ def _direction(row: pd.Series) -> str:
     return "negative" if row["upper"] < 0 else "unclear"
 
 
-def _chance(link: LinkRows, row: pd.Series) -> str:
+def chance_sentence(link: LinkRows, pair: Pair, level: str) -> str:
     """P(the difference is large enough to matter), in the direction in which it more probably lies."""
-    texts, side = link.texts, "positive" if row["mean"] >= 0 else "negative"
-    small = float(row["prob_rope"])
-    large = float(row["prob_smallest"])
+    found = link.answer(pair, level)
+    if found is None or found[1][["prob_smallest", "prob_rope"]].isna().any():
+        return ""
+    texts, row = link.texts, found[1]
+    small, large = float(row["prob_rope"]), float(row["prob_smallest"])
+    side = "positive" if row["mean"] >= 0 else "negative"
     if side == "negative":
         large = max(0.0, 1 - large - small)
     return texts(
@@ -76,6 +72,35 @@ def _chance(link: LinkRows, row: pd.Series) -> str:
 def _in_words(link: LinkRows, probability: float) -> str:
     word = next(word for least, word in _WORDS if probability >= least)
     return link.texts(f"links.words.{word}")
+
+
+def several_sentence(link: LinkRows, level: str) -> str:
+    """How many of the links between dimensions have a sure direction."""
+    found = [link.answer(pair, level) for pair in link.leadership_pairs]
+    directions = Counter(_direction(row) for _, row in filter(None, found))
+    counts = {name: link.texts.whole(directions[name]) for name in ("positive", "negative", "unclear")}
+    return link.texts(f"links.several.{level}", n=link.texts.whole(directions.total()), ci=link.ci, **counts)
+
+
+def short_sentences(link: LinkRows, level: str) -> list[str]:
+    """The answer for each pair of dimensions."""
+    texts, sentences = link.texts, []
+    for pair in link.leadership_pairs:
+        found = link.answer(pair, level)
+        if found is not None:
+            chance = chance_sentence(link, pair, level)
+            estimate = difference_with_interval(texts, found[1])
+            sentence = texts("links.several.one", link=link.label(pair), estimate=estimate)
+            sentences.append(f"{sentence} {chance}".strip())
+    return sentences
+
+
+def summary_sentence(link: LinkRows) -> str:
+    """What the report's summary says of the link."""
+    if link.several:
+        return several_sentence(link, "between")
+    pair = link.leadership_pairs[0]
+    return f"{answer_sentence(link, pair, 'between')} {chance_sentence(link, pair, 'between')}".strip()
 
 
 def favourable_sentence(link: LinkRows, pair: Pair) -> str:
@@ -100,24 +125,18 @@ def compared_sentences(link: LinkRows, pair: Pair, level: str) -> list[str]:
     if found is None:
         return []
     texts, (condition, row) = link.texts, found
-    sentences = []
-    others = {
-        "unadjusted": Condition("different", False) if condition.adjusted else None,
-        "same": Condition("same", False) if condition.source == "different" else None,
-    }
-    for name, other in others.items():
-        known = other and link.effect(pair, level, other)
-        if known is not None:
-            sentences.append(texts(f"links.compared.{name}", estimate=difference_with_interval(texts, known)))
-    naive = link.effect(pair, level, condition, method="naive")
+    estimate, sentences = difference_with_interval(texts, row), []
+    unadjusted = link.effect(pair, level, Condition("different", False)) if condition.adjusted else None
+    if unadjusted is not None:
+        other = difference_with_interval(texts, unadjusted)
+        sentences.append(texts("links.compared.adjusted", adjusted=estimate, unadjusted=other))
+    same = link.effect(pair, level, Condition("same", False)) if condition.source == "different" else None
+    if same is not None:
+        sentences.append(texts("links.compared.same", estimate=difference_with_interval(texts, same)))
+    naive = link.effect(pair, level, condition, method="naive") if "naive" in link.methods else None
     if naive is not None:
-        sentences.append(
-            texts(
-                "links.compared.naive",
-                naive=difference_with_interval(texts, naive),
-                joint=difference_with_interval(texts, row),
-            )
-        )
+        other = difference_with_interval(texts, naive)
+        sentences.append(texts("links.compared.naive", naive=other, joint=estimate))
     return sentences
 
 
@@ -129,24 +148,28 @@ def few_units_sentence(link: LinkRows) -> str:
     return link.texts.count("links.few_units", n) if 0 < n < FEW_UNITS else ""
 
 
-def prior_sentences(link: LinkRows, *, always: bool) -> list[str]:
-    """How much of the interval that the prior alone would give is left, where that is much (or always)."""
+def prior_shares(link: LinkRows, level: str) -> list[float]:
+    """What is left of the prior's interval in each answer, as a share of its squared width."""
+    found = [link.answer(pair, level) for pair in link.leadership_pairs]
+    shares = [float(row["prior_share"]) for _, row in filter(None, found)]
+    return [share for share in shares if not math.isnan(share)]
+
+
+def prior_sentences(link: LinkRows) -> list[str]:
+    """By how much the answers have narrowed the interval that the prior alone would give, at each level."""
     texts, sentences = link.texts, []
-    for level in ("between", "within"):
-        for pair in link.leadership_pairs:
-            found = link.answer(pair, level)
-            if found is None or math.isnan(found[1]["prior_share"]):
-                continue
-            share = float(found[1]["prior_share"])
-            much = share > MOSTLY_PRIOR
-            if much or always:
-                sentences.append(
-                    texts(
-                        f"links.prior.{'much' if much else 'little'}",
-                        link=link.label(pair),
-                        level=texts(f"links.levels.{level}"),
-                        width=texts.percent(math.sqrt(share)),
-                        share=texts.percent(share),
-                    )
+    for level in LEVELS:
+        shares = prior_shares(link, level)
+        if shares:
+            key = "several" if link.several else "much" if shares[0] > MOSTLY_PRIOR else "little"
+            sentences.append(
+                texts(
+                    f"links.prior.{key}",
+                    level=texts(f"links.levels_title.{level}"),
+                    width=texts.percent(math.sqrt(min(shares))),
+                    share=texts.percent(min(shares)),
+                    most_width=texts.percent(math.sqrt(max(shares))),
+                    most_share=texts.percent(max(shares)),
                 )
+            )
     return sentences

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 
 from relcap_models.report.blocks import Cell, Column, Table
@@ -12,30 +14,42 @@ from relcap_models.report.sections.cells import (
     number_cell,
     text_cell,
 )
-from relcap_models.report.sections.link_rows import LinkRows
+from relcap_models.report.sections.link_rows import LinkRows, Pair
 
 
-def estimate_table(link: LinkRows, level: str) -> Table:
+def estimate_tables(link: LinkRows, level: str) -> Iterator[Table]:
+    """Of one leadership a table that stands open, and one of what else was linked; of several all in one."""
+    if link.several:
+        yield _estimate_table(link, level, link.pairs)
+        return
+    for pair in link.pairs if link.for_researchers else link.leadership_pairs:
+        yield _estimate_table(link, level, (pair,))
+
+
+def _estimate_table(link: LinkRows, level: str, pairs: Sequence[Pair]) -> Table:
     """Methods down, comparisons across: points per standard deviation, at one level."""
     texts, conditions = link.texts, link.conditions(level)
+    several = len(pairs) > 1
     rows = [
         (
-            text_cell(link.label(pair)),
-            text_cell(texts.known(f"links.methods.{method}", method)),
+            *((text_cell(link.label(pair)),) if several else ()),
+            text_cell(link.method(method)),
             *(_effect_cell(link, link.effect(pair, level, c, method=method)) for c in conditions),
         )
-        for pair in link.pairs
+        for pair in pairs
         for method in link.methods
     ]
+    about = texts("links.table.all") if several else link.label(pairs[0])
+    stands_open = not several and link.is_leadership(pairs[0][0])
     return Table(
-        texts(f"links.table.{level}", ci=link.ci),
+        texts(f"links.table.{level}", about=about, ci=link.ci),
         (
-            Column(texts("links.column_link"), figures=False),
+            *((Column(texts("links.column_link"), figures=False),) if several else ()),
             Column(texts("links.column_method"), figures=False),
-            *(Column(texts(f"links.columns.{condition.key}")) for condition in conditions),
+            *(Column(texts(f"links.conditions.{condition.key}")) for condition in conditions),
         ),
         tuple(rows),
-        folded=texts.count("table.unfold", len(rows)) if len(link.leadership_pairs) > 1 else "",
+        folded="" if stands_open else texts.count("table.unfold", len(rows)),
         source="tables/leadership_link.csv",
     )
 
