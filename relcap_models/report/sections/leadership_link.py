@@ -163,7 +163,7 @@ def _side_by_side(link: LinkRows, pairs: Sequence[Pair], level: str, name: str) 
         caption=texts(
             f"links.caption.{level}", ci=link.ci, outcome=link.title(pairs[0][1]), smallest=smallest
         )
-        + (" " + texts("links.caption.joint") if several else ""),
+        + (" " + texts("links.caption.joint") if several and len(link.methods) > 1 else ""),
         narrow=True,
     )
 

@@ -52,13 +52,10 @@ def _direction(row: pd.Series) -> str:
 def chance_sentence(link: LinkRows, pair: Pair, level: str) -> str:
     """P(the difference is large enough to matter), in the direction in which it more probably lies."""
     found = link.answer(pair, level)
-    if found is None or found[1][["prob_smallest", "prob_rope"]].isna().any():
+    chances = None if found is None else _chances(found[1])
+    if chances is None:
         return ""
-    texts, row = link.texts, found[1]
-    small, large = float(row["prob_rope"]), float(row["prob_smallest"])
-    side = "positive" if row["mean"] >= 0 else "negative"
-    if side == "negative":
-        large = max(0.0, 1 - large - small)
+    texts, (side, large, small) = link.texts, chances
     return texts(
         f"links.chance.{side}",
         smallest=texts.number(link.smallest),
@@ -67,6 +64,16 @@ def chance_sentence(link: LinkRows, pair: Pair, level: str) -> str:
         small_words=_in_words(link, small),
         small_p=texts.p(small),
     )
+
+
+def _chances(row: pd.Series) -> tuple[str, float, float] | None:
+    """The side on which the estimate lies, P(beyond the smallest effect on it), P(smaller on either)."""
+    if row[["prob_smallest", "prob_rope"]].isna().any():
+        return None
+    above, small = float(row["prob_smallest"]), float(row["prob_rope"])
+    if row["mean"] >= 0:
+        return "positive", above, small
+    return "negative", max(0.0, 1 - above - small), small
 
 
 def _in_words(link: LinkRows, probability: float) -> str:
@@ -87,11 +94,16 @@ def short_sentences(link: LinkRows, level: str) -> list[str]:
     texts, sentences = link.texts, []
     for pair in link.leadership_pairs:
         found = link.answer(pair, level)
-        if found is not None:
-            chance = chance_sentence(link, pair, level)
-            estimate = difference_with_interval(texts, found[1])
-            sentence = texts("links.several.one", link=link.label(pair), estimate=estimate)
-            sentences.append(f"{sentence} {chance}".strip())
+        if found is None:
+            continue
+        sentence = texts(
+            "links.several.one", link=link.label(pair), estimate=difference_with_interval(texts, found[1])
+        )
+        if (chances := _chances(found[1])) is not None:
+            side, large, _ = chances
+            words, smallest = _in_words(link, large), texts.number(link.smallest)
+            sentence += texts(f"links.several.{side}", smallest=smallest, words=words, p=texts.p(large))
+        sentences.append(f"{sentence}.")
     return sentences
 
 
