@@ -9,6 +9,7 @@ from relcap_models.report.sections.checks import check_section
 from relcap_models.report.sections.closing import instrument_section, not_done_section, privacy_section
 from relcap_models.report.sections.gaps import gap_section
 from relcap_models.report.sections.items import distribution_section, profile_section
+from relcap_models.report.sections.leadership_link import link_sections
 from relcap_models.report.sections.matrix import matrix_section, network_section
 from relcap_models.report.sections.methods import method_section
 from relcap_models.report.sections.psychometrics.sections import psychometrics_sections
@@ -37,6 +38,7 @@ def sections_of(material: Material) -> tuple[Section, ...]:
     climates = [a for a in material.analyses if a.kind == "climate"]
     sections = [summary_section(material)]
     sections += [build(analysis) for analysis in relations for build in _RELATION_RESULTS]
+    sections += link_sections(material)
     for analysis in climates:
         sections.append(unit_section(analysis))
         if not (relations and analysis.table("changes").empty):

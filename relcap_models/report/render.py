@@ -116,7 +116,7 @@ def _page(
         texts=texts,
         title=str(study.get("title") or study.get("name") or ""),
         study=study,
-        approximate=any(a.declared.get("engine", {}).get("name") == "fast" for a in material.analyses),
+        approximate=_approximate(material),
         waves=waves,
         n_waves=len(material.wave_ids),
         facts=_facts(material),
@@ -144,6 +144,12 @@ def _checks_line(material: Material) -> str:
     if checks["passed"].all():
         return material.texts.count("checks.all_passed", len(checks))
     return ""
+
+
+def _approximate(material: Material) -> bool:
+    """Whether any figure comes from the fast engine."""
+    declared = [*(a.declared for a in material.analyses), *material.context.get("links", ())]
+    return any(one.get("engine", {}).get("name") == "fast" for one in declared)
 
 
 def _facts(material: Material) -> list[tuple[str, str]]:

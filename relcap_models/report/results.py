@@ -33,6 +33,15 @@ PSYCHOMETRICS = {
     "ci_prob p_uniform_adjusted p_nonuniform_adjusted r2",
     "psychometrics_notes": f"{_OF} topic subject detail",
 }
+LINKS = {
+    "leadership_link": f"analysis method source adjusted level predictor outcome scale {_ESTIMATE} "
+    "prob_positive per_point per_point_lower per_point_upper prob_smallest prob_rope prior_share n_units",
+    "leadership_paths": "analysis source adjusted level predictor mediator outcome path scale "
+    f"{_ESTIMATE} prob_positive",
+    "leadership_units": "analysis unit predictor outcome predictor_mean predictor_sd predictor_lower "
+    "predictor_upper outcome_mean outcome_sd outcome_lower outcome_upper ci_prob correlation n_staff "
+    "n_raters suppressed",
+}
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         name: tuple(columns.split())
@@ -55,6 +64,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "share_sd_ratio",
             "predictive_fit": "analysis instrument elpd se p_loo n_kfold n_unreliable elpd_diff se_diff",
             **PSYCHOMETRICS,
+            **LINKS,
             "intake": "instrument read answers dont_know missing blank",
         }.items()
     }
@@ -79,12 +89,13 @@ _TEXT = frozenset(
         *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument"),
         *("split", "group", "groups", "across", "coefficient", "parameter", "topic", "detail"),
         *("reference", "items"),
-        *("n_rater_units",),
+        *("n_rater_units", "n_staff", "n_raters"),
+        *("method", "source", "predictor", "mediator", "outcome", "path", "note"),
         *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
         *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),
     }
 )
-_FLAGS = frozenset({"suppressed", "passed", "asynchronous", "held"})
+_FLAGS = frozenset({"suppressed", "passed", "asynchronous", "held", "adjusted"})
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0", ""})
 
 

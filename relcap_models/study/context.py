@@ -53,7 +53,7 @@ def report_context(
             {"id": analysis.id, "instruments": list(analysis.instruments or study.instruments)}
             for analysis in config.psychometrics
         ],
-        "links": [_link(link) for link in config.links],
+        "links": [_link(link, study) for link in config.links],
         "not_done": [message.as_json() for message in _not_done(study, survey)],
         "intake_notes": [note.as_json() for note in survey.intake.notes],
     }
@@ -100,9 +100,11 @@ def analysis_context(
     }
 
 
-def _link(link: models.LeadershipLink) -> dict[str, Any]:
-    """What the report's section on a link says of its options."""
-    return link.model_dump(mode="json", exclude={"priors", "outcome", "source"})
+def _link(link: models.LeadershipLink, study: Study) -> dict[str, Any]:
+    """What the report's section on a link says of its options, and how it was computed."""
+    engine = study.config.inference.fit_settings()["engine"]
+    options = link.model_dump(mode="json", exclude={"priors", "outcome", "source"})
+    return {**options, "engine": {"name": engine}}
 
 
 def _n_relations(responses: pd.DataFrame) -> int:
@@ -144,7 +146,8 @@ def _instrument(instrument: Instrument) -> dict[str, Any]:
 
 def _not_done(study: Study, survey: Survey) -> list[Message]:
     """What a reader might take for done and is not."""
-    found = [Message("not_done.validity"), Message("not_done.effects")]
+    effects = "not_done.effects_of_links" if study.config.links else "not_done.effects"
+    found = [Message("not_done.validity"), Message(effects)]
     for what, table in (("programmes", survey.programmes), ("outcomes", survey.outcomes)):
         if len(table):
             found.append(Message(f"not_done.{what}"))

@@ -12,8 +12,9 @@ import pandas as pd
 from relcap_models import estimands, inference
 from relcap_models.data import Survey
 from relcap_models.errors import DataError, FitError
-from relcap_models.models import LeadershipLink
+from relcap_models.models import LeadershipLink, check_design
 from relcap_models.seeds import child_seed
+from relcap_models.study.config import StudyConfig
 from relcap_models.study.material import Material
 from relcap_models.study.read import Study
 from relcap_models.study.tables import stack_tables
@@ -22,6 +23,21 @@ from relcap_models.study.tables import stack_tables
 def name_of(version: LeadershipLink) -> str:
     """Folder of a fit, and key of its seed: `different`, `same-orientation` …"""
     return version.source if version.outcome is None else f"{version.source}-{version.outcome}"
+
+
+def check_links(config: StudyConfig, survey: Survey) -> None:
+    """Refuse links that the tables cannot carry, before anything is fitted.
+
+    Raises
+    ------
+    DataError, FitError
+        If answers, attributes, layers or outcomes are absent, or too few units have both ends of a link.
+    """
+    for analysis in config.links:
+        for version in analysis.versions(survey):
+            frame = version.frame(survey)
+            check_design(version, frame)
+            estimands.unit_facts(version, frame.units, survey)
 
 
 def link(

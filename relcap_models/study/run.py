@@ -23,7 +23,7 @@ from relcap_models.simulate import write
 from relcap_models.study import folder, manifest
 from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
-from relcap_models.study.links import link
+from relcap_models.study.links import check_links, link
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.tables import named_units, stack_tables, write_tables
@@ -97,11 +97,7 @@ def run_study(
         log.say(_counts(material))
     with log.stage("design"):
         designs = {}
-        versions = [v for analysis in study.config.links for v in analysis.versions(material.survey)]
-        for version in versions:
-            frame = version.frame(material.survey)
-            models.check_design(version, frame)
-            estimands.unit_facts(version, frame.units, material.survey)
+        check_links(study.config, material.survey)
         for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:

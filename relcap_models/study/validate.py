@@ -30,6 +30,11 @@ def validate_study(path: Path | str, *, overrides: Sequence[str] = ()) -> str:
         raise ConfigError(problems=problems_of_study(draft))
     study = draft.study()
     material = gather(study)
+    if study.config.links:
+        # Imported here: most studies have none, and it takes a second.
+        from relcap_models.study.links import check_links
+
+        check_links(study.config, material.survey)
     made = " (simulated: there are no tables yet)" if material.simulated is not None else ""
     designs = [
         f"  {analysis.id}: {message}"

@@ -32,3 +32,19 @@ def hostile_report(tmp_path_factory):
     return render_report(
         results_factory.write_results(folder, n_units=7, n_waves=3, hostile=True, failing=True)
     )
+
+
+@pytest.fixture
+def link_material(tmp_path):
+    """Material of a study with an invented leadership link; options as in `link_factory`."""
+    from link_factory import write_link_results
+
+    from relcap_models.language import load_texts
+    from relcap_models.report.material import Material
+    from relcap_models.report.results import read_results
+
+    def material(**options):
+        results = read_results(write_link_results(tmp_path, **options))
+        return Material(results, load_texts(results.context["report"]["language"]))
+
+    return material

@@ -47,6 +47,16 @@ _SOURCES = (
     "Bayesian Analysis, 16(2), 667–718.",
 )
 
+_LINK_SOURCES = (
+    "Hamaker, E. L., Kuiper, R. M., & Grasman, R. P. P. P. (2015). A critique of the cross-lagged panel "
+    "model. Psychological Methods, 20(1), 102–116.",
+    "Imai, K., Keele, L., & Tingley, D. (2010). A general approach to causal mediation analysis. "
+    "Psychological Methods, 15(4), 309–334.",
+    "Lüdtke, O., Marsh, H. W., Robitzsch, A., Trautwein, U., Asparouhov, T., & Muthén, B. (2008). The "
+    "multilevel latent covariate model: A new, more reliable approach to group-level effects in contextual "
+    "studies. Psychological Methods, 13(3), 203–229.",
+)
+
 
 def method_section(material: Material) -> Section:
     texts = material.texts
@@ -59,7 +69,8 @@ def method_section(material: Material) -> Section:
         blocks += _design(analysis)
         blocks += [block for block in _priors(analysis) if block not in blocks]
     blocks += _intake(material)
-    blocks += [Heading(texts("methods.sources")), Bullets(_SOURCES)]
+    sources = tuple(sorted(_SOURCES + (_LINK_SOURCES if material.context.get("links") else ())))
+    blocks += [Heading(texts("methods.sources")), Bullets(sources)]
     return Section("methods", texts("methods.title"), tuple(blocks), "method")
 
 

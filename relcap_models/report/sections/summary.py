@@ -7,6 +7,8 @@ import pandas as pd
 from relcap_models.report.blocks import Bullets, Paragraph, Section
 from relcap_models.report.material import Analysis, Material
 from relcap_models.report.sections.cells import difference_with_interval, score_with_interval, top_by
+from relcap_models.report.sections.link_rows import links_of
+from relcap_models.report.sections.link_sentences import summary_sentence
 
 SURE = 0.8
 """Probability from which a relation is said to be among the lowest or highest."""
@@ -34,6 +36,9 @@ def summary_section(material: Material) -> Section:
             if len(material.analyses) > 1:
                 blocks.append(Paragraph(texts("summary.about", title=analysis.title, id=analysis.id), "lead"))
             blocks.append(Bullets(tuple(sentences)))
+    for link in links_of(material):
+        if any(link.answer(pair, "between") for pair in link.leadership_pairs):
+            blocks += [Paragraph(texts("links.title"), "lead"), Bullets((summary_sentence(link),))]
     if not blocks:
         blocks.append(Paragraph(texts("summary.nothing")))
     return Section("summary", texts("summary.title"), tuple(blocks), group="results")
