@@ -93,18 +93,24 @@ class World:
 
 
 def linked(
-    effect: float, *, within: float | None = None, common: float = 0.4, leniency: float = 0.3
+    effect: float,
+    *,
+    within: float | None = None,
+    stable: float = 0.7,
+    common: float = 0.4,
+    leniency: float = 0.3,
 ) -> World:
     """Leadership acts on the target effect; lenient staff rate leaders kindly, and reciprocity is general.
 
-    within : the effect of waves' parts, where it is another · common : correlation of a respondent's leniency
+    within : the effect of waves' parts, where it is another · stable : share of variances that is not
+    waves' · common : correlation of a respondent's leniency
     between instruments · leniency : of units, by how much perceiver effects add to ratings of leaders
     """
     variance = np.array([0.4, 0.5, 0.5, 0.35]) ** 2
     raw = np.diag(variance)
     raw[0, 3] = raw[3, 0] = 0.4 * np.sqrt(variance[0] * variance[3])
     parts = []
-    for share, of_part in ((0.7, effect), (0.3, effect if within is None else within)):
+    for share, of_part in ((stable, effect), (1 - stable, effect if within is None else within)):
         path = np.eye(4)
         path[0, 1] = of_part
         # Leniency is a bias of measurement that all staff share: it does not travel along the path.
