@@ -92,15 +92,29 @@ class World:
         return float(slope), float(np.sqrt(covariance[predictor, predictor]))
 
 
-def linked(effect: float, *, leniency: float = 0.3, reciprocity: float = 0.4, share: float = 0.7) -> World:
-    """Leadership acts on the target effect; lenient staff rate leaders kindly, and reciprocity is general."""
-    perceiver, target, lead, safety = 0.35**2, 0.4**2, 0.5**2, 0.5**2
-    raw = np.diag([target, lead, safety, perceiver])
-    raw[0, 3] = raw[3, 0] = reciprocity * np.sqrt(target * perceiver)
-    # Leniency reaches leadership only after its effect, as a bias of measurement that all staff share.
-    path = np.eye(4)
-    path[0, 1] = effect
-    path[1, 3] = path[2, 3] = leniency
-    total = path @ raw @ path.T
-    shared = 0.36 * np.array([[1.0, 0.4, 0.4], [0.4, 1.0, 0.4], [0.4, 0.4, 1.0]])
-    return World(share * total, (1 - share) * total, shared)
+def linked(
+    effect: float,
+    *,
+    within: float | None = None,
+    stable: float = 0.7,
+    common: float = 0.4,
+    leniency: float = 0.3,
+) -> World:
+    """Leadership acts on the target effect; lenient staff rate leaders kindly, and reciprocity is general.
+
+    within : the effect of waves' parts, where it is another · stable : share of variances that is not
+    waves' · common : correlation of a respondent's leniency
+    between instruments · leniency : of units, by how much perceiver effects add to ratings of leaders
+    """
+    variance = np.array([0.4, 0.5, 0.5, 0.35]) ** 2
+    raw = np.diag(variance)
+    raw[0, 3] = raw[3, 0] = 0.4 * np.sqrt(variance[0] * variance[3])
+    parts = []
+    for share, of_part in ((stable, effect), (1 - stable, effect if within is None else within)):
+        path = np.eye(4)
+        path[0, 1] = of_part
+        # Leniency is a bias of measurement that all staff share: it does not travel along the path.
+        path[1, 3] = path[2, 3] = leniency
+        parts.append(share * path @ raw @ path.T)
+    shared = 0.36 * (common + (1 - common) * np.eye(3))
+    return World(*parts, shared)

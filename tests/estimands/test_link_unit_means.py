@@ -61,7 +61,7 @@ def test_latent_scores_have_the_covariances_of_latent_ratings():
     n = frame.n_ratings
     frame = replace(frame, facet_of_item=np.zeros(len(frame.items), dtype=int))
     rng = np.random.default_rng(8)
-    slopes = []
+    slopes, shares = [], []
     for _ in range(50):
         unit = rng.normal(size=n)
         latent = 0.3 + unit + rng.normal(size=n)
@@ -70,8 +70,12 @@ def test_latent_scores_have_the_covariances_of_latent_ratings():
         observed = PseudoObservations(precision[:, None, None], (precision * value)[:, None])
         score = latent_scores(frame, observed)
         slopes.append([np.cov(score, v)[0, 1] / np.var(v) for v in (latent, unit)])
+        shares.append(np.corrcoef(score, latent)[0, 1] ** 2)
     error = np.std(slopes, axis=0) / np.sqrt(len(slopes))
     assert (np.abs(np.mean(slopes, axis=0) - 1) < 3 * error + 1e-3).all()
+    # Reliabilities of the two halves with variance 2 are 8/9 and .375; unweighted values would have .53.
+    best = (8 / 9 + 0.375) / 2
+    assert np.mean(shares) == pytest.approx(best, abs=3 * np.std(shares) / np.sqrt(50) + 1e-3)
 
 
 def test_plain_means_average_respondents_first_and_rater_units_then(case):
