@@ -25,6 +25,7 @@ from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
 _ALPHA = 2
+"""Undoing the bias of order 1/units altogether would take 2/reliability, which is not known well."""
 
 
 def corrected_link(
@@ -134,6 +135,7 @@ class _Sums:
 
 
 def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]) -> _Sums:
+    """What the units' means add up to at a level, and what their errors add to it."""
     n_units, V = len(means.frame.units), len(names)
     weights = level.without_controls(level.transform)
     # Of each variable only the cells that it is made of.

@@ -116,7 +116,7 @@ def _page(
         texts=texts,
         title=str(study.get("title") or study.get("name") or ""),
         study=study,
-        approximate=_approximate(material),
+        approximate=is_approximate(material),
         waves=waves,
         n_waves=len(material.wave_ids),
         facts=_facts(material),
@@ -146,7 +146,7 @@ def _checks_line(material: Material) -> str:
     return ""
 
 
-def _approximate(material: Material) -> bool:
+def is_approximate(material: Material) -> bool:
     """Whether any figure comes from the fast engine."""
     declared = [*(a.declared for a in material.analyses), *material.context.get("links", ())]
     return any(one.get("engine", {}).get("name") == "fast" for one in declared)

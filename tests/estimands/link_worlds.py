@@ -103,8 +103,8 @@ def linked(
     """Leadership acts on the target effect; lenient staff rate leaders kindly, and reciprocity is general.
 
     within : the effect of waves' parts, where it is another · stable : share of variances that is not
-    waves' · common : correlation of a respondent's leniency
-    between instruments · leniency : of units, by how much perceiver effects add to ratings of leaders
+    waves' · common : correlation of a respondent's leniency between instruments · leniency : of units, by how
+    much perceiver effects add to ratings of leaders
     """
     variance = np.array([0.4, 0.5, 0.5, 0.35]) ** 2
     raw = np.diag(variance)

@@ -56,7 +56,10 @@ def _mediation(link: LinkRows, paths: pd.DataFrame) -> Iterator[Block]:
             ),
             narrow=True,
         )
-    yield _path_table(link, paths)
+    for level in LEVELS:
+        rows = paths[paths["level"] == level]
+        if not rows.empty:
+            yield _path_table(link, rows, level)
 
 
 def _shown(paths: pd.DataFrame, level: str) -> tuple[Condition, pd.DataFrame] | None:
@@ -107,12 +110,13 @@ def _in_points(link: LinkRows, level: str, rows: pd.DataFrame) -> str:
     return link.texts(f"links.paths.sentence.{level}", mediator=mediator, **estimates)
 
 
-def _path_table(link: LinkRows, paths: pd.DataFrame) -> Table:
+def _path_table(link: LinkRows, paths: pd.DataFrame, level: str) -> Table:
+    """Comparisons and paths down, latent and in points."""
     texts = link.texts
     if link.several:
         # Rows do not tell which leadership is held constant on the second leg.
         paths = paths[~paths["path"].isin(["first", "second"])]
-    keys = ["level", "source", "adjusted", "predictor", "outcome", "mediator", "path"]
+    keys = ["source", "adjusted", "predictor", "outcome", "mediator", "path"]
     order = {path: place for place, path in enumerate(_EFFECTS)}
     rows = []
     for key, part in paths.groupby(keys, sort=False):
@@ -120,9 +124,8 @@ def _path_table(link: LinkRows, paths: pd.DataFrame) -> Table:
         scale = part.set_index("scale")
         shown = scale.loc["latent"] if "latent" in scale.index else scale.iloc[0]
         condition = Condition(str(of["source"]), bool(of["adjusted"]))
-        place = LEVELS.index(str(of["level"])), CONDITIONS.index(condition), order.get(str(of["path"]), 9)
+        place = CONDITIONS.index(condition), order.get(str(of["path"]), 9)
         cells = (
-            text_cell(texts(f"links.levels.{of['level']}")),
             text_cell(texts(f"links.conditions.{condition.key}")),
             text_cell(texts.known(f"links.paths.names.{of['path']}", str(of["path"]))),
             text_cell(f"{link.title(str(of['predictor']))} → {link.title(str(of['outcome']))}"),
@@ -132,9 +135,9 @@ def _path_table(link: LinkRows, paths: pd.DataFrame) -> Table:
         )
         rows.append((place, cells))
     rows.sort(key=lambda row: row[0])
-    columns = ("level", "comparison", "path", "from_to")
+    columns = ("comparison", "path", "from_to")
     return Table(
-        texts("links.paths.table", ci=link.ci),
+        texts("links.paths.table", level=texts(f"links.levels_title.{level}"), ci=link.ci),
         (
             *(Column(texts(f"links.paths.column_{name}"), figures=False) for name in columns),
             Column(texts("links.paths.column_latent")),
