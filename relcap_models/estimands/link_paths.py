@@ -18,7 +18,8 @@ def link_path_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
 
     `path` is `total`, `direct` (safety held constant), `indirect` (through safety: leadership → safety times
     safety → outcome with leadership held constant), `first` and `second` (those two), or `lagged`: how a
-    unit's deviation in one wave goes with another variable's in the next (Hamaker, Kuiper & Grasman 2015). On
+    unit's deviation in one wave goes with another variable's in the next (Hamaker, Kuiper & Grasman 2015).
+    `given` is the leadership that `second` holds constant. On
     the scale `latent` the unit is a latent unit of the predictor; on `points`, a standard deviation of it.
     Indirect effects are causal only if nothing else moves leadership and safety, leadership and outcome, or
     safety and outcome, and no consequence of leadership but safety moves both (Imai, Keele & Tingley 2010,
@@ -55,6 +56,7 @@ def _mediated(fit: Fit) -> Iterator[tuple[dict[str, object], np.ndarray]]:
                         "predictor": mediator if path == "second" else leader,
                         "mediator": mediator,
                         "outcome": mediator if path == "first" else facets[0],
+                        "given": leader if path == "second" else "",
                         "path": path,
                     }
                     yield about | {"scale": "latent"}, draws
@@ -95,6 +97,7 @@ def _lagged(fit: Fit) -> Iterator[tuple[dict[str, object], np.ndarray]]:
                 "level": "within",
                 "predictor": names.get(predictor, predictor),
                 "mediator": "",
+                "given": "",
                 "outcome": names.get(outcome, outcome),
                 "path": "lagged",
                 "scale": "latent",
