@@ -30,6 +30,12 @@ def adjustments(fit: Fit) -> tuple[bool, ...]:
     return (False, True) if "perceiver" in fit.structure.roles else (False,)
 
 
+def leader_facets(fit: Fit) -> list[str]:
+    """Facets of the instrument on leadership: itself, or its dimensions."""
+    name = fit.model.leadership
+    return [f for f in fit.frame.facets[1:] if f == name or f.startswith(f"{name}.")]
+
+
 def predictors_of(name: str, *, adjusted: bool) -> tuple[str, ...]:
     """What a regression has on its right-hand side."""
     return (name, "perceiver") if adjusted else (name,)

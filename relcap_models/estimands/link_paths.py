@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import Estimate, by_chain
-from relcap_models.estimands.link_joint import adjustments, outcome_of, rise
+from relcap_models.estimands.link_joint import adjustments, leader_facets, outcome_of, rise
 from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
 from relcap_models.inference.fit import Fit
 
@@ -41,7 +41,7 @@ def link_path_table(fit: Fit, *, ci_prob: float) -> pd.DataFrame:
 
 def _mediated(fit: Fit) -> Iterator[tuple[dict[str, object], np.ndarray]]:
     facets = fit.frame.facets
-    leaders = [f for f in facets[1:] if f.split(".")[0] == fit.model.leadership]
+    leaders = leader_facets(fit)
     mediators = tuple(f for f in facets[1:] if f not in leaders)
     for latents in unit_latents(fit):
         for adjusted in adjustments(fit):

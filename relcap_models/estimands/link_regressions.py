@@ -28,8 +28,8 @@ CAPACITY = "capacity"
 def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int) -> pd.DataFrame:
     """One row per coefficient of every regression that the analysis asks for; empty if it asks for none.
 
-    Columns: analysis, question (`moderation`, `cascade`, `outcome`), outcome, term, scale, and the summary of
-    the draws with `prob_positive` and n_units. Attributes are in standard deviations. Coefficients of latent
+    Columns: analysis, capacity (what others rate), question (`moderation`, `cascade`, `outcome`), outcome,
+    term, scale, and the summary of the draws with `prob_positive` and n_units. Attributes are in standard deviations. Coefficients of latent
     outcomes are in latent units; of gaussian outcomes in standard deviations of the outcome between units, of
     binomial ones in log odds, of counts in log rates. A product's coefficient says by how much that of one
     factor grows with the other.
@@ -55,6 +55,7 @@ def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int
             rows.append(
                 {
                     "analysis": model.id,
+                    "capacity": fit.frame.facets[0],
                     "question": question,
                     "outcome": equation.outcome,
                     "term": name_of(term),

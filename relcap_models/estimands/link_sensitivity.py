@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.link_joint import adjustments, outcome_of, predictors_of
+from relcap_models.estimands.link_joint import adjustments, leader_facets, outcome_of, predictors_of
 from relcap_models.estimands.link_regressions import measured
 from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
 from relcap_models.inference.fit import Fit
@@ -32,32 +32,38 @@ def link_sensitivity_table(
     others : (check, detail) → fit of the same analysis under other priors, or with fewer answers
     """
     rows = []
-    for latents in unit_latents(fit):
+    for predictor in leader_facets(fit):
         for adjusted in adjustments(fit):
-            about = {"adjusted": adjusted, "level": latents.level}
-            slope = _slope(fit, latents, adjusted=adjusted)
-            rows.append(about | {"check": "estimate", "detail": ""} | _summary(slope, ci_prob) | _size(fit))
-            needed = _robustness(fit, latents, adjusted=adjusted)
-            row = about | {"check": "robustness", "detail": "", "quantity": "partial_r2"}
-            rows.append(row | _needed(needed, slope, ci_prob) | _size(fit))
-            if latents.level == "between":
-                rows += [
-                    about | row | _size(fit) for row in _left_out(fit, latents, ci_prob, adjusted=adjusted)
-                ]
-    for (check, detail), other in others.items():
-        for latents in unit_latents(other):
-            for adjusted in adjustments(other):
-                slope = _slope(other, latents, adjusted=adjusted)
-                about = {"check": check, "detail": detail, "adjusted": adjusted, "level": latents.level}
-                rows.append(about | _summary(slope, ci_prob) | _size(other))
-    table = pd.DataFrame(rows).assign(
-        analysis=fit.model.id, predictor=fit.frame.facets[1], outcome=fit.frame.facets[0], ci_prob=ci_prob
-    )
+            held = predictors_of(predictor, adjusted=adjusted)
+            about = {"predictor": predictor, "adjusted": adjusted}
+            for latents in unit_latents(fit):
+                rows += [about | row for row in _of_fit(fit, latents, held, ci_prob)]
+            for (check, detail), other in others.items():
+                for latents in unit_latents(other):
+                    row = about | {"check": check, "detail": detail, "level": latents.level}
+                    rows.append(row | _summary(_slope(other, latents, held), ci_prob) | _size(other))
+    outcome = fit.frame.facets[0]
+    table = pd.DataFrame(rows).assign(analysis=fit.model.id, outcome=outcome, ci_prob=ci_prob)
     return table[COLUMNS]
 
 
-def _slope(fit: Fit, latents: UnitLatents, *, adjusted: bool) -> np.ndarray:
-    return latents.slopes(outcome_of(fit), predictors_of(fit.frame.facets[1], adjusted=adjusted))[:, 0]
+def _of_fit(
+    fit: Fit, latents: UnitLatents, held: tuple[str, ...], ci_prob: float
+) -> Iterator[dict[str, object]]:
+    """The estimate, what it would take to explain it away, and how it hangs on single units."""
+    slope = _slope(fit, latents, held)
+    about = {"level": latents.level, **_size(fit)}
+    yield about | {"check": "estimate", "detail": ""} | _summary(slope, ci_prob)
+    needed = _needed(_robustness(fit, latents, held), slope, ci_prob)
+    yield about | {"check": "robustness", "detail": "", "quantity": "partial_r2"} | needed
+    if latents.level == "between":
+        for row in _left_out(fit, latents, slope, ci_prob):
+            yield about | row
+
+
+def _slope(fit: Fit, latents: UnitLatents, held: tuple[str, ...]) -> np.ndarray:
+    """(S,) coefficient of the first of `held`, the others held constant."""
+    return latents.slopes(outcome_of(fit), held)[:, 0]
 
 
 def _summary(draws: np.ndarray, ci_prob: float) -> dict[str, object]:
@@ -78,11 +84,9 @@ def robustness_value(partial_r2: np.ndarray) -> np.ndarray:
     return 0.5 * (np.sqrt(f2**2 + 4.0 * f2) - f2)
 
 
-def _robustness(fit: Fit, latents: UnitLatents, *, adjusted: bool) -> np.ndarray:
+def _robustness(fit: Fit, latents: UnitLatents, held: tuple[str, ...]) -> np.ndarray:
     """(S,) robustness values with the sign of the slope."""
-    outcome, predictor = outcome_of(fit), fit.frame.facets[1]
-    held = predictors_of(predictor, adjusted=adjusted)[1:]
-    places = [latents.names.index(name) for name in (outcome, predictor, *held)]
+    places = [latents.names.index(name) for name in (outcome_of(fit), *held)]
     precision = np.linalg.inv(latents.covariance[:, places][:, :, places])
     partial = -precision[:, 0, 1] / np.sqrt(precision[:, 0, 0] * precision[:, 1, 1])
     return np.sign(partial) * robustness_value(partial**2)
@@ -96,7 +100,7 @@ def _needed(values: np.ndarray, slope: np.ndarray, ci_prob: float) -> dict[str, 
     return {"mean": mean, "lower": max(float(lower), 0.0), "upper": float(upper)}
 
 
-def _left_out(fit: Fit, latents: UnitLatents, ci_prob: float, *, adjusted: bool) -> list[dict[str, object]]:
+def _left_out(fit: Fit, latents: UnitLatents, slope: np.ndarray, ci_prob: float) -> list[dict[str, object]]:
     """The lowest and highest slopes when a unit's answers say nothing of the covariance."""
     from arviz_stats.base import array_stats
 
@@ -110,7 +114,6 @@ def _left_out(fit: Fit, latents: UnitLatents, ci_prob: float, *, adjusted: bool)
     z = np.linalg.solve(root, np.broadcast_to(known.mean[..., None], (*root.shape[:-1], 1)))[..., 0]
     log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
     log_density = -0.5 * np.square(z).sum(axis=2) - log_root
-    slope = _slope(fit, latents, adjusted=adjusted)
     found = []
     for unit in range(log_density.shape[1]):
         log_weight, _ = array_stats.psislw(log_density[:, unit])

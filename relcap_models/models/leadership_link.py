@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
@@ -65,6 +65,12 @@ class LeadershipLink(RatingModel):
     cascade: tuple[str, ...] = ()
     results: tuple[Result, ...] = ()
     smallest: float = Field(0.1, gt=0, description="smallest effect of interest, in points per sd")
+
+    @model_validator(mode="after")
+    def _one_leadership(self) -> LeadershipLink:
+        if self.dimensions == "separate" and (self.moderator is not None or self.cascade):
+            raise ValueError("moderator and cascade take leadership as one factor: use dimensions: pooled")
+        return self
 
     @property
     def climates(self) -> tuple[str, ...]:
