@@ -29,10 +29,10 @@ def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int
     """One row per coefficient of every regression that the analysis asks for; empty if it asks for none.
 
     Columns: analysis, capacity (what others rate), question (`moderation`, `cascade`, `outcome`), outcome,
-    term, scale, and the summary of the draws with `prob_positive` and n_units. Attributes are in standard deviations. Coefficients of latent
-    outcomes are in latent units; of gaussian outcomes in standard deviations of the outcome between units, of
-    binomial ones in log odds, of counts in log rates. A product's coefficient says by how much that of one
-    factor grows with the other.
+    term, scale, and the summary of the draws with `prob_positive` and n_units. Attributes are in standard
+    deviations. Coefficients of latent outcomes are in latent units; of gaussian outcomes in standard
+    deviations of the outcome between units, of binomial ones in log odds, of counts in log rates. A product's
+    coefficient says by how much that of one factor grows with the other.
     """
     model = fit.model
     asked = _questions(model)
