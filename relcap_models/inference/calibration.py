@@ -7,7 +7,7 @@ uniform (Talts et al. 2018, arXiv:1804.06788; Modrák et al. 2023, https://doi.o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -17,7 +17,13 @@ import pandas as pd
 from relcap_models.errors import FitError
 from relcap_models.inference.fit import Fit, fit_frame
 from relcap_models.models.frame import Frame
-from relcap_models.models.latent import item_expectation, noise_covariance, own_location, relation_location
+from relcap_models.models.latent import (
+    Draws,
+    item_expectation,
+    noise_covariance,
+    own_location,
+    relation_location,
+)
 from relcap_models.models.prior_predictive import draw_parameters
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.story import Told, tell
@@ -59,7 +65,8 @@ def ranks(
     Returns
     -------
     One row for each number that is ranked: quantity, label, true, rank (0 … `N_RANKED` or the number of
-    draws), n_ranked. Of relation scores (unit scores of a climate) four: one at random, mean, sd, largest.
+    draws), n_ranked. Of relation scores (unit scores of a climate) four: one at random, mean, sd, largest; of
+    a leadership link the effects of a unit at random, and the slopes of the outcome on each facet.
     """
     name = (model.id, str(replicate))
     rng = generator(seed, "calibrate", *name)
@@ -83,20 +90,56 @@ def ranks(
     for quantity, value in true.items():
         if quantity in fitted.posterior and not quantity.endswith("_effect"):
             rows += _ranked(fitted, quantity, value, draws(quantity))
-    scores = _scores(draws, fitted)
-    true_scores = _scores(lambda quantity: true[quantity][None], fitted)[0]
-    one = rng.integers(len(true_scores))
-    of = "relation_scores" if "target" in structure.roles else "unit_scores"
-    for label, value, drawn in (
-        ("one at random", true_scores[one], scores[:, one]),
-        ("mean", true_scores.mean(), scores.mean(axis=1)),
-        ("sd", true_scores.std(), scores.std(axis=1)),
-        ("largest", true_scores.max(), scores.max(axis=1)),
-    ):
+    derived = _of_links if len(frame.facets) > 1 else _of_scores
+    for of, label, value, drawn in derived(fitted, draws, true, rng):
         rows.append((of, label, float(value), int((drawn < value).sum()), len(drawn)))
     return pd.DataFrame(rows, columns=["quantity", "label", "true", "rank", "n_ranked"]).assign(
         replicate=replicate
     )
+
+
+Derived = Iterator[tuple[str, str, float, np.ndarray]]
+"""Quantity, label, true value, draws."""
+
+
+def _of_scores(
+    fitted: Fit, draws: Draws, true: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> Derived:
+    scores = _scores(draws, fitted)
+    true_scores = _scores(lambda quantity: true[quantity][None], fitted)[0]
+    one = rng.integers(len(true_scores))
+    of = "relation_scores" if "target" in fitted.structure.roles else "unit_scores"
+    yield of, "one at random", true_scores[one], scores[:, one]
+    yield of, "mean", true_scores.mean(), scores.mean(axis=1)
+    yield of, "sd", true_scores.std(), scores.std(axis=1)
+    yield of, "largest", true_scores.max(), scores.max(axis=1)
+
+
+def _of_links(fitted: Fit, draws: Draws, true: Mapping[str, np.ndarray], rng: np.random.Generator) -> Derived:
+    unit = rng.integers(len(fitted.frame.units))
+    for name in ("target_effect", "staff_effect"):
+        if name in fitted.posterior:
+            place = (unit, rng.integers(true[name].shape[1]), rng.integers(true[name].shape[2]))
+            yield name, "one at random", true[name][place], draws(name)[(slice(None), *place)]
+    roles = fitted.structure.roles
+    outcome = roles.index("target") if "target" in roles else 0
+    held = [roles.index("perceiver")] if "perceiver" in roles else []
+    for part in ("unit", "unit_stable", "unit_wave"):
+        if f"sd_{part}" not in fitted.posterior:
+            continue
+        for facet in fitted.frame.facets[1:]:
+            places = [outcome, roles.index(facet), *held]
+            slopes = [
+                _slope(of(f"sd_{part}"), of(f"corr_{part}"), places)
+                for of in (lambda name: true[name][None], draws)
+            ]
+            yield f"slope_{part}", facet, slopes[0][0], slopes[1]
+
+
+def _slope(sd: np.ndarray, correlation: np.ndarray, places: list[int]) -> np.ndarray:
+    """(S,) coefficient of the first of several predictors of the variable that stands first in `places`."""
+    covariance = (correlation * sd[:, :, None] * sd[:, None, :])[:, places][:, :, places]
+    return np.linalg.solve(covariance[:, 1:, 1:], covariance[:, 1:, :1])[:, 0, 0]
 
 
 def _kept(structure: Structure, parameters: Mapping[str, np.ndarray], told: Told) -> dict[str, np.ndarray]:
@@ -117,7 +160,12 @@ def _kept(structure: Structure, parameters: Mapping[str, np.ndarray], told: Told
         else:
             spreads = {"relation": sd}
         true["cov_relation"] = sum(covariance(s, true[f"corr_{name}"]) for name, s in spreads.items())
-    if "target" in structure.roles:
+    for grouping in structure.respondents:
+        for kind in ("sd", "cov") if grouping.suffix else ():
+            true[f"{kind}_{grouping.name}{grouping.suffix}"] = true.pop(f"{kind}_{grouping.name}")
+    if "staff_effect" in true:
+        true["mu_facet"] = true.pop("mu")
+    elif "target" in structure.roles:
         pair = np.arange(len(true["mu"][0]))
         true["generalised_reciprocity"] = true["corr_unit"][pair, len(pair) + pair]
     return true

@@ -83,6 +83,11 @@ class LeadershipLink(RatingModel):
         own = answers["rater_unit"].astype(str) == answers["target_unit"].astype(str)
         return ("different", "same") if own.any() else ("different",)
 
+    @property
+    def version(self) -> str:
+        """Which of the analysis' models this is: `different`, `same-orientation` …"""
+        return self.source if self.outcome is None else f"{self.source}-{self.outcome}"
+
     def versions(self, survey: Survey) -> tuple[LeadershipLink, ...]:
         """The models that make up the analysis: for each outcome and source."""
         return tuple(

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 import relcap_models
+from relcap_models.data import Survey
 from relcap_models.errors import ConfigError, FitError
 from relcap_models.inference.calibration import check_calibratable, judge, ranks
+from relcap_models.models import LeadershipLink
 from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
+from relcap_models.study.config import StudyConfig
 from relcap_models.study.many import run_many
 from relcap_models.study.material import gather
 from relcap_models.study.read import read_study, require_models
@@ -78,7 +81,8 @@ def calibrate_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=[*overrides, *engines])
-    require_models(read)
+    if not read.config.links:
+        require_models(read)
     if replicates < 10:
         raise ConfigError(f"--replicates {replicates}: fewer than 10 say nothing about calibration")
     out = Path(out) if out is not None else read.folder / "calibration"
@@ -86,7 +90,8 @@ def calibrate_study(
     settings = read.config.inference.fit_settings()
     tasks: dict[str, dict[str, Any]] = {}
     designs = {}
-    for analysis in read.config.models:
+    analyses = (*read.config.models, *_versions(read.config, material.survey))
+    for analysis in analyses:
         check_calibratable(analysis)
         frame = analysis.frame(material.survey)
         check_design(analysis, frame)
@@ -103,7 +108,7 @@ def calibrate_study(
         "version": relcap_models.__version__,
         "seed": read.config.seed,
         "settings": settings,
-        "analyses": [analysis.model_dump(mode="json") for analysis in read.config.models],
+        "analyses": [analysis.model_dump(mode="json") for analysis in analyses],
         "designs": designs,
     }
     many = run_many(
@@ -116,7 +121,7 @@ def calibrate_study(
         progress=progress,
     )
     tables = []
-    for analysis in read.config.models:
+    for analysis in analyses:
         found = [many.tables[key] for key in many.tables if tasks[key]["model"] is analysis]
         if found:
             table, curves = judge(pd.concat(found, ignore_index=True))
@@ -129,6 +134,15 @@ def calibrate_study(
     table.insert(0, "analysis", table.pop("analysis"))
     table.to_csv(out / "calibration.csv", index=False)
     return Calibration(out, table, many.failed, many.notes)
+
+
+def _versions(config: StudyConfig, survey: Survey) -> tuple[LeadershipLink, ...]:
+    """The models that make up leadership links, each by a name of its own."""
+    return tuple(
+        version.model_copy(update={"id": f"{version.id}-{version.version}"})
+        for link in config.links
+        for version in link.versions(survey)
+    )
 
 
 def _fingerprint(frame: Frame) -> str:

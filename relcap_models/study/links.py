@@ -20,11 +20,6 @@ from relcap_models.study.read import Study
 from relcap_models.study.tables import stack_tables
 
 
-def name_of(version: LeadershipLink) -> str:
-    """Folder of a fit, and key of its seed: `different`, `same-orientation` …"""
-    return version.source if version.outcome is None else f"{version.source}-{version.outcome}"
-
-
 def check_links(config: StudyConfig, survey: Survey) -> None:
     """Refuse links that the tables cannot carry, before anything is fitted.
 
@@ -52,7 +47,7 @@ def link(
     """Fit every version of the analysis and stack their tables; fits are kept in `place`."""
     return stack_tables(
         [
-            _version(study, version, material, place=place / name_of(version), progress=progress, said=said)
+            _version(study, version, material, place=place / version.version, progress=progress, said=said)
             for version in analysis.versions(material.survey)
         ]
     )
@@ -67,10 +62,10 @@ def _version(
     progress: bool,
     said: Callable[[str], None],
 ) -> dict[str, pd.DataFrame]:
-    said(f"{version.id}: {name_of(version)} source{'s' if version.source == 'different' else ''}")
+    said(f"{version.id}: {version.version} source{'s' if version.source == 'different' else ''}")
     stream = place / "stream.zarr"
     stream.mkdir(parents=True)
-    seed = int(child_seed(study.config.seed, "fit", version.id, name_of(version)).generate_state(1)[0])
+    seed = int(child_seed(study.config.seed, "fit", version.id, version.version).generate_state(1)[0])
     fit = inference.fit(
         version,
         material.survey,

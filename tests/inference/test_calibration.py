@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from relcap_models.data import read_survey
+from relcap_models.data.survey import Wave
 from relcap_models.errors import FitError
 from relcap_models.inference.calibration import N_RANKED, check_calibratable, judge, ranks
-from relcap_models.models import Climate, Relation
+from relcap_models.models import Climate, LeadershipLink, Relation
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
 
 QUANTITIES = [("sd", str(k)) for k in range(20)]
 
@@ -96,3 +100,22 @@ def test_a_gaussian_model_has_no_priors_to_draw_from():
     with pytest.raises(FitError, match="in standard deviations of the"):
         check_calibratable(Relation(instrument="scale", family="gaussian"))
     check_calibratable(Climate(instrument="scale"))
+
+
+def test_of_a_link_unit_effects_and_slopes_are_ranked_beside_what_is_free():
+    instruments = {name: load_instrument(name) for name in ("relational_capacity", "relational_leadership")}
+    waves = (Wave("w1"), Wave("w2"))
+    options = Simulation.model_validate({"organisation": {"n_units": 6, "n_respondents": 40}})
+    tables = simulate(options, instruments=instruments, waves=waves, seed=3).tables
+    linked = read_survey(tables, instruments=instruments, waves=waves)
+    model = LeadershipLink(safety=None)
+    found = ranks(model, model.frame(linked), SETTINGS, seed=1, replicate=0)
+    assert found["true"].notna().all()
+    assert not found.duplicated(["quantity", "label"]).any()
+    counts = found.groupby("quantity").size().to_dict()
+    # Perceiver, target and leadership, apart between and within units; two facets in two waves.
+    expected = {"sd_unit_stable": 3, "corr_unit_stable": 3, "sd_unit_wave": 3, "corr_unit_wave": 3}
+    expected |= {"mu_facet": 2, "sd_respondent_facet": 2, "corr_respondent_facet": 1, "loading": 13}
+    expected |= {"threshold": 52, "slope_unit_stable": 1, "slope_unit_wave": 1}
+    expected |= {"target_effect": 1, "staff_effect": 1}
+    assert expected.items() <= counts.items()
