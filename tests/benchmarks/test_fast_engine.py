@@ -1,8 +1,10 @@
 """The fast engine: time from a cold start, memory, and how far it lies from long runs of the sampler."""
 
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from relcap_models import estimands
@@ -36,7 +38,7 @@ def test_from_a_cold_start(figures, size, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("size", LONG_RUN)
-def test_beside_a_long_run_of_the_sampler(figures, size):
+def test_beside_a_long_run_of_the_sampler(figures, size, measured_folder):
     survey, model = survey_of(size), Relation(instrument="relational_capacity")
     tune, draws = LONG_RUN[size]
     fit(model, survey, seed=0, chains=2, tune=5, draws=5, progress=False)
@@ -62,3 +64,13 @@ def test_beside_a_long_run_of_the_sampler(figures, size):
     table = agreement(sampled, fast, estimates=theirs, approximated=ours)
     for row in table.drop(columns="analysis").to_dict("records"):
         figures("fast engine beside the sampler, in posterior sds", size=size, **row)
+    _keep(table.drop(columns="analysis"), size, measured_folder / "agreement.csv")
+
+
+def _keep(table: pd.DataFrame, size: str, path: Path) -> None:
+    """Put one size's rows in the place of its earlier ones."""
+    before = pd.read_csv(path) if path.exists() else pd.DataFrame({"size": []})
+    table.insert(0, "size", size)
+    rows = pd.concat([before[before["size"] != size], table])
+    path.parent.mkdir(exist_ok=True)
+    rows.to_csv(path, index=False, float_format="%.3g")
