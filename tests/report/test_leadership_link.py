@@ -514,6 +514,21 @@ def test_checks_and_regressions_are_told_in_the_language_of_the_report(link_mate
     assert not re.search(r"\b(the|of|and|leadership|capacity)\b", words.replace("Relational capacity", ""))
 
 
+def test_dimensions_apart_have_checks_and_regressions_of_their_own(link_material, tmp_path):
+    link_material(separate=True, left_out=(0.8, 1.2), coefficients=regressions())
+    path = tmp_path / "public" / "tables" / "leadership_regressions.csv"
+    first = pd.read_csv(path).query("question == 'outcome' and term == 'capacity'")
+    pd.concat([first, first.assign(mean=0.4, lower=0.2, upper=0.6)]).to_csv(path, index=False)
+    blocks = blocks_of(_read_again(tmp_path))
+    lines = bullets_after(blocks, "How easily would it come out otherwise?")
+    assert [line.partition(". ")[0] for line in lines] == [
+        f"Framing → {dimension}" for dimension in ("Orientation", "Behaviour") for _ in range(4)
+    ]
+    orientation, behaviour = bullets_after(blocks, "What does it depend on, and what does it go with?")
+    assert orientation.startswith("Does “quality” go with “Orientation”? That stays open")
+    assert behaviour.startswith("Does “quality” go with “Behaviour”? It is higher")
+
+
 def test_leaders_get_the_answer_without_paths_and_other_methods(link_material):
     material = link_material(
         methods=ALL, audience="leader", n_waves=3, left_out=(0.8, 1.2), coefficients=regressions()
