@@ -394,7 +394,9 @@ def test_an_interval_that_holds_zero_already_is_said_to_need_no_confounder(link_
     assert ["own interval holds zero" in line for line in lines] == [holds, holds]
 
 
-@pytest.mark.parametrize(("left_out", "turns"), [((0.8, 1.2), False), ((-0.1, 1.2), True)])
+@pytest.mark.parametrize(
+    ("left_out", "turns"), [((0.8, 1.2), False), ((-0.1, 1.2), True), ((-1.2, -0.8), False)]
+)
 def test_the_range_without_one_unit_is_told_and_whether_the_direction_hangs_on_it(
     link_material, left_out, turns
 ):
