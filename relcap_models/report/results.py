@@ -36,6 +36,10 @@ PSYCHOMETRICS = {
 LINKS = {
     "leadership_link": f"analysis method source adjusted level predictor outcome scale {_ESTIMATE} "
     "prob_positive per_point per_point_lower per_point_upper prob_smallest prob_rope prior_share n_units",
+    "leadership_mixed": "analysis method source adjusted level predictor outcome scale mean sd lower upper",
+    "leadership_sensitivity": "analysis check detail adjusted level predictor outcome quantity mean lower "
+    "upper ci_prob",
+    "leadership_regressions": f"analysis question outcome term scale {_ESTIMATE} prob_positive",
     "leadership_paths": "analysis source adjusted level predictor mediator outcome path scale "
     f"{_ESTIMATE} prob_positive",
     "leadership_units": "analysis unit predictor outcome predictor_mean predictor_sd predictor_lower "
@@ -91,6 +95,7 @@ _TEXT = frozenset(
         *("reference", "items"),
         *("n_rater_units", "n_staff", "n_raters"),
         *("method", "source", "predictor", "mediator", "outcome", "path", "note"),
+        *("question", "term"),
         *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
         *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),
     }

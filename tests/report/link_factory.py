@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import erf, sqrt
 from pathlib import Path
 
@@ -28,6 +28,20 @@ TITLES = {
     "involving": {"en": "Involving", "da": "Involverende", "nb": "Involverende"},
 }
 SMALLEST = 0.1
+CHECKS = (
+    ("priors", "halved", 0.9),
+    ("priors", "doubled", 1.1),
+    ("leaders_left_out", "", 0.8),
+    ("least_raters", "5", 1.2),
+)
+"""Check, detail, and its slope as a multiple of the estimate."""
+QUESTIONS = {
+    "moderator": "complexity",
+    "cascade": ["top", "leaders", "employees"],
+    "results": [
+        {"outcome": "quality", "family": "gaussian", "structure": "meetings", "complexity": "complexity"}
+    ],
+}
 
 
 def write_link_results(
@@ -43,12 +57,17 @@ def write_link_results(
     hidden: int = 2,
     prior_share: float = 0.2,
     few_to_count: bool = False,
+    left_out: tuple[float, float] | None = None,
+    coefficients: Mapping[tuple[str, str, str], tuple[float, float]] | None = None,
+    engine: str = "nuts",
     language: str = "en",
     audience: str = "researcher",
 ) -> Path:
     """A results folder with one leadership link; `effect` is that between units, adjusted.
 
-    hidden : units whose rows are suppressed · few_to_count : numbers of units are blank
+    hidden : units whose rows are suppressed · few_to_count : numbers of units are blank · left_out : slopes
+    without a unit, as multiples of the estimate; None leaves all checks out · coefficients : (question,
+    outcome, term) → mean and P(> 0) of the regressions among units
     """
     write_results(folder, n_units=n_units, n_waves=n_waves, language=language, audience=audience)
     instruments = list(DIMENSIONS)
@@ -62,12 +81,23 @@ def write_link_results(
         "leadership_paths": _paths(outcomes, facets, n_waves, effect, sd, sources),
         "leadership_units": _units(outcomes, climates, n_units, hidden),
     }
+    links = tables["leadership_link"]
+    if "mixed" in methods:
+        of_mixed = links["method"] == "mixed"
+        tables["leadership_mixed"] = links[of_mixed & (links["source"] != "same")]
+        tables["leadership_link"] = links[~of_mixed].reset_index(drop=True)
+    if left_out is not None:
+        tables["leadership_sensitivity"] = _checks(
+            outcomes, climates[0], n_waves, 5 * effect, 5 * sd, left_out
+        )
+    if coefficients is not None:
+        tables["leadership_regressions"] = _regressions(coefficients)
     tables["leadership_link"]["n_units"] = np.nan if few_to_count else n_units
     for name, table in tables.items():
         for flag in {"adjusted", "suppressed"} & set(table):
             table[flag] = table[flag].map({True: "true", False: "false"})
         table.to_csv(folder / "public" / "tables" / f"{name}.csv", index=False, float_format="%.7g")
-    _into_context(folder, separate=separate)
+    _into_context(folder, separate=separate, engine=engine, asked=QUESTIONS if coefficients else {})
     return folder
 
 
@@ -94,7 +124,7 @@ def _links(
     sources: Sequence[str],
     prior_share: float,
 ) -> pd.DataFrame:
-    drawn = {"naive": 0.5, "corrected": 0.95, "joint": 1.0}
+    drawn = {"naive": 0.5, "mixed": 0.6, "corrected": 0.95, "joint": 1.0}
     rows = []
     for outcome in outcomes:
         for method in methods:
@@ -190,7 +220,51 @@ def _units(outcomes: Sequence[str], climates: Sequence[str], n_units: int, hidde
     return pd.concat(frames)
 
 
-def _into_context(folder: Path, *, separate: bool) -> None:
+def _checks(
+    outcomes: Sequence[str],
+    leadership: str,
+    n_waves: int,
+    slope: float,
+    sd: float,
+    left_out: tuple[float, float],
+) -> pd.DataFrame:
+    """Latent slopes; without adjustment they are half as large again."""
+    rows = []
+    for outcome in outcomes:
+        for level, part in _levels(n_waves):
+            for adjusted, factor in ((False, 1.5), (True, 1.0)):
+                mean = part * factor * slope
+                checks = [("estimate", "", 1.0), *CHECKS]
+                if level == "between":
+                    checks += [
+                        ("unit_left_out", "lowest", left_out[0]),
+                        ("unit_left_out", "highest", left_out[1]),
+                    ]
+                about = (adjusted, level, outcome)
+                rows += [
+                    (*about, c, d, "slope", m * mean, m * mean - 2 * sd, m * mean + 2 * sd)
+                    for c, d, m in checks
+                ]
+                needed = min(abs(mean) / 4, 0.9)
+                least = 0.0 if abs(mean) < 2 * sd else needed / 2
+                rows.append((*about, "robustness", "", "partial_r2", needed, least, (1 + needed) / 2))
+    names = ["adjusted", "level", "outcome", "check", "detail", "quantity", "mean", "lower", "upper"]
+    return pd.DataFrame(rows, columns=names).assign(
+        analysis="leadership_link", predictor=leadership, ci_prob=0.9, n_units=np.nan
+    )
+
+
+def _regressions(coefficients: Mapping[tuple[str, str, str], tuple[float, float]]) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        [(*about, *found) for about, found in coefficients.items()],
+        columns=["question", "outcome", "term", "mean", "prob_positive"],
+    )
+    scale = np.where(frame["question"] == "outcome", "standardised", "latent")
+    mean = frame["mean"].to_numpy()
+    return frame.assign(analysis="leadership_link", scale=scale, **estimates(mean, np.full(len(mean), 0.1)))
+
+
+def _into_context(folder: Path, *, separate: bool, engine: str, asked: Mapping[str, object]) -> None:
     path = folder / "restricted" / "context.json"
     context = json.loads(path.read_text(encoding="utf-8"))
     likeness = context["instruments"][0]
@@ -212,7 +286,8 @@ def _into_context(folder: Path, *, separate: bool) -> None:
             "dimensions": "separate" if separate else "pooled",
             "covariates": ["layer", "size"],
             "smallest": SMALLEST,
-            "engine": {"name": "nuts"},
+            "engine": {"name": engine},
+            **asked,
         }
     ]
     path.write_text(json.dumps(context, ensure_ascii=False), encoding="utf-8")

@@ -13,7 +13,9 @@ from relcap_models.report.figures.intervals import Panel, draw_intervals
 from relcap_models.report.figures.leadership_link import Cloud, draw_units
 from relcap_models.report.material import Material
 from relcap_models.report.sections.link_paths import path_blocks
+from relcap_models.report.sections.link_regressions import regression_blocks
 from relcap_models.report.sections.link_rows import LEVELS, LinkRows, Pair, links_of
+from relcap_models.report.sections.link_sensitivity import sensitivity_blocks
 from relcap_models.report.sections.link_sentences import (
     MOSTLY_PRIOR,
     answer_sentence,
@@ -71,7 +73,9 @@ def _blocks(link: LinkRows) -> Iterator[Block]:
     else:
         yield Paragraph(texts("links.one_wave"), "note")
     if link.for_researchers:
+        yield from sensitivity_blocks(link)
         yield from path_blocks(link)
+        yield from regression_blocks(link)
         yield Heading(texts("links.method_title"))
         yield Paragraph(" ".join([texts("links.method"), *([] if little else priors)]))
 
@@ -125,12 +129,13 @@ def _side_by_side(link: LinkRows, pairs: Sequence[Pair], level: str, name: str) 
     texts, smallest = link.texts, link.texts.number(link.smallest)
     several = len(pairs) > 1
     rows = [(pair, "joint") for pair in pairs] if several else [(pairs[0], m) for m in link.methods]
-    labels = [link.title(pair[0]) if several else link.method(method) for pair, method in rows]
     answers = [row for _, row in filter(None, (link.answer(pair, level) for pair in pairs))]
     side = "negative" if answers and all(row["mean"] < 0 for row in answers) else "positive"
-    panels = []
+    panels, labels = [], []
     for condition in link.conditions(level):
-        effects = [link.effect(pair, level, condition, method=method) for pair, method in rows]
+        tried = [row for row in rows if link.tried(row[0], level, condition, row[1])] or rows
+        labels.append([link.title(pair[0]) if several else link.method(method) for pair, method in tried])
+        effects = [link.effect(pair, level, condition, method=method) for pair, method in tried]
         frame = pd.DataFrame(
             [pd.Series(dtype=float) if effect is None else effect for effect in effects]
         ).reindex(columns=["mean", "lower", "upper", "prob_smallest", "prob_rope"])
@@ -150,9 +155,9 @@ def _side_by_side(link: LinkRows, pairs: Sequence[Pair], level: str, name: str) 
         lambda theme: draw_intervals(
             theme,
             texts,
-            labels=labels,
+            labels=[],
             panels=panels,
-            panel_labels=[labels] * len(panels),
+            panel_labels=labels,
             axis_label=texts(f"links.axis.{level}"),
             reference=0.0,
             band=(-link.smallest, link.smallest),

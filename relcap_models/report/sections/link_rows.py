@@ -61,8 +61,13 @@ class LinkRows:
     @cached_property
     def estimates(self) -> pd.DataFrame:
         """In points, of every method; figures may be missing where a method had no answer."""
-        table = self.analysis.table("leadership_link")
-        return table[table["scale"] == "points"]
+        return self._rows[self._rows["scale"] == "points"]
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        """The mixed model of means has a table of its own beside that of the other methods."""
+        tables = [self.analysis.table(name) for name in ("leadership_link", "leadership_mixed")]
+        return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
     @property
     def ci(self) -> str:
@@ -123,6 +128,21 @@ class LinkRows:
     def has_level(self, level: str) -> bool:
         return bool((self.estimates["level"] == level).any())
 
+    def _of(self, pair: Pair, level: str, condition: Condition, method: str) -> pd.DataFrame:
+        table = self._rows
+        return table[
+            (table["method"] == method)
+            & (table["level"] == level)
+            & (table["source"] == condition.source)
+            & (table["adjusted"] == condition.adjusted)
+            & (table["predictor"] == pair[0])
+            & (table["outcome"] == pair[1])
+        ]
+
+    def tried(self, pair: Pair, level: str, condition: Condition, method: str) -> bool:
+        """Whether the method has rows, if without figures; a mixed model has none about the same people."""
+        return not self._of(pair, level, condition, method).empty
+
     def effect(
         self,
         pair: Pair,
@@ -133,17 +153,8 @@ class LinkRows:
         scale: str = "points",
     ) -> pd.Series | None:
         """One row; None where there is none, or none with a figure."""
-        table = self.analysis.table("leadership_link")
-        rows = table[
-            (table["method"] == method)
-            & (table["scale"] == scale)
-            & (table["level"] == level)
-            & (table["source"] == condition.source)
-            & (table["adjusted"] == condition.adjusted)
-            & (table["predictor"] == pair[0])
-            & (table["outcome"] == pair[1])
-            & table["mean"].notna()
-        ]
+        table = self._of(pair, level, condition, method)
+        rows = table[(table["scale"] == scale) & table["mean"].notna()]
         return None if rows.empty else rows.iloc[0]
 
     def conditions(self, level: str) -> tuple[Condition, ...]:

@@ -30,12 +30,12 @@ def answer_sentence(link: LinkRows, pair: Pair, level: str) -> str:
     if found is None:
         return ""
     texts, analysis, (condition, row) = link.texts, link.analysis, found
-    direction = _direction(row)
+    side = direction(row)
     return texts(
-        f"links.answer.{level}.{condition.source}.{direction}",
+        f"links.answer.{level}.{condition.source}.{side}",
         leadership=link.title(pair[0]),
         outcome=link.title(pair[1]),
-        points=texts.signed(row["mean"]) if direction == "unclear" else texts.number(abs(row["mean"])),
+        points=texts.signed(row["mean"]) if side == "unclear" else texts.number(abs(row["mean"])),
         interval=texts.interval(row["lower"], row["upper"]),
         ci=link.ci,
         minimum=texts.whole(analysis.minimum),
@@ -43,7 +43,8 @@ def answer_sentence(link: LinkRows, pair: Pair, level: str) -> str:
     )
 
 
-def _direction(row: pd.Series) -> str:
+def direction(row: pd.Series) -> str:
+    """Of an estimate whose interval excludes zero; `unclear` otherwise."""
     if row["lower"] > 0:
         return "positive"
     return "negative" if row["upper"] < 0 else "unclear"
@@ -84,7 +85,7 @@ def _in_words(link: LinkRows, probability: float) -> str:
 def several_sentence(link: LinkRows, level: str) -> str:
     """How many of the links between dimensions have a sure direction."""
     found = [link.answer(pair, level) for pair in link.leadership_pairs]
-    directions = Counter(_direction(row) for _, row in filter(None, found))
+    directions = Counter(direction(row) for _, row in filter(None, found))
     counts = {name: link.texts.whole(directions[name]) for name in ("positive", "negative", "unclear")}
     return link.texts(f"links.several.{level}", n=link.texts.whole(directions.total()), ci=link.ci, **counts)
 

@@ -50,8 +50,12 @@ def _estimate_table(link: LinkRows, level: str, pairs: Sequence[Pair]) -> Table:
         ),
         tuple(rows),
         folded="" if stands_open else texts.count("table.unfold", len(rows)),
-        source="tables/leadership_link.csv",
+        source=", ".join(f"tables/{name}.csv" for name in _tables_of(link)),
     )
+
+
+def _tables_of(link: LinkRows) -> tuple[str, ...]:
+    return ("leadership_link", "leadership_mixed") if "mixed" in link.methods else ("leadership_link",)
 
 
 def _effect_cell(link: LinkRows, row: pd.Series | None) -> Cell:

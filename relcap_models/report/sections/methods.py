@@ -48,6 +48,11 @@ _SOURCES = (
 )
 
 _LINK_SOURCES = (
+    "Cinelli, C., & Hazlett, C. (2020). Making sense of sensitivity: Extending omitted variable bias. "
+    "Journal of the Royal Statistical Society: Series B, 82(1), 39–67.",
+    "Gittell, J. H. (2002). Coordinating mechanisms in care provider groups: Relational coordination as a "
+    "mediator and input uncertainty as a moderator of performance effects. Management Science, 48(11), "
+    "1408–1426.",
     "Hamaker, E. L., Kuiper, R. M., & Grasman, R. P. P. P. (2015). A critique of the cross-lagged panel "
     "model. Psychological Methods, 20(1), 102–116.",
     "Imai, K., Keele, L., & Tingley, D. (2010). A general approach to causal mediation analysis. "
