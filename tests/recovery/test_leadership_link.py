@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from link_grid import LEADERSHIP, MEASURED, Cell, one, run_grid, survey_of
 
 import relcap_models as rc
 from relcap_models.estimands.unit_latents import unit_latents
 from relcap_models.models import LeadershipLink
+from tests.recovery.link_grid import LEADERSHIP, MEASURED, Cell, one, run_grid, survey_of
 
 RESULTS = Path(__file__).parent / "link_grid_results"
 
