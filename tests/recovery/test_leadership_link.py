@@ -76,6 +76,7 @@ def test_the_measured_grid_holds_what_is_claimed():
     table = pd.read_csv(MEASURED)
     main = table[(table["grid"] == "main") & (table["units"] >= 60) & (table["raters"] >= 10)]
     joint = main[main["method"] == "joint"]
-    assert (joint["bias"].abs() <= 0.05 + 2 * joint["bias_mcse"]).all()
+    # A dozen cells and two adjustments: three standard errors.
+    assert (joint["bias"].abs() <= 0.05 + 3 * joint["bias_mcse"]).all()
     naive = main[(main["method"] == "naive") & (main["effect"] == 0.5)]
     assert (naive["bias"] < -2 * naive["bias_mcse"]).all()
