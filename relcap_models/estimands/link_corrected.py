@@ -71,12 +71,6 @@ def corrected_link(
     return table(rows)
 
 
-def structural_slopes(covariance: pd.DataFrame, outcome: str, predictors: list[str]) -> pd.Series:
-    """Regression coefficients of latent variables, given their covariance."""
-    of_predictors = covariance.loc[predictors, predictors]
-    return pd.Series(np.linalg.solve(of_predictors, covariance.loc[predictors, outcome]), index=predictors)
-
-
 def corrected_slopes(
     means: UnitMeans, errors: Errors, question: Question, covariates: np.ndarray
 ) -> list[tuple[Level, Slope]]:

@@ -125,7 +125,7 @@ def sample_unit_model(
             for k, name in enumerate(exogenous):
                 known[name] = (z @ chol.T)[:, k]
         for equation in _in_order(latent_outcomes, known):
-            location = _location(equation, known, above, n_units)
+            location = _location(equation, known, above)
             residual = pm.HalfNormal(f"residual {equation.outcome}", _RESIDUAL)
             noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
             known[equation.outcome] = _passed_on(equation, location + residual * noise, above)
@@ -172,7 +172,6 @@ def _location(
     equation: Equation,
     known: Mapping[str, pt.TensorVariable | np.ndarray],
     above: np.ndarray | None,
-    n_units: int,
 ) -> pt.TensorVariable:
     import pymc as pm
 
@@ -226,7 +225,7 @@ def _observe(
     here = found.known
     # Coefficients are on the scale of the outcome's own spread (gaussian), of log odds or of log rates.
     centre, scale = _scale(found)
-    location = _location(equation, known, above, n_units)
+    location = _location(equation, known, above)
     residual = pm.HalfNormal(f"residual {equation.outcome}", 1.0)
     noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
     intercept = pm.Normal(f"intercept {equation.outcome}", 0.0, 2.0)

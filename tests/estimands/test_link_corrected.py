@@ -9,13 +9,14 @@ from scipy.stats import t
 
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Wave
-from relcap_models.estimands.link_corrected import corrected_link, corrected_slopes, structural_slopes
+from relcap_models.estimands.link_corrected import corrected_link, corrected_slopes
 from relcap_models.estimands.link_errors import error_covariances
 from relcap_models.estimands.link_mixed import mixed_link
 from relcap_models.estimands.link_naive import naive_link
 from relcap_models.estimands.link_scores import rating_scores
 from relcap_models.estimands.link_table import Question
 from relcap_models.estimands.link_unit_means import fitted_unit_means
+from relcap_models.estimands.unit_latents import UnitLatents
 from relcap_models.models.leadership_link import LeadershipLink
 from relcap_models.psychometrics import cfa
 from relcap_models.schema import load_instrument
@@ -140,11 +141,12 @@ def test_slopes_of_latent_covariances_are_those_of_sam(reference):
     covariance = mapping @ (data[items].cov(ddof=0) - np.diag(residual)) @ mapping.T
     values = pd.read_csv(reference / "values.csv")
     wanted = values[values["id"] == "poldem.sam"].set_index("quantity")["value"]
-    found = structural_slopes(covariance, "dem60", ["ind60"])
-    assert found["ind60"] == pytest.approx(wanted["est:dem60~ind60"], abs=1e-4)
-    found = structural_slopes(covariance, "dem65", ["ind60", "dem60"])
-    assert found["ind60"] == pytest.approx(wanted["est:dem65~ind60"], abs=1e-4)
-    assert found["dem60"] == pytest.approx(wanted["est:dem65~dem60"], abs=1e-4)
+    # The joint model's slopes, of one draw of the covariance.
+    latents = UnitLatents("between", tuple(factors), covariance.to_numpy()[None])
+    for outcome, predictors in (("dem60", ("ind60",)), ("dem65", ("ind60", "dem60"))):
+        found = latents.slopes(outcome, predictors)[0]
+        expected = [wanted[f"est:{outcome}~{predictor}"] for predictor in predictors]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def all_tables(model, frame):

@@ -14,6 +14,7 @@ from relcap_models.estimands.link_sensitivity import link_sensitivity_table, rob
 from relcap_models.estimands.link_units import link_unit_table
 from relcap_models.estimands.unit_latents import rating_variance, unit_latents
 from relcap_models.models import LeadershipLink
+from relcap_models.models.story import _stable_and_within
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 
@@ -50,6 +51,20 @@ def test_slopes_are_those_of_least_squares_on_the_same_covariance(fit):
             units = np.sqrt(3) * root.T
             expected = np.linalg.lstsq(units[:, :2], units[:, 2], rcond=None)[0]
             np.testing.assert_allclose(found[s], expected, atol=1e-8)
+
+
+def test_levels_are_the_parts_of_the_covariance_over_waves(fit):
+    """The story's covariance of three waves: what waves share, and the mean of what each has beside it."""
+    between, within = unit_latents(fit)
+    P = len(between.names)
+    s = 3
+    values = {name: fit.draws(name)[s] for name in fit.posterior if name.startswith(("sd_unit", "lagged"))}
+    drawn = {name: fit.draws(name)[s] for name in fit.posterior if name.startswith("corr_unit")}
+    whole = _stable_and_within(values | drawn, 3)
+    blocks = [whole[w * P : (w + 1) * P, w * P : (w + 1) * P] for w in range(3)]
+    np.testing.assert_allclose(np.mean(blocks, axis=0), between.covariance[s] + within.covariance[s])
+    sd = fit.draws("sd_unit_stable")[s]
+    np.testing.assert_allclose(between.covariance[s], fit.draws("corr_unit_stable")[s] * np.outer(sd, sd))
 
 
 def test_paths_add_up(fit):
