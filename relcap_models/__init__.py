@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from relcap_models.differences import att_gt
     from relcap_models.errors import ConfigError, DataError, FitError, InstrumentError, RelcapError
     from relcap_models.inference import Fit, fit
-    from relcap_models.models import Climate, LeadershipLink, Relation, describe_design
+    from relcap_models.models import Climate, LeadershipLink, ProgrammeEffect, Relation, describe_design
     from relcap_models.psychometrics import Psychometrics
     from relcap_models.schema import Instrument, load_instrument
     from relcap_models.study import Study, read_study, run_study
@@ -50,6 +50,7 @@ _HOME = {
     "fit": "inference",
     "Climate": "models",
     "LeadershipLink": "models",
+    "ProgrammeEffect": "models",
     "Relation": "models",
     "describe_design": "models",
     "Psychometrics": "psychometrics",
@@ -81,6 +82,7 @@ __all__ = [
     "Instrument",
     "InstrumentError",
     "LeadershipLink",
+    "ProgrammeEffect",
     "Psychometrics",
     "Relation",
     "RelcapError",

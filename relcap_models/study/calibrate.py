@@ -81,7 +81,7 @@ def calibrate_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=[*overrides, *engines])
-    if not read.config.links:
+    if not (read.config.links or read.config.programmes):
         require_models(read)
     if replicates < 10:
         raise ConfigError(f"--replicates {replicates}: fewer than 10 say nothing about calibration")
@@ -90,7 +90,7 @@ def calibrate_study(
     settings = read.config.inference.fit_settings()
     tasks: dict[str, dict[str, Any]] = {}
     designs = {}
-    analyses = (*read.config.models, *_versions(read.config, material.survey))
+    analyses = (*read.config.models, *_versions(read.config, material.survey), *read.config.programmes)
     for analysis in analyses:
         check_calibratable(analysis)
         frame = analysis.frame(material.survey)

@@ -7,16 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from relcap_models.models import Climate, LeadershipLink, Relation
+from relcap_models.models import Climate, LeadershipLink, ProgrammeEffect, Relation
 from relcap_models.psychometrics.survey.declaration import Psychometrics
 from relcap_models.report.disclosure import Disclosure
 from relcap_models.schema.instrument import Declaration
 from relcap_models.simulate import Simulation
 
 Model = Relation | Climate
-Analysis = Annotated[Model | LeadershipLink | Psychometrics, Field(discriminator="kind")]
+Analysis = Annotated[Model | LeadershipLink | ProgrammeEffect | Psychometrics, Field(discriminator="kind")]
 
-NOT_BUILT_KINDS = ("programme_effect", "prioritisation")
+NOT_BUILT_KINDS = ("prioritisation",)
 
 # Reserved on Windows whatever the extension; a study must run there too.
 _DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -164,6 +164,11 @@ class StudyConfig(Declaration):
     def links(self) -> tuple[LeadershipLink, ...]:
         """The analyses that link leadership with how others experience a unit."""
         return tuple(a for a in self.analyses if isinstance(a, LeadershipLink))
+
+    @property
+    def programmes(self) -> tuple[ProgrammeEffect, ...]:
+        """The analyses that ask what a programme did."""
+        return tuple(a for a in self.analyses if isinstance(a, ProgrammeEffect))
 
     @property
     def psychometrics(self) -> tuple[Psychometrics, ...]:

@@ -54,6 +54,7 @@ def report_context(
             for analysis in config.psychometrics
         ],
         "links": [_link(link, study) for link in config.links],
+        "programmes": [_programme(analysis, study) for analysis in config.programmes],
         "not_done": [message.as_json() for message in _not_done(study, survey)],
         "intake_notes": [note.as_json() for note in survey.intake.notes],
     }
@@ -107,6 +108,13 @@ def _link(link: models.LeadershipLink, study: Study) -> dict[str, Any]:
     return {**options, "engine": {"name": engine}}
 
 
+def _programme(analysis: models.ProgrammeEffect, study: Study) -> dict[str, Any]:
+    """What the report's section on a programme says of its options, and how it was computed."""
+    engine = study.config.inference.fit_settings()["engine"]
+    options = analysis.model_dump(mode="json", exclude={"priors", "estimate"})
+    return {**options, "engine": {"name": engine}}
+
+
 def _n_relations(responses: pd.DataFrame) -> int:
     ends = responses[["rater_unit", "target_unit"]].astype(str).drop_duplicates()
     return int((ends["rater_unit"] != ends["target_unit"]).sum())
@@ -148,12 +156,16 @@ def _not_done(study: Study, survey: Survey) -> list[Message]:
     """What a reader might take for done and is not."""
     effects = "not_done.effects_of_links" if study.config.links else "not_done.effects"
     found = [Message("not_done.validity"), Message(effects)]
-    for what, table in (("programmes", survey.programmes), ("outcomes", survey.outcomes)):
-        if len(table):
-            found.append(Message(f"not_done.{what}"))
+    asked = {analysis.programme for analysis in study.config.programmes}
+    if not set(survey.programmes["programme"].astype(str)) <= asked:
+        found.append(Message("not_done.programmes"))
+    if len(survey.outcomes):
+        found.append(Message("not_done.outcomes"))
     used = {analysis.instrument for analysis in study.config.models}
     for link in study.config.links:
         used |= {link.instrument, *link.climates}
+    for analysis in study.config.programmes:
+        used |= {analysis.instrument, *analysis.placebo}
     for analysis in study.config.psychometrics:
         used |= set(analysis.instruments or study.instruments)
     if unused := [i.title or i.id for name, i in study.instruments.items() if name not in used]:

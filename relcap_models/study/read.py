@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from relcap_models.data import Wave
 from relcap_models.data.survey import is_date
 from relcap_models.errors import ConfigError, InstrumentError, Problem
-from relcap_models.models import LeadershipLink
+from relcap_models.models import LeadershipLink, ProgrammeEffect
 from relcap_models.schema import Instrument, is_file, load_instrument, problems_of, read_yaml, suggestion
 from relcap_models.simulate import Simulation, problems_of_simulation
 from relcap_models.study.config import (
@@ -279,6 +279,9 @@ def _analysis_problems(
         if kind == "leadership_link":
             problems += _link_problems(analysis, instruments, where, complete=complete)
             continue
+        if kind == "programme_effect":
+            problems += _programme_problems(analysis, instruments, where) if complete else []
+            continue
         if not isinstance(name, str):
             continue
         if name not in instruments:
@@ -312,6 +315,16 @@ def _link_problems(
             remedy = f"Those that do: {', '.join(fitting) or 'none of the study'}"
             problems.append(Problem(STUDY_FILE, message, remedy, where=place))
     return problems
+
+
+def _programme_problems(
+    analysis: Mapping[str, Any], instruments: Mapping[str, Instrument], where: str
+) -> list[Problem]:
+    """Instruments of a programme's outcome and placebos that are not the study's."""
+    outcome = analysis.get("instrument", ProgrammeEffect.model_fields["instrument"].default)
+    named = [("instrument", outcome)] if isinstance(outcome, str) else []
+    named += [(f"placebo[{i}]", name) for i, name in _texts(analysis.get("placebo"))]
+    return [_unlisted(name, instruments, f"{where}.{key}") for key, name in named if name not in instruments]
 
 
 def _unlisted(name: str, instruments: Mapping[str, Instrument], where: str) -> Problem:

@@ -25,6 +25,7 @@ from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
 from relcap_models.study.links import check_links, link
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
+from relcap_models.study.programmes import check_programmes, programme
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.tables import named_units, stack_tables, write_tables
 
@@ -98,6 +99,7 @@ def run_study(
     with log.stage("design"):
         designs = {}
         check_links(study.config, material.survey)
+        check_programmes(study.config, material.survey)
         for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:
@@ -188,6 +190,10 @@ def _analyse(
         place = work / "restricted" / "posteriors" / analysis.id
         shown = not log.console.quiet
         tables.append(link(study, analysis, material, place=place, progress=shown, said=log.say))
+    for analysis in study.config.programmes:
+        place = work / "restricted" / "posteriors" / analysis.id
+        shown = not log.console.quiet
+        tables.append(programme(study, analysis, material, place=place, progress=shown, said=log.say))
     if left_out:
         by_name = {analysis.id: analysis for analysis in study.config.models}
         tables.append({"predictive_fit": inference.predictive_fit(by_name, left_out)})

@@ -35,6 +35,10 @@ def validate_study(path: Path | str, *, overrides: Sequence[str] = ()) -> str:
         from relcap_models.study.links import check_links
 
         check_links(study.config, material.survey)
+    if study.config.programmes:
+        from relcap_models.study.programmes import check_programmes
+
+        check_programmes(study.config, material.survey)
     made = " (simulated: there are no tables yet)" if material.simulated is not None else ""
     designs = [
         f"  {analysis.id}: {message}"

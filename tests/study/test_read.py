@@ -50,7 +50,7 @@ def test_every_problem_is_told_at_once_with_its_place_and_the_nearest_word(study
     assert "'relational_capacity'" in found["instruments[0]"].remedy
 
 
-@pytest.mark.parametrize("kind", ["programme_effect", "prioritisation"])
+@pytest.mark.parametrize("kind", ["prioritisation"])
 def test_a_planned_analysis_is_refused_as_not_built_yet(study_folder, study_text, kind):
     found = problems(study_folder, study_text.replace("kind: climate", f"kind: {kind}"))
     assert "not built yet" in found["analyses[1].kind"].message

@@ -1,5 +1,15 @@
 """Did a programme work? What it changed at either end of a relation, and what could have faked that."""
 
+from relcap_models.estimands.programme_effect.design import (
+    programme_design_table,
+    programme_exposure_table,
+    refusal,
+)
 from relcap_models.estimands.programme_effect.effects import programme_effect_table
 
-__all__ = ["programme_effect_table"]
+__all__ = [
+    "programme_design_table",
+    "programme_effect_table",
+    "programme_exposure_table",
+    "refusal",
+]

@@ -22,6 +22,8 @@ from relcap_models.report.disclosure.layout import (
 from relcap_models.report.disclosure.links import PREFIX as LINKS
 from relcap_models.report.disclosure.links import hide_links, links_shown, verdicts_of_links
 from relcap_models.report.disclosure.messages import scrub_checks
+from relcap_models.report.disclosure.programmes import PREFIX as PROGRAMMES
+from relcap_models.report.disclosure.programmes import hide_programmes
 from relcap_models.report.disclosure.psychometrics import PREFIX, hide_psychometrics, items_shown
 from relcap_models.report.disclosure.ranks import COLUMNS as RANKS
 from relcap_models.report.disclosure.ranks import ranks_to_hide
@@ -58,7 +60,7 @@ def apply_disclosure(
         If there is no rule for a table.
     """
     handled = {*IDS, *ORGANISATION, *UNCONTROLLED}
-    unknown = sorted(n for n in tables if n not in handled and not n.startswith((PREFIX, LINKS)))
+    unknown = sorted(n for n in tables if n not in handled and not n.startswith((PREFIX, LINKS, PROGRAMMES)))
     if unknown:
         raise ValueError(
             f"no disclosure rule for the tables {', '.join(unknown)}; they must not become public"
@@ -84,6 +86,8 @@ def apply_disclosure(
             public[name] = hide_psychometrics(name, table, verdicts, some_small=some_small, step=step)
         elif name.startswith(LINKS):
             public[name] = hide_links(name, table, verdicts, waves, some_small=some_small)
+        elif name.startswith(PROGRAMMES):
+            public[name] = hide_programmes(name, table, rules, some_small=some_small)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":
