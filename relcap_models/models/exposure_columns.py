@@ -82,13 +82,34 @@ def doses(exposure: Exposure, cells: pd.DataFrame) -> Doses:
     return Doses(exposure.dose[:, rater, wave], exposure.dose[:, target, wave], spillover)
 
 
+def level_columns(exposure: Exposure, cells: pd.DataFrame, *, own: bool) -> tuple[Column, ...]:
+    """Levels of cohorts at either end, of their pairs, and of relations that are ever in the spillover set.
+
+    own : the cells are units that rate themselves
+    """
+    pairs = cells[["cohort_rater", "cohort_target"]]
+    base = int(pd.concat([pairs["cohort_rater"], pairs["cohort_target"]]).mode()[0])
+    found = []
+    for cohort in ("cohort_rater", "cohort_target")[: 1 if own else 2]:
+        others = [g for g in np.unique(pairs[cohort]) if g != base]
+        found += [Column(LEVEL, cohort.removeprefix("cohort_"), **{cohort: int(g)}) for g in others]
+    if not own:
+        both = pairs[(pairs != base).all(axis=1)].drop_duplicates().sort_values(list(pairs.columns))
+        found += [
+            Column(LEVEL, "pair", cohort_rater=int(r), cohort_target=int(t), scale=_COHORT)
+            for r, t in both.itertuples(index=False)
+        ]
+        found.append(Column(LEVEL, SPILLOVER))
+    return _distinct(tuple(found), exposure, cells)
+
+
 def effect_columns(exposure: Exposure, cells: pd.DataFrame, *, own: bool) -> tuple[Column, ...]:
-    """Levels of cohorts and effects of the programme, without columns that say what others say.
+    """Effects of the programme, by kind of exposure, cohort and wave, without those that say the same.
 
     own : the cells are units that rate themselves
     """
     exposed = cells[cells["kind"] != COMPARISON]
-    found = [*_levels(exposure, cells, own=own)]
+    found = []
     mains = (BOTH_ENDS,) if own else (RATER_END, TARGET_END, INTERACTION)
     found += [
         Column(EFFECT, variable, component)
@@ -135,24 +156,6 @@ def matrix(
     if not columns:
         return np.zeros((len(cells), 0))
     return np.column_stack([_values(column, exposure, cells, acting) for column in columns])
-
-
-def _levels(exposure: Exposure, cells: pd.DataFrame, *, own: bool) -> list[Column]:
-    """Cohorts at either end, their pairs, and relations that are ever in the spillover set."""
-    pairs = cells[["cohort_rater", "cohort_target"]]
-    base = int(pd.concat([pairs["cohort_rater"], pairs["cohort_target"]]).mode()[0])
-    found = []
-    for cohort in ("cohort_rater", "cohort_target")[: 1 if own else 2]:
-        others = [g for g in np.unique(pairs[cohort]) if g != base]
-        found += [Column(LEVEL, cohort.removeprefix("cohort_"), **{cohort: int(g)}) for g in others]
-    if not own:
-        both = pairs[(pairs != base).all(axis=1)].drop_duplicates().sort_values(list(pairs.columns))
-        found += [
-            Column(LEVEL, "pair", cohort_rater=int(r), cohort_target=int(t), scale=_COHORT)
-            for r, t in both.itertuples(index=False)
-        ]
-        found.append(Column(LEVEL, SPILLOVER))
-    return found
 
 
 def _distinct(columns: tuple[Column, ...], exposure: Exposure, cells: pd.DataFrame) -> tuple[Column, ...]:

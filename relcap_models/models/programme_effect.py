@@ -12,7 +12,7 @@ from pydantic import Field
 from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
 from relcap_models.models.exposure import SINGLE_GROUP, Exposure, Kind, Spillover, read_exposure
-from relcap_models.models.exposure_columns import Column, effect_columns, lead_columns, matrix
+from relcap_models.models.exposure_columns import Column, effect_columns, lead_columns, level_columns, matrix
 from relcap_models.models.frame import Frame, frame_of
 from relcap_models.models.priors import Priors
 from relcap_models.models.rating_model import RatingModel
@@ -57,8 +57,10 @@ class ProgrammeEffect(RatingModel):
     spillover : which relations between untreated units the programme may reach; none without
     dimensions : `pooled` takes all items as one factor, `separate` each dimension of the instrument apart
     placebo : instruments that the programme should not move
-    chosen : `lowest` if units were chosen because others rated them low: what regression to the mean alone
-    would do is then simulated
+    chosen : `lowest` if units were chosen because of how others rated them before the first start. Then a
+    chance low is expected to pass, and cohorts have no levels of their own: given these ratings the choice
+    tells nothing more (it is ignorable). Without it cohorts may differ in level for any reason that lasts
+    (parallel trends)
     estimate : `event_study` adds differences before the start to the effects
     """
 
@@ -99,10 +101,7 @@ class ProgrammeEffect(RatingModel):
         frame = frame_of(kept, instrument, survey, covariates=self.covariates)
         columns: tuple[Column, ...] = ()
         if design != SINGLE_GROUP:
-            of_ratings = cells_of(exposure, frame)
-            columns = effect_columns(exposure, of_ratings, own=not declared.about_targets)
-            if self.estimate == "event_study":
-                columns += lead_columns(exposure, of_ratings, own=not declared.about_targets)
+            columns = self._columns(exposure, cells_of(exposure, frame), own=not declared.about_targets)
         always = whole.always[cells["rater"]] | whole.always[cells["target"]]
         lost = cells[~told & ~always].drop_duplicates(["rater", "target", "wave"])
         return Exposed(
@@ -113,6 +112,13 @@ class ProgrammeEffect(RatingModel):
             always=tuple(np.array(whole.units, dtype=object)[whole.always]),
             n_left_out=len(lost),
         )
+
+    def _columns(self, exposure: Exposure, cells: pd.DataFrame, *, own: bool) -> tuple[Column, ...]:
+        # Who is chosen for the ratings that are in the data is no stranger to the model: levels of cohorts
+        # would take a chance low for a lasting one.
+        makers = [] if self.chosen == "lowest" else [level_columns]
+        makers += [effect_columns, lead_columns] if self.estimate == "event_study" else [effect_columns]
+        return tuple(column for make in makers for column in make(exposure, cells, own=own))
 
     def _answers(self, survey: Survey, *, about_others: bool) -> pd.DataFrame:
         answers = survey.of_instrument(self.instrument)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import pytest
 
 from relcap_models.data import Survey, read_survey
 from relcap_models.inference.geometry import observe_ratings
-from relcap_models.models import Climate, LeadershipLink, Relation
+from relcap_models.models import Climate, LeadershipLink, ProgrammeEffect, Relation
 from relcap_models.models.density import Density
+from relcap_models.models.exposure import Spillover
 from relcap_models.models.frame import Frame
 from relcap_models.models.information import PseudoObservations
 from relcap_models.models.priors import Priors
@@ -65,6 +66,7 @@ def make_survey(
     districts: dict[str, str] | None = None,
     attributes: dict[str, dict[str, Any]] | None = None,
     nominations: Sequence[tuple[str, str, str, float]] = (),
+    programmes: Sequence[dict[str, Any]] = (),
 ) -> Survey:
     """A survey of ratings (wave, respondent, rater unit, target unit), with answers at random.
 
@@ -92,6 +94,8 @@ def make_survey(
     if nominations:
         head = ["wave", "rater_unit", "target_unit", "importance"]
         tables["nominations"] = pd.DataFrame(list(nominations), columns=head)
+    if programmes:
+        tables["programmes"] = pd.DataFrame([{"programme": "P", **row} for row in programmes])
     return read_survey(tables, instruments=(make_instrument(items),))
 
 
@@ -138,6 +142,7 @@ def make_link_survey(
     return read_survey(tables, instruments=tuple(instruments.values()))
 
 
+PROGRAMME = {"instrument": "scale", "programme": "P", "assignment": "observational"}
 LINK = {"instrument": "ties", "leadership": "leaders", "safety": "team"}
 
 
@@ -251,6 +256,25 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             return Climate(instrument="scale", link="logit"), make_survey(ratings, districts=districts)
         case "covariates":
             return _covariates(four)
+        case "programme, three waves, two starts, spillover":
+            starts = [
+                {"unit_id": unit, "start_wave": wave}
+                for unit, wave in (("u0", "w2"), ("u1", "w2"), ("u2", "w3"), ("u3", "w3"))
+            ]
+            ratings = who_rates(nine, ring(nine), respondents=2, waves=3)
+            model = ProgrammeEffect(
+                **PROGRAMME, spillover=Spillover(end="target", share=0.5), estimate="event_study"
+            )
+            return model, make_survey(ratings, programmes=starts)
+        case "programme, own unit, dose":
+            starts = [
+                {"unit_id": unit, "start_wave": "w2", "dose": dose}
+                for unit, dose in (("u0", 0.5), ("u1", 1.5), ("u2", 1.0))
+            ]
+            survey = make_survey(who_rates(nine, {u: [u] for u in nine}, waves=2), programmes=starts)
+            own = survey.instruments["scale"].model_copy(update={"referent": "own_team"})
+            model = ProgrammeEffect(**PROGRAMME, exposure="dose", dimensions="separate")
+            return model, replace(survey, instruments={"scale": own})
         case "link, one wave":
             return LeadershipLink(**LINK), make_link_survey(four, ring(four, own=True))
         case "link, two waves, covariates":
@@ -286,6 +310,8 @@ CASES = (
     "climate",
     "climate, one wave, districts",
     "covariates",
+    "programme, three waves, two starts, spillover",
+    "programme, own unit, dose",
     "link, one wave",
     "link, two waves, covariates",
     "link, three waves, separate dimensions",

@@ -1,0 +1,136 @@
+"""Recovery of programme effects over a grid of simulated organisations with known truth.
+
+`run_grid` writes `measured/programme_effect.csv` beside this file: for each cell and end of a relation the
+bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0. Seeds of every
+cell are 1, 2, … `pytest -m validation tests/recovery/test_programme_effect.py` runs it: hours, resumed where
+it was stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+import relcap_models as rc
+from relcap_models.data import Wave, read_survey
+from relcap_models.estimands.programme_effect import programme_effect_table
+from relcap_models.schema import load_instrument
+from relcap_models.simulate import Simulation, simulate
+from relcap_models.study.many import run_many
+from tests.recovery.grids import summary
+
+MEASURED = Path(__file__).parent / "measured" / "programme_effect.csv"
+CI_PROB = 0.95
+UNITS, RATERS = 3, 6
+"""Units of a district (the cluster that is assigned), respondents of a unit."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of programme, in three waves, with districts that start in the second or the third, or never.
+
+    grid : main, selection (the districts that others rate lowest start) or heterogeneous (each unit has an
+    effect of its own, with that sd) · clusters : districts · effect : on how others rate the trained, latent
+    units; on how they rate others it is half as large, and both ends add up · replicates : data sets
+    """
+
+    grid: str
+    clusters: int
+    effect: float
+    selection: float = 0.0
+    heterogeneity: float = 0.0
+    replicates: int = 200
+
+    @property
+    def name(self) -> str:
+        numbers = (self.clusters, self.effect, self.selection, self.heterogeneity)
+        return "-".join((self.grid, *(f"{number:g}" for number in numbers)))
+
+
+CELLS = (
+    *(Cell("main", clusters, effect) for effect in (0.0, 0.4) for clusters in (8, 16, 40)),
+    *(Cell("selection", clusters, 0.0, selection=0.9) for clusters in (8, 16, 40)),
+    Cell("heterogeneous", 16, 0.4, heterogeneity=0.3),
+)
+
+
+def survey_of(cell: Cell, seed: int) -> rc.Survey:
+    """Half of the districts take part; districts have shocks of their own in each wave, at both ends."""
+    units = UNITS * cell.clusters
+    options = {
+        "organisation": {
+            "n_respondents": units * RATERS,
+            "n_units": units,
+            "n_districts": cell.clusters,
+            "size_sd": 0.0,
+            "min_size": 1,
+        },
+        "nominations": {"partners": 4},
+        "ratings": {"max_targets": 4},
+        "nonresponse": {"unit": 0.0},
+        "relations": {"dimension_correlation": 1.0, "sd_district": 0.15},
+        "programmes": [
+            {
+                "id": "P",
+                "level": "district",
+                "share": 0.5,
+                "starts": ["w2", "w3"],
+                "on_target": cell.effect,
+                "on_perceiver": cell.effect / 2,
+                "selection": cell.selection,
+                "sd": cell.heterogeneity,
+            }
+        ],
+    }
+    instruments = {"relational_capacity": load_instrument("relational_capacity")}
+    waves = tuple(Wave(f"w{number}") for number in (1, 2, 3))
+    made = simulate(Simulation.model_validate(options), instruments=instruments, waves=waves, seed=seed)
+    return read_survey(made.tables, instruments=instruments, waves=waves)
+
+
+def one(cell: Cell, seed: int, engine: str = "fast") -> pd.DataFrame:
+    """Estimates of one data set: estimand, truth, mean, sd, lower, upper."""
+    survey = survey_of(cell, seed)
+    chosen = "lowest" if cell.selection else None
+    model = rc.ProgrammeEffect(programme="P", assignment="observational", chosen=chosen)
+    fit = rc.fit(model, survey, engine=engine, seed=seed, chains=2, draws=500, tune=500, progress=False)
+    table = programme_effect_table(fit, survey, ci_prob=CI_PROB, goal=0.0)
+    table = table[(table["aggregate"] == "simple") & (table["scale"] == "latent")]
+    truth = {
+        "target_end": cell.effect,
+        "rater_end": cell.effect / 2,
+        "both_ends": 1.5 * cell.effect,
+        "interaction": 0.0,
+    }
+    rows = table[["estimand", "mean", "sd", "lower", "upper"]]
+    return rows.assign(truth=rows["estimand"].map(truth), **asdict(cell), seed=seed)
+
+
+def numbered(number: int, seed: int) -> pd.DataFrame:
+    """`one` of the cell with this number: tasks that share nothing are done in their order."""
+    return one(CELLS[number], seed)
+
+
+def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
+    """Run every data set whose result is not in `folder` yet, write the table, and return it.
+
+    replicates : at most so many data sets of each cell
+    """
+    most = replicates or max(cell.replicates for cell in CELLS)
+    # Seed by seed, so that what is there when time is up covers all cells alike.
+    tasks = {
+        f"{cell.name}-{seed}": {"number": number, "seed": seed}
+        for seed in range(1, 1 + most)
+        for number, cell in enumerate(CELLS)
+        if seed <= cell.replicates
+    }
+    done = run_many(numbered, tasks, folder=folder, about={"version": rc.__version__})
+    by = ["grid", "clusters", "effect", "selection", "heterogeneity", "estimand", "truth"]
+    found = pd.concat(done.tables.values(), ignore_index=True)
+    table = summary(found, truth="truth", by=by)
+    table["failed"] = len(done.failed)
+    MEASURED.parent.mkdir(exist_ok=True)
+    table.round(4).to_csv(MEASURED, index=False)
+    return table
