@@ -81,7 +81,7 @@ def calibrate_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=[*overrides, *engines])
-    if not (read.config.links or read.config.programmes):
+    if not read.config.links:
         require_models(read)
     if replicates < 10:
         raise ConfigError(f"--replicates {replicates}: fewer than 10 say nothing about calibration")

@@ -117,9 +117,13 @@ class Plan(Declaration):
     waves: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="how many; left out: those of the study"
     )
+    districts: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="the clusters of programmes for whole districts; left out: as in the simulation"
+    )
     changes: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0),
-        description="from the first to the last wave, in points: how likely is each to be seen?",
+        description="from the first to the last wave, and effects of programmes, in points: how likely is "
+        "each to be seen?",
     )
 
 

@@ -11,21 +11,22 @@ from relcap_models.errors import Problem
 from relcap_models.simulate import Simulation
 from relcap_models.study.config import Plan
 
-DESIGN = ("units", "respondents", "partners", "waves")
+DESIGN = ("units", "respondents", "partners", "waves", "districts")
 
 
 @dataclass(frozen=True)
 class Design:
-    """A planned survey: units, people asked in each, partners each nominates, waves."""
+    """A planned survey: units, people asked in each, partners each nominates, waves, districts."""
 
     units: int
     respondents: int
     partners: float
     waves: int
+    districts: int
 
     @property
     def key(self) -> str:
-        return f"u{self.units}-n{self.respondents}-p{self.partners:g}-w{self.waves}"
+        return f"u{self.units}-n{self.respondents}-p{self.partners:g}-w{self.waves}-d{self.districts}"
 
 
 def designs_of(
@@ -42,6 +43,7 @@ def designs_of(
         plan.respondents,
         plan.partners or (base.nominations.partners,),
         plan.waves or (n_waves,),
+        plan.districts or (base.organisation.n_districts,),
     )
     planned: list[tuple[Design, Simulation]] = []
     problems: list[Problem] = []
@@ -68,9 +70,18 @@ def _too_many_partners(design: Design) -> Problem:
 def _simulation(base: Simulation, design: Design) -> Simulation:
     """As the study has it, without what moves units apart from the design."""
     block = base.model_dump()
-    block["organisation"] |= {"n_units": design.units, "n_respondents": design.units * design.respondents}
+    block["organisation"] |= {
+        "n_units": design.units,
+        "n_respondents": design.units * design.respondents,
+        "n_districts": design.districts,
+    }
     block["nominations"]["partners"] = design.partners
-    block |= {"programmes": (), "outcomes": ()}
+    # Who takes part is kept, what it does is not: an effect of any size only moves its interval.
+    block["programmes"] = [
+        {name: value for name, value in programme.items() if not name.startswith("on_") and name != "sd"}
+        for programme in block["programmes"]
+    ]
+    block["outcomes"] = ()
     for name in ("relations", "climate"):
         block[name]["trend"] = 0.0
     return Simulation.model_validate(block)

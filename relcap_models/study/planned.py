@@ -8,13 +8,15 @@ from typing import Any
 import pandas as pd
 
 from relcap_models.data import Survey, Wave, read_survey
+from relcap_models.errors import FitError
 from relcap_models.estimands import tables
+from relcap_models.estimands.programme_effect import programme_effect_table, refusal
 from relcap_models.inference import fit
 from relcap_models.inference.fit import Fit
 from relcap_models.schema import Instrument
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import Simulated, Simulation, simulate
-from relcap_models.study.config import Model, Targets
+from relcap_models.study.config import Model, ProgrammeEffect, Targets
 
 COLUMNS = ["analysis", "quantity", "of", "value", "true", "lower", "upper"]
 _RELATION = ["wave", "rater_unit", "target_unit"]
@@ -25,7 +27,7 @@ def planned_survey(
     simulation: Simulation,
     instruments: Mapping[str, Instrument],
     waves: Sequence[Wave],
-    analyses: Sequence[Model],
+    analyses: Sequence[Model | ProgrammeEffect],
     targets: Targets,
     settings: Mapping[str, Any],
     *,
@@ -45,7 +47,7 @@ def planned_survey(
     `rank_width` as a share of those ranked, `coverage` of the intervals, `respondents_for_0.70` by comparison
     (of the D-study, on the response scale), `respondents` of a unit and `ratings` of a relation in a wave.
     And a row `change` for everything followed from the first wave to the last: true, and its interval from
-    lower to upper.
+    lower to upper. Of a programme, `effect` by end of a relation: 0 in truth, and its interval.
     """
     number = int(child_seed(seed, "power", key).generate_state(1)[0])
     simulated = simulate(simulation, instruments=instruments, waves=waves, seed=number)
@@ -53,7 +55,12 @@ def planned_survey(
     parts = []
     for analysis in analyses:
         fitted = fit(analysis, survey, seed=number, progress=False, **settings)
-        rows = list(_of_analysis(fitted, survey, simulated, targets, ci_prob))
+        if isinstance(analysis, ProgrammeEffect):
+            if told := refusal(analysis.exposed(survey)):
+                raise FitError(f"{analysis.id}: {told.replace('_', ' ')}, so no effect can be inferred")
+            rows = list(_of_programme(fitted, survey, targets, ci_prob))
+        else:
+            rows = list(_of_analysis(fitted, survey, simulated, targets, ci_prob))
         parts.append(pd.DataFrame(rows, columns=COLUMNS[1:]).assign(analysis=analysis.id))
     return pd.concat(parts, ignore_index=True)[COLUMNS]
 
@@ -85,6 +92,27 @@ def _of_analysis(
         yield _figure(row.quantity, row.comparison, row.median)
     if "changes" in overall:
         yield from _changes(overall["changes"], relations, units, fitted.frame.waves)
+
+
+def _of_programme(
+    fitted: Fit, survey: Survey, targets: Targets, ci_prob: float
+) -> Iterator[dict[str, object]]:
+    """Effects of a programme that does nothing, in points, averaged over all who take part."""
+    table = programme_effect_table(fitted, survey, ci_prob=ci_prob, goal=targets.change)
+    table = table[
+        (table["scale"] == "points") & (table["aggregate"] == "simple") & (table["component"] == "")
+    ]
+    for row in table.drop_duplicates("estimand", keep="last").itertuples():
+        yield _figure("interval_width", row.estimand, row.upper - row.lower)
+        yield _figure("coverage", row.estimand, row.lower <= 0.0 <= row.upper)
+        yield {
+            "quantity": "effect",
+            "of": row.estimand,
+            "true": 0.0,
+            "lower": row.lower,
+            "upper": row.upper,
+        }
+    yield from _numbers(fitted)
 
 
 def _figure(quantity: str, of: str, value: float) -> dict[str, object]:

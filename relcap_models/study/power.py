@@ -50,8 +50,8 @@ def power_study(
 ) -> Power:
     """Simulate surveys of each design in the study's `power:`, fit them, and say how precise they are.
 
-    Everything but the design is as the study's `simulation:` has it. Programmes, outcomes and trends are left
-    out: a change is then as likely up as down.
+    Everything but the design is as the study's `simulation:` has it. Outcomes, trends and what programmes do
+    are left out: a change is then as likely up as down.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def power_study(
     config = read.config
     shared = {
         "instruments": read.instruments,
-        "analyses": config.models,
+        "analyses": (*config.models, *config.programmes),
         "targets": config.targets,
         "settings": config.inference.fit_settings(),
         "ci_prob": config.report.ci_prob,
@@ -99,7 +99,7 @@ def power_study(
     about = {
         "version": relcap_models.__version__,
         "instruments": {name: i.model_dump(mode="json") for name, i in read.instruments.items()},
-        "analyses": [analysis.model_dump(mode="json") for analysis in config.models],
+        "analyses": [analysis.model_dump(mode="json") for analysis in shared["analyses"]],
         "targets": config.targets.model_dump(mode="json"),
         **{name: shared[name] for name in ("settings", "ci_prob", "seed")},
     }
@@ -120,7 +120,7 @@ def power_study(
     if table.empty:
         raise FitError(f"of no design could two surveys be fitted. {' '.join(many.failed.values())}")
     write_tables({"power": table}, out)
-    for analysis in config.models:
+    for analysis in shared["analyses"]:
         _draw(table[table["analysis"] == analysis.id], out / f"{analysis.id}.png", config.title)
     return Power(out, table, many.failed, (*many.notes, *left_out))
 

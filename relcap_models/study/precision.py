@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+_FOLLOWED = ("change", "effect")
 _MIN_SURVEYS = 2
 _MIN_SEEN = 5
 """With fewer changes that were seen there is no curve."""
@@ -30,18 +31,19 @@ def precision(
     Returns
     -------
     A table with the columns `by`, analysis, quantity, of, change, value, mc_error, n: the quantities of
-    `planned_survey`, and `prob_seen` by size of change: that the interval lies on the right side of 0.
-    mc_error is the standard error of the value, n the number of surveys. And, in words, what is left out and
-    why.
+    `planned_survey`, and `prob_seen` by size of change (or of effect): that the interval lies on the right
+    side of 0. mc_error is the standard error of the value, n the number of surveys.
+    And, in words, what is left out and why.
     """
     keys = [*by, "analysis", "quantity", "of"]
     n_surveys = found.groupby(list(by))["replicate"].transform("nunique")
     found, alone = found[n_surveys >= _MIN_SURVEYS], found.loc[n_surveys < _MIN_SURVEYS, list(by)]
-    figures = found[found["quantity"] != "change"]
+    followed = found["quantity"].isin(_FOLLOWED)
+    figures = found[~followed]
     table = figures.groupby(keys, sort=False)["value"].agg(["mean", "sem", "size"]).reset_index()
     table = table.rename(columns={"mean": "value", "sem": "mc_error", "size": "n"}).assign(change=np.nan)
     seen, unseen = [], {}
-    for key, group in found[found["quantity"] == "change"].groupby(keys, sort=False):
+    for key, group in found[followed].groupby(keys, sort=False):
         rows = list(_seen(group, changes))
         n = group["replicate"].nunique()
         seen += [{**dict(zip(keys, key)), "quantity": "prob_seen", **row, "n": n} for row in rows]
@@ -66,7 +68,7 @@ def precision(
 def _seen(group: pd.DataFrame, changes: Sequence[float]) -> Iterator[dict[str, float]]:
     """Rises and falls are alike: each is also looked at upside down."""
     true, lower, upper = (group[name].to_numpy(dtype=float) for name in ("true", "lower", "upper"))
-    if group["of"].iloc[0] == "organisation":
+    if group["of"].iloc[0] == "organisation" or group["quantity"].iloc[0] == "effect":
         yield from _seen_if_shifted(true, lower, upper, changes)
         return
     half = (upper - lower) / 2.0
@@ -97,7 +99,8 @@ def _regressors(change: np.ndarray, half: np.ndarray) -> np.ndarray:
 def _seen_if_shifted(
     true: np.ndarray, lower: np.ndarray, upper: np.ndarray, changes: Sequence[float]
 ) -> Iterator[dict[str, float]]:
-    """Of the organisation: nothing draws its mean to a value, so another change only moves its interval."""
+    """Of the organisation and of programmes: nothing draws these to a value, so another change only moves the
+    interval."""
     n = len(true)
     for change in changes:
         value = ((lower - true + change > 0.0).mean() + (upper - true - change < 0.0).mean()) / 2.0

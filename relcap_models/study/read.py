@@ -121,7 +121,7 @@ def require_models(study: Study) -> None:
     ConfigError
         If it has none.
     """
-    if not study.config.models:
+    if not (study.config.models or study.config.programmes):
         message = "no analysis of the study fits a model"
         remedy = "Add one: `- {kind: relations, instrument: …}` or `- {kind: climate, instrument: …}`"
         raise ConfigError(problems=[Problem(STUDY_FILE, message, remedy, where="analyses")])

@@ -71,7 +71,10 @@ def leads(fit: Fit, exposed: Exposed) -> Iterator[tuple[int, Contrast]]:
         here = cells[acts].reset_index(drop=True)
         coefficient = fit.draws("beta")[:, None, n_covariates + position]
         shift = np.broadcast_to(coefficient, (len(coefficient), len(here), coefficient.shape[-1]))
-        yield column.event, _shifted(fit, here, column.variable, "", [(1, np.zeros_like(shift)), (-1, -shift)])
+        yield (
+            column.event,
+            _shifted(fit, here, column.variable, "", [(1, np.zeros_like(shift)), (-1, -shift)]),
+        )
 
 
 def changes(fit: Fit, exposed: Exposed) -> Contrast:

@@ -18,9 +18,15 @@ _ROWS = (
     ("interval_width", "Width of intervals, in points"),
     ("rank_width", "Width of rank intervals, as a share of all that are ranked"),
     ("respondents_for_0.70", "Respondents needed for reliability .70"),
-    ("prob_seen", "Probability of seeing a change from the first to the last wave"),
+    ("prob_seen", "Probability of seeing a change from the first to the last wave, or an effect"),
 )
-_DESIGN = {"respondents": "asked in a unit", "units": "units", "partners": "partners", "waves": "waves"}
+_DESIGN = {
+    "respondents": "asked in a unit",
+    "units": "units",
+    "partners": "partners",
+    "waves": "waves",
+    "districts": "districts",
+}
 _OF = {
     "relation": "Relations",
     "gap": "Perception gaps",
@@ -32,6 +38,12 @@ _OF = {
     "within_rater_unit": "Relations of one unit",
     "units": "Units",
     "organisation": "The organisation",
+    "target_end": "How others see the trained",
+    "rater_end": "How the trained see others",
+    "both_ends": "Both ends trained",
+    "interaction": "What both ends add",
+    "spillover": "Spillover",
+    "change": "Change of the group",
 }
 _LINES = ("solid", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)))
 
