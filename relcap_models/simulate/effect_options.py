@@ -131,8 +131,9 @@ class Programme(Declaration):
     A share `share` of the units (districts) takes part; they are dealt out in equal numbers over the waves
     `starts` (wave ids). Effects hold from the start on: `on_perceiver` is how the trained see others,
     `on_target` how others see the trained, `on_both` comes on top where both ends are trained, `on_self` is
-    how the trained see themselves, `on_climate` acts on every climate instrument. `sd` is the sd of each
-    unit's own effect around these. `selection` is the correlation between how *low* others rate a unit before
+    how the trained see themselves, `on_climate` acts on every climate instrument. With `growth` each wave
+    after the first adds that share of these (0.5: one and a half times as much in the second wave). `sd` is
+    the sd of each unit's own effect around them. `selection` is the correlation between how *low* others rate a unit before
     the first start and its priority for the programme: 0 is a lottery, 1 takes the lowest, −1 the highest.
     """
 
@@ -145,6 +146,7 @@ class Programme(Declaration):
     on_both: float = 0.0
     on_self: float = 0.0
     on_climate: float = 0.0
+    growth: float = 0.0
     sd: Sd = 0.0
     selection: Correlation = 0.0
 

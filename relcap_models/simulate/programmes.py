@@ -36,6 +36,11 @@ class Programmes:
         start = self.starts[programme]
         return (start >= 0) & (np.arange(n_waves)[:, None] >= start)
 
+    def strength(self, option: Programme, n_waves: int) -> np.ndarray:
+        """(wave, unit) how many times the first wave's effect there is: 0 before the start."""
+        since = np.arange(n_waves)[:, None] - self.starts[option.id]
+        return self.active(option.id, n_waves) * (1.0 + option.growth * since)
+
     def effect(self, end: str, n_waves: int, n_units: int) -> np.ndarray:
         """(wave, unit) sum of all programmes' effects on one of `ENDS` but `both`."""
         total = np.zeros((n_waves, n_units))
@@ -43,15 +48,15 @@ class Programmes:
             size = getattr(option, f"on_{end}")
             # A unit's own deviation belongs to the ends on which the programme works at all.
             deviation = self.unit_effects[option.id] if size else 0.0
-            total += self.active(option.id, n_waves) * (size + deviation)
+            total += self.strength(option, n_waves) * size + self.active(option.id, n_waves) * deviation
         return total
 
     def effect_both(self, n_waves: int, n_units: int) -> np.ndarray:
         """(wave, rater unit, target unit) what comes on top where both ends are under the programme."""
         total = np.zeros((n_waves, n_units, n_units))
         for option in self.options:
-            active = self.active(option.id, n_waves)
-            total += option.on_both * (active[:, :, None] & active[:, None, :])
+            strength = self.strength(option, n_waves)
+            total += option.on_both * np.minimum(strength[:, :, None], strength[:, None, :])
         total[:, np.arange(n_units), np.arange(n_units)] = 0.0
         return total
 
@@ -159,7 +164,7 @@ def programmes_table(programmes: Programmes, roster: Roster, *, waves: Sequence[
 
 
 def programme_effects_table(programmes: Programmes, roster: Roster) -> pd.DataFrame:
-    """programme, unit, end, effect: what the programme adds (latent) at that end once it has started.
+    """programme, unit, end, effect: what the programme adds (latent) at that end in its first wave.
 
     Without what a climate passes on along its paths; `unit_effects` has all of it.
     """

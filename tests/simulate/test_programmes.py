@@ -50,6 +50,18 @@ def test_effects_stand_at_the_ends_asked_for_from_the_start_on(run):
     assert both.any()
 
 
+def test_an_effect_grows_from_wave_to_wave_as_asked(run):
+    trained = run(TRAINING | {"starts": ["w2"], "growth": 0.5})
+    later = {"w1": 0.0, "w2": 1.0, "w3": 1.5}
+    units = trained.truth["unit_effects"].query("role == 'target'")
+    on = exposed(trained, units["unit"], units["wave"])
+    assert np.allclose(units["programme"], 0.3 * units["wave"].map(later) * on)
+    relations = trained.truth["relation_effects"]
+    both = exposed(trained, relations["rater_unit"], relations["wave"])
+    both &= exposed(trained, relations["target_unit"], relations["wave"])
+    assert np.allclose(relations["programme"], 0.2 * relations["wave"].map(later) * both)
+
+
 def test_scores_rise_where_a_trained_unit_is_rated(run):
     only_target = {"id": "training", "starts": ["w2"], "on_target": 0.5}
     plain, trained = run(), run(only_target)
