@@ -133,8 +133,9 @@ class Programme(Declaration):
     `on_target` how others see the trained, `on_both` comes on top where both ends are trained, `on_self` is
     how the trained see themselves, `on_climate` acts on every climate instrument. With `growth` each wave
     after the first adds that share of these (0.5: one and a half times as much in the second wave). `sd` is
-    the sd of each unit's own effect around them. `selection` is the correlation between how *low* others rate a unit before
-    the first start and its priority for the programme: 0 is a lottery, 1 takes the lowest, −1 the highest.
+    the sd of each unit's own effect around them. `selection` is the correlation between how *low* others rate
+    a unit before the first start and its priority for the programme: 0 is a lottery, 1 takes the lowest, −1
+    the highest.
     """
 
     id: str

@@ -18,8 +18,4 @@ ENTRIES = (
             "consulting.value.clmm.probit[(1|rater)+(1|target), 0 as missing]",
         )
     ),
-    *(
-        Entry(id, "Programme effects", reasons={".*": "not built yet"})
-        for id in ("mpdta.never-treated.unconditional", "mpdta.twfe")
-    ),
 )

@@ -8,6 +8,7 @@ from tests.validation.reference import (
     item_response,
     not_built,
     ordinal_factor_models,
+    programme_effects,
     sampled,
     scales,
     two_level_models,
@@ -20,6 +21,7 @@ ENTRIES = (
     *scales.ENTRIES,
     *item_response.ENTRIES,
     *agreement.ENTRIES,
+    *programme_effects.ENTRIES,
     *sampled.ENTRIES,
     *not_built.ENTRIES,
 )
