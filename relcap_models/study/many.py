@@ -131,6 +131,8 @@ def _client(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         return
     count = workers or joblib.cpu_count()
     shape = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+    # Without a dashboard there is still a server, which two runs at once would want at the same port.
+    shape["scheduler_kwargs"] = {"dashboard_address": ":0"}
     with LocalCluster(**shape) as cluster, Client(cluster) as client:
         yield client
 

@@ -143,7 +143,7 @@ power: {partners: [9], respondents: [2, 10], units: [4, 12]}
     of_plan = [problem.message for problem in caught.value.problems if problem.where == "power"]
     assert len(of_plan) == 2
     assert "9 partners among 4 units" in of_plan[0]
-    assert "u12-n2-p9-w1 cannot be: n_respondents (24) cannot fill 12 units" in of_plan[1]
+    assert "u12-n2-p9-w1-d1 cannot be: n_respondents (24) cannot fill 12 units" in of_plan[1]
 
 
 def test_a_block_of_the_simulation_that_cannot_be_hides_no_other(study_folder, study_text):
