@@ -1,9 +1,11 @@
 """Many tasks: spread over processes, kept as they come, gone on with, and not stopped by what is lost."""
 
+import contextlib
 import importlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -39,6 +41,16 @@ def test_results_come_by_key_and_a_task_that_fails_stops_no_other(tmp_path, chea
     assert [table["square"].item() for table in many.tables.values()] == [0, 4, 16]
     assert many.failed == {f"t{x:02d}": f"ValueError: {x} is odd" for x in (1, 3, 5)}
     assert many.notes == ()
+
+
+def test_a_run_beside_another_says_nothing_of_ports(tmp_path, cheap_tasks, recwarn):
+    with socket.socket() as other:
+        # Dask's own port; if somebody has it already, so much the better.
+        with contextlib.suppress(OSError):
+            other.bind(("", 8787))
+            other.listen()
+        run(cheap_tasks.square, squares(1), tmp_path, workers=1)
+    assert not [str(warning.message) for warning in recwarn if "8787" in str(warning.message)]
 
 
 def test_a_run_goes_on_where_it_was_stopped_and_mixes_no_other_settings_in(tmp_path, cheap_tasks):
