@@ -10,7 +10,7 @@ import pandas as pd
 from relcap_models.data import Survey, Wave, read_survey
 from relcap_models.errors import FitError
 from relcap_models.estimands import tables
-from relcap_models.estimands.programme_effect import programme_effect_table, refusal
+from relcap_models.estimands.programme_effect import programme_effect_tables, refusal
 from relcap_models.inference import fit
 from relcap_models.inference.fit import Fit
 from relcap_models.schema import Instrument
@@ -98,7 +98,8 @@ def _of_programme(
     fitted: Fit, survey: Survey, targets: Targets, ci_prob: float
 ) -> Iterator[dict[str, object]]:
     """Effects of a programme that does nothing, in points, averaged over all who take part."""
-    table = programme_effect_table(fitted, survey, ci_prob=ci_prob, goal=targets.change)
+    found = programme_effect_tables(fitted, survey, ci_prob=ci_prob, goal=targets.change)
+    table = found["programme_effects"]
     table = table[
         (table["scale"] == "points") & (table["aggregate"] == "simple") & (table["component"] == "")
     ]

@@ -69,14 +69,15 @@ def programme(
     fit = inference.fit(analysis, survey, **settings, seed=seed, progress=progress, store=stream)
     fit.save(place)
     goal = study.config.targets.change
-    effects = [estimands.programme_effect_table(fit, survey, ci_prob=ci_prob, goal=goal)]
+    found = estimands.programme_effect_tables(fit, survey, ci_prob=ci_prob, goal=goal)
     tables["checks"] = inference.checks(
-        fit, estimates={EFFECTS: effects[0]}, max_rhat=limits.max_rhat, min_ess=limits.min_ess
+        fit, estimates=found, max_rhat=limits.max_rhat, min_ess=limits.min_ess
     )
     if exposed.design != SINGLE_GROUP:
-        effects += _before_the_start(study, analysis, material, seed=seed, goal=goal, said=said)
+        before = _before_the_start(study, analysis, material, seed=seed, goal=goal, said=said)
+        found[EFFECTS] = pd.concat([found[EFFECTS], *before], ignore_index=True)
     shutil.rmtree(stream, ignore_errors=True)
-    return tables | {EFFECTS: pd.concat(effects, ignore_index=True)}
+    return tables | found
 
 
 def _before_the_start(
@@ -98,6 +99,7 @@ def _before_the_start(
     except (FitError, DataError) as error:
         said(f"{analysis.id}: no differences before the start: {error}")
         return []
-    table = estimands.programme_effect_table(fit, survey, ci_prob=study.config.report.ci_prob, goal=goal)
+    ci_prob = study.config.report.ci_prob
+    table = estimands.programme_effect_tables(fit, survey, ci_prob=ci_prob, goal=goal)[EFFECTS]
     before = (table["aggregate"] == "dynamic") & table["time"].str.startswith("-")
     return [table[before]]

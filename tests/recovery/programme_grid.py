@@ -15,7 +15,7 @@ import pandas as pd
 
 import relcap_models as rc
 from relcap_models.data import Wave, read_survey
-from relcap_models.estimands.programme_effect import programme_effect_table
+from relcap_models.estimands.programme_effect import programme_effect_tables
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 from relcap_models.study.many import run_many
@@ -96,7 +96,7 @@ def one(cell: Cell, seed: int, engine: str = "fast") -> pd.DataFrame:
     chosen = "lowest" if cell.selection else None
     model = rc.ProgrammeEffect(programme="P", assignment="observational", chosen=chosen)
     fit = rc.fit(model, survey, engine=engine, seed=seed, chains=2, draws=500, tune=500, progress=False)
-    table = programme_effect_table(fit, survey, ci_prob=CI_PROB, goal=0.0)
+    table = programme_effect_tables(fit, survey, ci_prob=CI_PROB, goal=0.0)["programme_effects"]
     table = table[(table["aggregate"] == "simple") & (table["scale"] == "latent")]
     truth = {
         "target_end": cell.effect,

@@ -9,7 +9,7 @@ import pytest
 
 import relcap_models as rc
 from relcap_models.data import Survey, Wave, read_survey
-from relcap_models.estimands.programme_effect import programme_effect_table
+from relcap_models.estimands.programme_effect import programme_effect_tables
 from relcap_models.inference.fit import fit_frame
 from relcap_models.models.priors import Priors
 from relcap_models.schema.instrument import Instrument
@@ -122,7 +122,7 @@ def test_the_arthritis_trial_finds_that_the_drug_helps(reference):
         programme="drug", assignment="randomised", instrument="state", exposure="start", link="logit"
     )
     fit = rc.fit(model, survey, seed=1, chains=2, draws=500, tune=500, progress=False)
-    table = programme_effect_table(fit, survey, ci_prob=0.95, goal=0.0)
+    table = programme_effect_tables(fit, survey, ci_prob=0.95, goal=0.0)["programme_effects"]
     simple = table[table["aggregate"] == "simple"].set_index("scale")
     assert set(table["estimand"]) == {"both_ends"}
     # Means over the three visits, treated minus not, less the difference at the start: in points.

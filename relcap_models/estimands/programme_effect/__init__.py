@@ -5,11 +5,11 @@ from relcap_models.estimands.programme_effect.design import (
     programme_exposure_table,
     refusal,
 )
-from relcap_models.estimands.programme_effect.effects import programme_effect_table
+from relcap_models.estimands.programme_effect.effects import programme_effect_tables
 
 __all__ = [
     "programme_design_table",
-    "programme_effect_table",
+    "programme_effect_tables",
     "programme_exposure_table",
     "refusal",
 ]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.data import Survey
-from relcap_models.estimands.programme_effect import programme_effect_table
+from relcap_models.estimands.programme_effect import programme_effect_tables
 from relcap_models.estimands.programme_effect.counterfactuals import effects, rated_cells
 from relcap_models.estimands.relation_scores import relation_scores
 from relcap_models.inference.fit import Fit
@@ -93,7 +93,7 @@ def test_every_exposed_relation_is_in_one_contrast_once(fit, contrasts):
 
 
 def test_aggregates_average_relations_with_equal_weight(fit, contrasts):
-    table = programme_effect_table(fit, SURVEY[id(fit)], **CI)
+    table = programme_effect_tables(fit, SURVEY[id(fit)], **CI)["programme_effects"]
     table = table[(table["scale"] == "points") & (table["dimension"] == "overall")]
     found = contrasts["target_end"]
     draws = pd.DataFrame(found.points[:, :, -1].mean(axis=0)[:, None], columns=["mean"]).assign(
@@ -110,7 +110,7 @@ def test_aggregates_average_relations_with_equal_weight(fit, contrasts):
 
 
 def test_rows_are_told_apart_by_their_labels(fit):
-    table = programme_effect_table(fit, SURVEY[id(fit)], **CI)
+    table = programme_effect_tables(fit, SURVEY[id(fit)], **CI)["programme_effects"]
     labels = ["estimand", "aggregate", "group", "time", "scale", "component", "dimension"]
     assert not table.duplicated(labels).any()
     assert set(table["assignment"]) == {"observational"}
@@ -122,7 +122,7 @@ def test_rows_are_told_apart_by_their_labels(fit):
 def test_before_the_start_stands_the_difference_and_not_an_effect():
     fit, survey = fitted(ProgrammeEffect(**PROGRAMME, estimate="event_study"))
     exposed = fit.model.exposed(survey)
-    table = programme_effect_table(fit, survey, **CI)
+    table = programme_effect_tables(fit, survey, **CI)["programme_effects"]
     before = table[(table["aggregate"] == "dynamic") & table["time"].str.startswith("-")]
     # Those that start in w3 had a wave before the last one before it; those of w2 had none.
     assert set(before["time"]) == {"-2"}
@@ -134,7 +134,7 @@ def test_before_the_start_stands_the_difference_and_not_an_effect():
 
 def test_a_single_group_has_a_change_and_no_effect():
     fit, survey = fitted(ProgrammeEffect(**PROGRAMME), dict.fromkeys(UNITS, "w2"))
-    table = programme_effect_table(fit, survey, **CI)
+    table = programme_effect_tables(fit, survey, **CI)["programme_effects"]
     assert set(table["estimand"]) == {"change"}
     assert set(table["design"]) == {"single_group"}
     scores = relation_scores(fit)
@@ -174,7 +174,7 @@ def test_a_component_is_compared_with_the_programme_without_it():
 
 def test_instruments_about_the_own_unit_have_an_effect_of_both_ends():
     fit, survey = case_fit("programme, own unit, dose")
-    table = programme_effect_table(fit, survey, **CI)
+    table = programme_effect_tables(fit, survey, **CI)["programme_effects"]
     assert set(table["estimand"]) == {"both_ends"}
     exposed = fit.model.exposed(survey)
     main = next(k for k, c in enumerate(exposed.columns) if c.role == "effect")
@@ -192,3 +192,26 @@ def test_spillover_is_an_effect_on_relations_between_the_untreated():
     cells = found["spillover"].cells
     assert (cells["kind"] == "spillover").all()
     assert len(cells)
+
+
+def test_effects_by_type_of_relation_average_to_the_whole():
+    rows = [{"unit_id": unit, "start_wave": wave} for unit, wave in STARTS.items()]
+    layers = {unit: "leaders" if i % 2 else "employees" for i, unit in enumerate(UNITS)}
+    survey = make_survey(
+        who_rates(UNITS, ring(UNITS, steps=(1, -1, 2)), waves=3),
+        programmes=rows,
+        attributes={"layer": layers},
+    )
+    fit = random_fit(ProgrammeEffect(**PROGRAMME), survey, 4, 1)
+    tables = programme_effect_tables(fit, survey, **CI)
+    types = tables["programme_relation_types"].query("estimand == 'target_end' and scale == 'latent'")
+    assert set(types["target_type"]) == {"leaders", "employees"}
+    cells = rated_cells(fit.model.exposed(survey)).query("kind == 'target_end'")
+    named = np.array([layers[unit] for unit in fit.frame.units])
+    n = cells.groupby([named[cells["rater"]], named[cells["target"]]]).size()
+    weights = [n[pair] for pair in zip(types["rater_type"], types["target_type"])]
+    whole = tables["programme_effects"].query(
+        "estimand == 'target_end' and scale == 'latent' and aggregate == 'simple'"
+    )
+    assert np.average(types["mean"], weights=weights) == pytest.approx(whole["mean"].item())
+    assert "programme_relation_types" not in programme_effect_tables(*fitted(fit.model), **CI)
