@@ -105,6 +105,20 @@ def test_figures_are_means_over_surveys_with_their_standard_errors():
     assert notes == ("Only one survey of this design could be fitted, so it is left out: {'design': 2}.",)
 
 
+def test_the_probability_of_seeing_an_effect_is_that_of_its_interval_moved():
+    """A programme that does nothing, many times: c is seen if the interval, moved by c, is above 0."""
+    rng = np.random.default_rng(3)
+    n, error = 4000, 0.15
+    centre = rng.normal(0.0, error, n)
+    found = pd.DataFrame({"true": 0.0, "lower": centre - Z90 * error, "upper": centre + Z90 * error})
+    found = found.assign(
+        replicate=np.arange(n), design=1, analysis="a", quantity="effect", of="target_end", value=np.nan
+    )
+    table = curve_of(found)
+    expected = norm.cdf((np.array(CHANGES) - Z90 * error) / error)
+    assert np.abs(table["value"] - expected).max() < 4 * np.sqrt(0.25 / n)
+
+
 @pytest.mark.parametrize(
     ("block", "expected"),
     [

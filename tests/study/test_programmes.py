@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from relcap_models.errors import ConfigError, DataError
-from relcap_models.study import read_study, run_study
+from relcap_models.study import power_study, read_study, run_study
 from relcap_models.study.validate import validate_study
 
 STUDY = {
@@ -123,3 +123,16 @@ def test_what_the_study_file_gets_wrong_is_told_with_its_place(tmp_path, change,
 def test_an_unknown_programme_is_told_before_anything_is_fitted(tmp_path):
     with pytest.raises(DataError, match="no unit is in the programme 'Q'"):
         validate_study(study(tmp_path / "unknown"), overrides=["analyses.0.programme=Q"])
+
+
+def test_a_plan_tells_how_likely_an_effect_is_seen(tmp_path):
+    folder = study(tmp_path / "plan")
+    content = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
+    content["power"] = {"respondents": [4], "districts": [4], "changes": [0.2, 1.0]}
+    (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    found = power_study(folder, replicates=2, workers=1, progress=False)
+    assert found.failed_fits == {}
+    seen = found.table[(found.table["quantity"] == "prob_seen") & (found.table["of"] == "target_end")]
+    assert seen["change"].tolist() == [0.2, 1.0]
+    assert seen["value"].is_monotonic_increasing
+    assert (found.folder / "training.png").exists()

@@ -101,6 +101,6 @@ def _draw_panel(
             elinewidth=0.8,
         )
     ax.set_title(_OF[of], fontsize=8.5)
-    ax.set_xlabel("change in points" if by_change else _DESIGN[along])
+    ax.set_xlabel("in points" if by_change else _DESIGN[along])
     ax.grid(color=theme.grid, linewidth=0.6)
     ax.tick_params(length=0)
