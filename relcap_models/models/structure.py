@@ -298,7 +298,8 @@ def _district_shocks(
 ) -> tuple[tuple[Grouping, ...], tuple[Message, ...]]:
     """District × wave at both ends, or why there is none where districts are declared.
 
-    It needs two waves and at least three districts that differ from units. One district is none.
+    It needs two waves and at least three districts that differ from units: two units each on average. One
+    district is none.
     """
     district, n_waves = frame.district_of_unit, len(frame.waves)
     n_districts = len(np.unique(district[district >= 0]))
@@ -308,7 +309,7 @@ def _district_shocks(
         return (), (Message("design.left_out.district_one_wave"),)
     if n_districts < 3:
         return (), (Message("design.left_out.district_few"),)
-    if n_districts > len(frame.units) / 3:
+    if n_districts > len(frame.units) / 2:
         told = Message("design.left_out.district_many", districts=n_districts, units=len(frame.units))
         return (), (told,)
     wave = frame.wave_of_rating

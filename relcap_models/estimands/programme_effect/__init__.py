@@ -1,5 +1,6 @@
 """Did a programme work? What it changed at either end of a relation, and what could have faked that."""
 
+from relcap_models.estimands.programme_effect.counterfactuals import rated_cells
 from relcap_models.estimands.programme_effect.design import (
     programme_design_table,
     programme_exposure_table,
@@ -11,5 +12,6 @@ __all__ = [
     "programme_design_table",
     "programme_effect_tables",
     "programme_exposure_table",
+    "rated_cells",
     "refusal",
 ]
