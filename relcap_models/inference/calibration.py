@@ -16,6 +16,7 @@ import pandas as pd
 
 from relcap_models.errors import FitError
 from relcap_models.inference.fit import Fit, fit_frame
+from relcap_models.models.exposure_columns import EFFECT
 from relcap_models.models.frame import Frame
 from relcap_models.models.latent import (
     Draws,
@@ -66,7 +67,8 @@ def ranks(
     -------
     One row for each number that is ranked: quantity, label, true, rank (0 … `N_RANKED` or the number of
     draws), n_ranked. Of relation scores (unit scores of a climate) four: one at random, mean, sd, largest; of
-    a leadership link the effects of a unit at random, and the slopes of the outcome on each facet.
+    a leadership link the effects of a unit at random, and the slopes of the outcome on each facet; of a
+    programme its mean effect.
     """
     name = (model.id, str(replicate))
     rng = generator(seed, "calibrate", *name)
@@ -91,7 +93,7 @@ def ranks(
         if quantity in fitted.posterior and not quantity.endswith("_effect"):
             rows += _ranked(fitted, quantity, value, draws(quantity))
     derived = _of_links if len(frame.facets) > 1 else _of_scores
-    for of, label, value, drawn in derived(fitted, draws, true, rng):
+    for of, label, value, drawn in (*derived(fitted, draws, true, rng), *_of_programmes(fitted, draws, true)):
         rows.append((of, label, float(value), int((drawn < value).sum()), len(drawn)))
     return pd.DataFrame(rows, columns=["quantity", "label", "true", "rank", "n_ranked"]).assign(
         replicate=replicate
@@ -113,6 +115,21 @@ def _of_scores(
     yield of, "mean", true_scores.mean(), scores.mean(axis=1)
     yield of, "sd", true_scores.std(), scores.std(axis=1)
     yield of, "largest", true_scores.max(), scores.max(axis=1)
+
+
+def _of_programmes(fitted: Fit, draws: Draws, true: Mapping[str, np.ndarray]) -> Derived:
+    """The effect of a programme averaged over the ratings that are exposed to it, latent."""
+    effects = [k for k, name in enumerate(fitted.frame.covariates) if name.startswith(f"{EFFECT}:")]
+    if effects:
+        columns = fitted.frame.covariates_of_rating[:, effects]
+        weights = columns[(columns != 0).any(axis=1)].mean(axis=0)
+        mean = np.einsum("c,scd->s", weights, draws("beta")[:, effects])
+        yield (
+            "programme_effect",
+            "mean over exposed ratings",
+            float((weights @ true["beta"][effects]).sum()),
+            mean,
+        )
 
 
 def _of_links(fitted: Fit, draws: Draws, true: Mapping[str, np.ndarray], rng: np.random.Generator) -> Derived:
