@@ -1,5 +1,9 @@
 """Did a programme work? What it changed at either end of a relation, and what could have faked that."""
 
+from relcap_models.estimands.programme_effect.comparisons import (
+    programme_comparison_table,
+    programme_weight_table,
+)
 from relcap_models.estimands.programme_effect.effects import programme_effect_table
 
-__all__ = ["programme_effect_table"]
+__all__ = ["programme_comparison_table", "programme_effect_table", "programme_weight_table"]
