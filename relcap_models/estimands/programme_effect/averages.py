@@ -1,15 +1,15 @@
-"""Coefficients of a saturated regression averaged over relations in waves: in all, by cohort, time, and both."""
+"""Coefficients of a saturated regression averaged over relations in waves: over all, by cohort or by time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from relcap_models.estimands.programme_effect.relation_waves import exposed_units
-from relcap_models.estimands.programme_effect.saturated import Saturated
+from relcap_models.estimands.programme_effect import notes
+from relcap_models.estimands.programme_effect.relation_waves import BASE, exposed_units
+from relcap_models.estimands.programme_effect.saturated import ENDS, Saturated
 from relcap_models.models.exposure import BOTH_ENDS, RATER_END, TARGET_END
 from relcap_models.models.exposure_columns import INTERACTION
 
@@ -66,36 +66,46 @@ def averages(found: Saturated, *, aggregates: Sequence[str] = tuple(BY)) -> Iter
             yield Average(str(estimand), aggregate, w, **{k: int(v) for k, v in zip(by, at)})
 
 
-def simple(found: Saturated) -> dict[str, np.ndarray]:
-    """Weights of the average over all relations and waves, by estimand, with those from the start on alone."""
-    after = found.parts["event"].to_numpy() >= 0
-    here = {}
-    for average in averages(_only(found, after), aggregates=("simple",)):
-        w = np.zeros(len(found.parts))
-        w[after] = average.weights
-        here[average.estimand] = w
-    return here
+def estimated(found: Saturated, chosen: list[Average], *, ci_prob: float) -> list[dict[str, object]]:
+    """`estimate, se, lower, upper, p, note` of averages, with the counts behind them.
+
+    Where one unit (or district) alone is exposed, or is compared with, there is no error, and a note.
+    """
+    if not chosen:
+        return []
+    weights = np.column_stack([average.weights for average in chosen])
+    compared = found.rows[(found.rows["estimand"] == BASE) & (found.rows["since"] < 0)]
+    lone = 0 < len(np.unique(compared[list(ENDS)])) < 2
+    rows = []
+    for average, row in zip(chosen, found.average(weights, ci_prob=ci_prob).to_dict("records")):
+        behind, note = counts(found, average), ""
+        if lone or behind["n_clusters"] < 2:
+            row |= dict.fromkeys(("se", "lower", "upper", "p"), np.nan)
+            note = notes.ONE_CLUSTER
+        rows.append(row | behind | {"note": note})
+    return rows
+
+
+def simple(found: Saturated) -> list[Average]:
+    """Of each estimand, the average over all its relations and waves from the start on."""
+    after = np.flatnonzero(found.parts["event"] >= 0)
+    chosen = []
+    for average in averages(found.of(after), aggregates=("simple",)):
+        weights = np.zeros(len(found.parts))
+        weights[after] = average.weights
+        chosen.append(replace(average, weights=weights))
+    return chosen
 
 
 def counts(found: Saturated, average: Average) -> dict[str, int]:
     """Relations, units at their exposed ends, and clusters of these, behind an average."""
     # Of an interaction these are the relations exposed at both ends.
-    behind = found.parts["estimand"] == (BOTH_ENDS if average.estimand == INTERACTION else average.estimand)
-    rows = found.rows[np.isin(found.rows["part"], np.flatnonzero(behind & (average.weights != 0)))]
+    of = BOTH_ENDS if average.estimand == INTERACTION else average.estimand
+    behind = (found.parts["estimand"] == of) & (average.weights != 0)
+    rows = found.rows[found.rows["part"].isin(np.flatnonzero(behind))]
     ends = exposed_units(rows)
     return {
         "n_relations": rows["relation"].nunique(),
         "n_units": ends["unit"].nunique(),
         "n_clusters": ends["cluster"].nunique(),
     }
-
-
-def _only(found: Saturated, kept: np.ndarray) -> Saturated:
-    return Saturated(
-        found.parts[kept].reset_index(drop=True),
-        found.estimate[kept],
-        found.covariance[np.ix_(kept, kept)],
-        found.rows,
-        found.n_clusters,
-        found.scale,
-    )

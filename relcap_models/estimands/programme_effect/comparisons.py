@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.differences.dyadic import FEW_UNITS as FIFTY
 from relcap_models.differences.group_time import FEW_CLUSTERS as TWENTY
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.programme_effect import comparison_notes as notes
-from relcap_models.estimands.programme_effect.averages import averages, counts
+from relcap_models.estimands.programme_effect import notes
+from relcap_models.estimands.programme_effect.averages import averages, estimated
 from relcap_models.estimands.programme_effect.before_start import with_leads
 from relcap_models.estimands.programme_effect.end_comparisons import (
     few_cluster_rows,
@@ -21,7 +20,7 @@ from relcap_models.estimands.programme_effect.end_comparisons import (
     weight_rows,
 )
 from relcap_models.estimands.programme_effect.end_panel import end_panels
-from relcap_models.estimands.programme_effect.relation_waves import BASE, outcomes, relation_waves, whole
+from relcap_models.estimands.programme_effect.relation_waves import outcomes, relation_waves, whole
 from relcap_models.estimands.programme_effect.saturated import Saturated, saturated
 from relcap_models.models.exposure import SINGLE_GROUP
 from relcap_models.models.programme_effect import Exposed, ProgrammeEffect
@@ -45,7 +44,7 @@ def programme_comparison_table(
         `two_way`: the usual two-way fixed-effects estimate on the same relations, which takes relations that
         are exposed already as comparisons: shown to be compared with `att_gt`, not to be used.
         `wild_bootstrap`, `randomisation`: of cluster means, with fewer than twenty clusters on a side.
-    group, time : as in the table of effects. note : codes, see `comparison_notes`; several are joined by ';'.
+    group, time : as in the table of effects. note : codes, see `notes`.
     n_relations, n_units, n_clusters : exposed ones behind the row. Errors that nobody can know are blank.
     """
     exposed = model.exposed(survey)
@@ -97,27 +96,17 @@ def _averages(
     exposed: Exposed, found: Saturated, *, ci_prob: float, before: bool = False
 ) -> Iterator[dict[str, object]]:
     """Every average, or those before the start alone."""
-    if found.parts.empty:
-        return
     chosen = list(averages(found))
     if before:
         chosen = [average for average in chosen if average.aggregate == "dynamic" and average.event < 0]
-    if not chosen:
-        return
-    summary = found.average(np.column_stack([average.weights for average in chosen]), ci_prob=ci_prob)
-    compared = found.rows[(found.rows["estimand"] == BASE) & (found.rows["since"] < 0)]
-    n_compared = len(np.unique(compared[["cluster_rater", "cluster_target"]]))
     caution = notes.FEW_CLUSTERS if _few(exposed) else notes.FEW_UNITS if found.n_clusters < FIFTY else ""
-    for average, row in zip(chosen, summary.to_dict("records")):
-        behind, code = counts(found, average), caution
-        if min(behind["n_clusters"], n_compared if exposed.design != SINGLE_GROUP else 2) < 2:
-            row |= dict.fromkeys(("se", "lower", "upper", "p"), np.nan)
-            code = notes.ONE_CLUSTER
-        yield {"method": "dyadic", **average.labels(exposed.exposure.waves), **row, **behind, "note": code}
+    for average, row in zip(chosen, estimated(found, chosen, ci_prob=ci_prob)):
+        labels = average.labels(exposed.exposure.waves)
+        yield {"method": "dyadic", **labels, **row, "note": row["note"] or caution}
 
 
 def _table(found: list[dict[str, object]], names: list[str], **same: object) -> pd.DataFrame:
     table = pd.DataFrame(found, columns=[name for name in names if name not in same])
     texts = ["group", "time", "note"]
     known = [name for name in texts if name in table]
-    return table.fillna({name: "" for name in known}).assign(**same)[names]
+    return table.fillna(dict.fromkeys(known, "")).assign(**same)[names]

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from relcap_models.differences import att_gt, dyadic_ols, few_clusters, goodman_bacon
 from relcap_models.differences.group_time import FEW_CLUSTERS as TWENTY
 from relcap_models.errors import DataError, FitError
-from relcap_models.estimands.programme_effect import comparison_notes as notes
+from relcap_models.estimands.programme_effect import notes
 from relcap_models.estimands.programme_effect.end_panel import EndPanel
 
 PANEL = {"time": "time", "cohort": "cohort"}
@@ -73,7 +73,7 @@ def group_time_rows(
 
 
 def two_way_row(panel: EndPanel, outcome: str, *, ci_prob: float) -> dict[str, object]:
-    """One coefficient for being exposed at all, with effects of relation and wave, and dyadic-robust errors."""
+    """One coefficient for being exposed at all, beside effects of relation and wave, with dyadic errors."""
     table = panel.table
     exposed = (table["cohort"] > 0) & (table["time"] >= table["cohort"])
     times = np.unique(table["time"])[1:]
@@ -135,7 +135,7 @@ def few_cluster_rows(
             "estimate": found.estimate,
             **limits,
             "p": one.p,
-            "note": _joined(_incomplete(panel), drawn),
+            "note": notes.joined(_incomplete(panel), drawn),
         }
 
 
@@ -150,7 +150,7 @@ def _lone(panel: EndPanel) -> bool:
 
 
 def _note(panel: EndPanel) -> str:
-    return _joined(_incomplete(panel), notes.FEW_CLUSTERS if min(_sides(panel)) < TWENTY else "")
+    return notes.joined(_incomplete(panel), notes.FEW_CLUSTERS if min(_sides(panel)) < TWENTY else "")
 
 
 def _unknown(panel: EndPanel) -> str:
@@ -159,7 +159,3 @@ def _unknown(panel: EndPanel) -> str:
 
 def _incomplete(panel: EndPanel) -> str:
     return f"{notes.INCOMPLETE}:{panel.n_incomplete}" if panel.n_incomplete else ""
-
-
-def _joined(*codes: str) -> str:
-    return ";".join(code for code in codes if code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -26,10 +28,16 @@ def whole(frame: Frame) -> str:
     return outcomes(frame)[-1]
 
 
-def relation_waves(exposed: Exposed, *, weight_of_respondent: np.ndarray | None = None) -> pd.DataFrame:
+def relation_waves(
+    exposed: Exposed,
+    *,
+    weight_of_respondent: np.ndarray | None = None,
+    without_items: Collection[str] = (),
+) -> pd.DataFrame:
     """A row for each relation in each wave in which somebody rated it.
 
     weight_of_respondent : what each respondent's answers count; all the same without, and 0 leaves out
+    without_items : left out of the means
 
     Returns
     -------
@@ -54,6 +62,7 @@ def relation_waves(exposed: Exposed, *, weight_of_respondent: np.ndarray | None 
     means = np.divide(sums, weights, where=weights > 0, out=np.full(shape, np.nan))
     for name in outcomes(frame):
         items = np.array([name in (OVERALL, one.dimension) for one in frame.instrument.items])
+        items &= ~np.isin(frame.items, list(without_items))
         cells[name] = pd.DataFrame(means[:, items]).mean(axis=1)
     cells = cells[cells[whole(frame)].notna()].reset_index(drop=True)
     cells["cluster_rater"] = exposure.cluster_of_unit[cells["rater"]]

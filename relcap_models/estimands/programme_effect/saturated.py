@@ -8,7 +8,7 @@ share a unit, or a district where districts were assigned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -46,24 +46,36 @@ class Saturated:
     def average(self, weights: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
         """`estimate, se, lower, upper, p` of weighted sums of coefficients. weights : (part, sum)."""
         estimate = weights.T @ self.estimate
-        covariance = self.covariance_of(weights)
-        variance = np.diag(covariance)
+        variance = np.einsum("ps,pq,qs->s", weights, self.covariance, weights)
+        if (variance < 0).any():
+            other = np.einsum("ps,pq,qs->s", weights, positive(self.covariance), weights)
+            variance = np.where(variance < 0, other, variance)
         # Relations that change exactly alike leave rounding, of which nothing can be said.
         se = np.sqrt(np.where(variance > ROUNDING * self.scale**2, variance, np.nan))
-        half = student.ppf((1 + ci_prob) / 2, self.n_clusters - 1) * se if self.n_clusters > 1 else np.nan
-        p = 2 * student.sf(np.abs(estimate) / se, max(self.n_clusters - 1, 1))
+        free = max(self.n_clusters - 1, 1)
+        half = student.ppf((1 + ci_prob) / 2, free) * se
+        p = 2 * student.sf(np.abs(estimate) / se, free)
         return pd.DataFrame(
             {"estimate": estimate, "se": se, "lower": estimate - half, "upper": estimate + half, "p": p}
         )
 
-    def covariance_of(self, weights: np.ndarray) -> np.ndarray:
-        """(sum, sum) covariance of weighted sums of coefficients, none of whose variances is negative."""
-        covariance = weights.T @ self.covariance @ weights
-        if np.isnan(covariance).any() or (np.diag(covariance) >= 0).all():
-            return covariance
-        # With few units a dyadic variance can be negative: its positive part (Cameron, Gelbach & Miller 2011).
-        roots, vectors = np.linalg.eigh(covariance)
-        return (vectors * roots.clip(0)) @ vectors.T
+    def of(self, parts: np.ndarray) -> Saturated:
+        """Some of the coefficients."""
+        return replace(
+            self,
+            parts=self.parts.iloc[parts].reset_index(drop=True),
+            estimate=self.estimate[parts],
+            covariance=self.covariance[np.ix_(parts, parts)],
+        )
+
+
+def positive(covariance: np.ndarray) -> np.ndarray:
+    """The positive part of a covariance: with few units a dyadic variance can come out negative.
+
+    Source: Cameron, Gelbach & Miller (2011), J. Business & Economic Statistics 29, 238-249, section 2.3.
+    """
+    roots, vectors = np.linalg.eigh(covariance)
+    return (vectors * roots.clip(0)) @ vectors.T
 
 
 def saturated(rows: pd.DataFrame, *, outcome: str, ci_prob: float, errors: bool = True) -> Saturated:

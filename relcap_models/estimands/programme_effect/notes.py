@@ -1,0 +1,58 @@
+"""What a reader of comparisons and threats should know, as codes that the report turns into words.
+
+Several codes in one cell are joined by ';'. What stands after a ':' belongs to the code before it.
+"""
+
+from __future__ import annotations
+
+ONE_CLUSTER = "one_cluster"
+"""One unit or district alone is exposed, or is compared with: no error can be known."""
+FEW_CLUSTERS = "few_clusters"
+"""Fewer than twenty units or districts on a side: see the rows of methods for few clusters."""
+FEW_UNITS = "few_units"
+"""Fewer than fifty units (or districts) at the ends of relations: errors are somewhat too small."""
+INCOMPLETE = "incomplete"
+"""`incomplete:n` relations were left out because they are not rated in every wave."""
+NOT_ESTIMATED = "not_estimated"
+"""It could not be computed with these data."""
+DRAWS = "draws"
+"""`draws:n` random assignments or weights."""
+EXACT = "exact"
+"""Every assignment there can be was used."""
+NO_COMPARISON = "no_comparison"
+"""Nobody is there to be compared with: a single group."""
+ONE_WAVE_BEFORE = "one_wave_before"
+"""There is one wave before the start, and this takes two."""
+NONE_DECLARED = "none_declared"
+"""The study file names no instrument that the programme should not move."""
+NOTHING_LEFT = "nothing_left"
+"""No exposed relation, or no comparison, is left to estimate the effect from."""
+NO_BREAKDOWN = "no_breakdown"
+"""However large the violation, it does not overturn the effect."""
+INCLUDES_ZERO = "includes_zero"
+"""The interval includes 0 as it is: there is nothing to overturn."""
+BEYOND_SCALE = "beyond_scale"
+"""More points than the response scale has."""
+NOBODY_LEFT = "nobody_left"
+"""Everybody who answered in the first wave did so in the last."""
+TOO_FEW_ANSWERS = "too_few_answers"
+"""A factor model takes more respondents or ratings before or after the start."""
+FORM_DIFFERS = "form_differs"
+"""The factor model itself does not fit, so that nothing can be said of single items."""
+HELD, NOT_HELD = "held", "not_held"
+"""Whether equality before and after the start held."""
+ITEMS = "items"
+"""`items:a,b` those meant."""
+CLUSTER = "cluster"
+"""`cluster:name` of the unit or district left out."""
+FROM_WAVES_BEFORE = "from_waves_before"
+"""How stable units are is known from waves before the start."""
+FROM_COMPARISONS = "from_comparisons"
+"""How stable units are is known from those that never started, since there is one wave before the start."""
+SAMPLING_ONLY = "sampling_only"
+"""Nothing tells how stable units are: only that few people answered is counted, so it is a lower bound."""
+
+
+def joined(*codes: str) -> str:
+    """The codes that are none, in one cell."""
+    return ";".join(code for code in codes if code)
