@@ -5,5 +5,11 @@ from relcap_models.estimands.programme_effect.comparisons import (
     programme_weight_table,
 )
 from relcap_models.estimands.programme_effect.effects import programme_effect_table
+from relcap_models.estimands.programme_effect.threats import programme_threat_table
 
-__all__ = ["programme_comparison_table", "programme_effect_table", "programme_weight_table"]
+__all__ = [
+    "programme_comparison_table",
+    "programme_effect_table",
+    "programme_threat_table",
+    "programme_weight_table",
+]

@@ -51,6 +51,8 @@ FROM_COMPARISONS = "from_comparisons"
 """How stable units are is known from those that never started, since there is one wave before the start."""
 SAMPLING_ONLY = "sampling_only"
 """Nothing tells how stable units are: only that few people answered is counted, so it is a lower bound."""
+NOT_LOWEST = "not_lowest"
+"""Those chosen were not as low as the lowest are: the simulation overstates what selection does."""
 
 
 def joined(*codes: str) -> str:
