@@ -50,13 +50,11 @@ def averages(found: Saturated, *, aggregates: Sequence[str] = tuple(BY)) -> Iter
     """
     for aggregate in aggregates:
         by = BY[aggregate]
-        groups = found.parts.groupby(["estimand", *by], sort=True)
-        parts = {key: index.to_numpy() for key, index in groups.groups.items()}
         weights = {}
-        for key, members in parts.items():
+        for key, members in found.parts.groupby(["estimand", *by], sort=True)["n"]:
             w = np.zeros(len(found.parts))
-            w[members] = found.parts["n"].to_numpy()[members]
-            weights[key if isinstance(key, tuple) else (key,)] = w / w.sum()
+            w[members.index] = members
+            weights[key] = w / w.sum()
         for key in list(weights):
             estimand, *at = key
             if estimand == BOTH_ENDS and all((kind, *at) in weights for kind in (RATER_END, TARGET_END)):

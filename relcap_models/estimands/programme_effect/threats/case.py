@@ -72,7 +72,7 @@ def effect_rows(
     quantity: str = EFFECT,
     note: str = "",
 ) -> Iterator[Row]:
-    """The effect (or another average) of each estimand; a blank row where nothing is left to estimate it from."""
+    """The effect (or another average) of each estimand; a blank row where nothing is left of any."""
     if not averages:
         yield blank(threat, notes.NOTHING_LEFT, variant=variant, quantity=quantity)
     for average, row in zip(averages, estimated(found, averages, ci_prob=case.ci_prob)):

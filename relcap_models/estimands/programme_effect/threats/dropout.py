@@ -86,12 +86,12 @@ def share_rows(exposed: Exposed, panel: Panel) -> Iterator[Row]:
     """Shares of respondents by cohort; n is what they are shares of."""
     labels = (*exposed.exposure.waves, "never")
     cohort = exposed.exposure.start[panel.unit]
-    for kind, of in (
-        ("stayers", panel.baseline),
-        ("leavers", panel.baseline),
-        ("joiners", panel.present[:, -1]),
+    first, last = panel.baseline, panel.present[:, -1]
+    for kind, members, of in (
+        ("stayers", panel.stayers, first),
+        ("leavers", panel.leavers, first),
+        ("joiners", panel.joiners, last),
     ):
-        members = getattr(panel, kind)
         for g in np.unique(cohort):
             n = int((of & (cohort == g)).sum())
             if n:

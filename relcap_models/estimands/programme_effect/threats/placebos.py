@@ -1,4 +1,4 @@
-"""Effects where there can be none: a start that was none, outcomes that should not move, news of the start."""
+"""Effects where there can be none: before the start, on other outcomes, at the news of the start."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def placebo_outcome_rows(case: Case) -> Iterator[Row]:
 
 
 def anticipation_rows(case: Case) -> Iterator[Row]:
-    """The `effect` where the last wave before the start may have one too, and the `difference` in that wave."""
+    """The `effect` if the last wave before the start may have one too, and the `difference` in that wave."""
     threat = "anticipation"
     if not case.compared:
         yield blank(threat, notes.NO_COMPARISON)

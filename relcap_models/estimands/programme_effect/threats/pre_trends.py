@@ -26,10 +26,10 @@ SINGULAR = 1e-10
 
 
 def pre_trend_rows(case: Case) -> Iterator[Row]:
-    """Of each estimand: a joint test that all differences before the start are 0 (`wald`, an F statistic, n its
-    numerator's degrees of freedom), each `difference` (`variant` in waves to the start), and what the effect is
-    if trends differ after the start by a multiple of what they did before (`relative:1`), or bend by so many
-    points a wave (`smooth:0.05`), with the largest violation that the effect survives (`breakdown`).
+    """Of each estimand: a joint test that all differences before the start are 0 (`wald`, an F statistic, n
+    its numerator's degrees of freedom); each `difference` (`variant` in waves to the start); and what the
+    effect is if trends differ after the start by a multiple of what they did before (`relative:1`), or bend
+    by so many points a wave (`smooth:0.05`), with the largest violation that it survives (`breakdown`).
 
     Source: Rambachan & Roth (2023), Rev. Econ. Stud. 90, 2555-2591.
     """

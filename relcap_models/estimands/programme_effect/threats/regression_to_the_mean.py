@@ -37,7 +37,8 @@ def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
     """What is `observed`, and what would be without any effect where the lowest are chosen (`simulated`, with
     the interval of its draws): the `gap_at_start` between chosen and others in the last wave before the first
     start, the `change` of the chosen since then, and the `difference` of that to the others. p is the share
-    of draws in which selection alone does as much. `stability` is the share of the variance that lasts.
+    of draws in which selection alone does as much. `stability` is the share of the variance that lasts,
+    and the `expected` difference what it makes of the gap that is observed, whoever was chosen.
 
     Chosen and low is as others see them: means over relations by target unit (or district).
     """
@@ -70,7 +71,16 @@ def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
         yield template | {"variant": "simulated", "quantity": quantity, **figures}
         p = (1 + (draws >= observed[quantity]).sum()) / (1 + len(draws))
         p = np.nan if quantity == "gap_at_start" else float(p)
-        yield template | {"variant": "observed", "quantity": quantity, "value": observed[quantity], "p": p}
+        far = quantity == "gap_at_start" and observed[quantity] > upper
+        yield template | {
+            "variant": "observed",
+            "quantity": quantity,
+            "value": observed[quantity],
+            "p": p,
+            "note": notes.NOT_LOWEST if far else "",
+        }
+    expected = -(1 - spread.stability) * observed["gap_at_start"]
+    yield template | {"variant": "expected", "quantity": "difference", "value": expected}
 
 
 def cluster_means(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
