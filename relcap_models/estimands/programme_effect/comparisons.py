@@ -85,10 +85,10 @@ def _few(exposed: Exposed) -> bool:
 def _dyadic_rows(
     exposed: Exposed, rows: pd.DataFrame, dimension: str, *, ci_prob: float
 ) -> Iterator[dict[str, object]]:
-    found = saturated(rows, outcome=dimension, ci_prob=ci_prob)
+    found = saturated(rows, outcome=dimension)
     yield from _averages(exposed, found, ci_prob=ci_prob)
     if exposed.design != SINGLE_GROUP:
-        leads = saturated(with_leads(rows), outcome=dimension, ci_prob=ci_prob)
+        leads = saturated(with_leads(rows), outcome=dimension)
         yield from _averages(exposed, leads, ci_prob=ci_prob, before=True)
 
 

@@ -9,11 +9,12 @@ import pandas as pd
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from relcap_models.differences import att_gt, dyadic_ols, few_clusters, goodman_bacon
+from relcap_models.differences import att_gt, few_clusters, goodman_bacon
 from relcap_models.differences.group_time import FEW_CLUSTERS as TWENTY
 from relcap_models.errors import DataError, FitError
 from relcap_models.estimands.programme_effect import notes
 from relcap_models.estimands.programme_effect.end_panel import EndPanel
+from relcap_models.estimands.programme_effect.relation_regression import ENDS, largest_variance, regress
 
 PANEL = {"time": "time", "cohort": "cohort"}
 PARTS = {"group": "group", "dynamic": "event_time", "calendar": "time"}
@@ -77,27 +78,23 @@ def two_way_row(panel: EndPanel, outcome: str, *, ci_prob: float) -> dict[str, o
     table = panel.table
     exposed = (table["cohort"] > 0) & (table["time"] >= table["cohort"])
     times = np.unique(table["time"])[1:]
-    numbers = {f"time{t}": (table["time"] == t).astype(float) for t in times}
-    row = {
+    design = np.column_stack([exposed, *(table["time"] == t for t in times)]).astype(float)
+    found = regress(table, design, outcome=outcome, errors=not _lone(panel))
+    estimate, n_clusters = float(found.estimate[0]), len(np.unique(table[list(ENDS)]))
+    se = float(np.sqrt(largest_variance(found.covariances, np.eye(len(found.estimate))[:, :1])[0]))
+    half = student.ppf((1 + ci_prob) / 2, max(n_clusters - 1, 1)) * se
+    return {
         "method": "two_way",
         "estimand": panel.estimand,
         "aggregate": "simple",
         **panel.counts(panel.exposed),
+        "estimate": estimate,
+        "se": se,
+        "lower": estimate - half,
+        "upper": estimate + half,
+        "p": 2 * student.sf(abs(estimate) / se, max(n_clusters - 1, 1)) if se > 0 else np.nan,
+        "note": notes.ONE_CLUSTER if _lone(panel) else _note(panel),
     }
-    if _lone(panel):
-        found = goodman_bacon(table, unit="relation", **PANEL, outcome=outcome)
-        return row | BLANK | {"estimate": found.twfe, "note": notes.ONE_CLUSTER}
-    found = dyadic_ols(
-        table.assign(exposed=exposed.astype(float), **numbers),
-        outcome=outcome,
-        regressors=["exposed", *numbers],
-        units=("cluster_rater", "cluster_target"),
-        absorb="relation",
-        ci_prob=ci_prob,
-    )
-    one = found.table.iloc[0]
-    p = 2 * student.sf(abs(one["estimate"]) / one["se"], found.n_units - 1)
-    return row | one[["estimate", "se", "lower", "upper"]].to_dict() | {"p": p, "note": _note(panel)}
 
 
 def weight_rows(panel: EndPanel, outcome: str, waves: tuple[str, ...]) -> Iterator[dict[str, object]]:

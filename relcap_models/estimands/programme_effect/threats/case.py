@@ -42,7 +42,7 @@ class Case:
         return self.exposed.design != SINGLE_GROUP
 
     def regression(self, rows: pd.DataFrame, *, errors: bool = True) -> Saturated:
-        return saturated(rows, outcome=self.outcome, ci_prob=self.ci_prob, errors=errors)
+        return saturated(rows, outcome=self.outcome, errors=errors)
 
 
 def case_of(model: ProgrammeEffect, survey: Survey, *, ci_prob: float, seed: int) -> Case:

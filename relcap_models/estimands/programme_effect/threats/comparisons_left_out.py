@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
+from relcap_models.estimands.programme_effect.relation_regression import ENDS
 from relcap_models.estimands.programme_effect.relation_waves import BASE
-from relcap_models.estimands.programme_effect.saturated import ENDS
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank, effect_rows, ends_alone
 from relcap_models.models.exposure import Spillover, read_exposure
 
@@ -33,8 +33,8 @@ def contamination_rows(case: Case) -> Iterator[Row]:
             continue
         near = _near(case, share)
         found = case.regression(case.rows[~near])
-        variant, n = f"{share:g}", int((case.rows["estimand"] == BASE).sum())
-        left = {"value": 1 - float(near.sum()) / n, "n": n}
+        variant, asked = f"{share:g}", _compared(case)
+        left = {"value": float((~near[asked]).mean()), "n": int(asked.sum())}
         yield blank(threat, "", variant=variant, quantity="comparison_share") | left
         yield from effect_rows(case, found, ends_alone(found), threat=threat, variant=variant)
 
@@ -60,6 +60,12 @@ def leave_one_out_rows(case: Case) -> Iterator[Row]:
             note = f"{notes.CLUSTER}:{case.exposed.exposure.clusters[cluster]}"
             (row,) = effect_rows(case, found, averages, threat=threat, variant=variant, note=note)
             yield row | {"n": len(by_cluster)}
+
+
+def _compared(case: Case) -> np.ndarray:
+    """(row,) comparisons in waves in which others are exposed."""
+    base = case.rows["estimand"] == BASE
+    return (base & case.rows["wave"].isin(case.rows["wave"][~base])).to_numpy()
 
 
 def _without(case: Case, cluster: int) -> pd.DataFrame:

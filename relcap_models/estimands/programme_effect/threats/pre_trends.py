@@ -13,7 +13,7 @@ from relcap_models.errors import DataError, FitError
 from relcap_models.estimands.programme_effect import notes
 from relcap_models.estimands.programme_effect.averages import Average, averages
 from relcap_models.estimands.programme_effect.before_start import with_leads
-from relcap_models.estimands.programme_effect.saturated import Saturated, positive
+from relcap_models.estimands.programme_effect.saturated import Saturated
 from relcap_models.estimands.programme_effect.threats.case import EFFECT, Case, Row, blank, effect_rows
 from relcap_models.models.exposure_columns import INTERACTION
 
@@ -71,13 +71,13 @@ def _of_estimand(case: Case, found: Saturated, estimand: str, study: list[Averag
 def _joint(found: Saturated, leads: list[Average]) -> Row:
     weights = np.column_stack([average.weights for average in leads])
     difference = weights.T @ found.estimate
-    covariance = positive(weights.T @ found.covariance @ weights)
-    roots = np.linalg.eigvalsh(covariance)
+    covariance = found.covariance(weights)
+    roots = np.linalg.eigvalsh(np.nan_to_num(covariance))
     row = {"variant": "", "quantity": "wald", "n": len(leads), "note": ""}
-    if roots[0] <= SINGULAR * roots[-1]:
+    if not roots[0] > SINGULAR * roots[-1]:
         return row | {"note": notes.NOT_ESTIMATED}
     statistic = float(difference @ np.linalg.solve(covariance, difference)) / len(leads)
-    p = float(fisher.sf(statistic, len(leads), found.n_clusters - 1))
+    p = float(fisher.sf(statistic, len(leads), found.df))
     return row | {"value": statistic, "p": p}
 
 
@@ -94,7 +94,7 @@ def _honest(
     try:
         trends = honest_trends(
             pd.Series(weights.T @ found.estimate, index=events),
-            positive(weights.T @ found.covariance @ weights),
+            found.covariance(weights),
             kind=kind,
             bounds=bounds,
             target=target,
