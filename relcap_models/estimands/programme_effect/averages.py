@@ -81,6 +81,8 @@ def estimated(found: Saturated, chosen: list[Average], *, ci_prob: float) -> lis
         if lone or behind["n_clusters"] < 2:
             row |= dict.fromkeys(("se", "lower", "upper", "p"), np.nan)
             note = notes.ONE_CLUSTER
+        elif np.isnan(row["se"]):
+            note = notes.NOT_ESTIMATED
         rows.append(row | behind | {"note": note})
     return rows
 

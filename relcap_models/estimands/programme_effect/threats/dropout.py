@@ -169,7 +169,7 @@ def tipping_rows(case: Case, missing: np.ndarray) -> Iterator[Row]:
         yield base | {"quantity": "missing_share", "value": share}
         point = base | {"quantity": "tipping_point"}
         if np.isnan(row["se"]):
-            yield point | {"note": row["note"] or notes.NOT_ESTIMATED}
+            yield point | {"note": row["note"]}
         elif row["lower"] <= 0 <= row["upper"]:
             yield point | {"value": 0.0, "note": notes.INCLUDES_ZERO}
         elif share <= 0:

@@ -11,7 +11,7 @@ from scipy.stats import f as fisher
 from relcap_models.differences import honest_trends
 from relcap_models.errors import DataError, FitError
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import Average, averages
+from relcap_models.estimands.programme_effect.averages import Average, averages, estimated
 from relcap_models.estimands.programme_effect.before_start import with_leads
 from relcap_models.estimands.programme_effect.saturated import Saturated
 from relcap_models.estimands.programme_effect.threats.case import EFFECT, Case, Row, blank, effect_rows
@@ -58,10 +58,12 @@ def _of_estimand(case: Case, found: Saturated, estimand: str, study: list[Averag
             case, found, [lead], threat=THREAT, variant=str(lead.event), quantity="difference"
         )
     ]
-    if any(np.isnan(row["p"]) for row in rows):
-        yield blank(THREAT, rows[0]["note"] or notes.NOT_ESTIMATED, estimand=estimand, quantity="wald")
-    else:
-        yield base | _joint(found, leads)
+    unknown = [row["note"] for row in estimated(found, study, ci_prob=case.ci_prob) if np.isnan(row["se"])]
+    if unknown:
+        yield blank(THREAT, unknown[0], estimand=estimand, quantity="wald")
+        yield from rows
+        return
+    yield base | _joint(found, leads)
     yield from rows
     for kind, bounds in (("relative", RELATIVE), ("smooth", SMOOTH)):
         for row in _honest(case, found, study, kind, bounds):
@@ -72,9 +74,9 @@ def _joint(found: Saturated, leads: list[Average]) -> Row:
     weights = np.column_stack([average.weights for average in leads])
     difference = weights.T @ found.estimate
     covariance = found.covariance(weights)
-    roots = np.linalg.eigvalsh(np.nan_to_num(covariance))
+    roots = np.linalg.eigvalsh(covariance)
     row = {"variant": "", "quantity": "wald", "n": len(leads), "note": ""}
-    if not roots[0] > SINGULAR * roots[-1]:
+    if roots[0] <= SINGULAR * roots[-1]:
         return row | {"note": notes.NOT_ESTIMATED}
     statistic = float(difference @ np.linalg.solve(covariance, difference)) / len(leads)
     p = float(fisher.sf(statistic, len(leads), found.df))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank
+from relcap_models.models.exposure import TARGET_END
 from relcap_models.seeds import generator
 
 THREAT = "regression_to_the_mean"
@@ -44,6 +45,9 @@ def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
     """
     if case.model.chosen != "lowest":
         return
+    if case.exposed.own:
+        yield blank(THREAT, notes.OTHER_RATINGS, quantity="change")
+        return
     means, sampling, start = cluster_means(case)
     base = int(start.min()) - 1
     chosen = start < means.shape[1]
@@ -58,7 +62,7 @@ def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
     simulated = simulated_selection(spread, chosen, waves, draws=DRAWS, seed=case.seed)
     observed = observed_change(means, start, base)
     tails = [(1 - case.ci_prob) / 2, (1 + case.ci_prob) / 2]
-    template = {"threat": THREAT, "estimand": "target_end", "n": int(chosen.sum()), "note": ""}
+    template = {"threat": THREAT, "estimand": TARGET_END, "n": int(chosen.sum()), "note": ""}
     yield template | {
         "variant": "simulated",
         "quantity": "stability",

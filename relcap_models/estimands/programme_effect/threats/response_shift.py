@@ -39,6 +39,9 @@ def response_shift_rows(case: Case) -> Iterator[Row]:
     if not equality.held("configural"):
         yield blank(THREAT, notes.FORM_DIFFERS, quantity="mean_impact")
         return
+    if equality.held("intercepts"):
+        yield blank(THREAT, notes.HELD, quantity="mean_impact")
+        return
     shifting: list[str] = []
     for row in impact_rows(equality, told):
         items = row["items"].split(", ") if row["items"] else []
@@ -48,6 +51,8 @@ def response_shift_rows(case: Case) -> Iterator[Row]:
         }
     if shifting:
         yield from _effect_without(case, shifting)
+    else:
+        yield blank(THREAT, notes.NO_ITEM_FOUND, quantity="mean_impact")
 
 
 def exposed_answers(case: Case) -> Answers:
