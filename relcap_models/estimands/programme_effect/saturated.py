@@ -61,8 +61,11 @@ class Saturated:
         """(sum, sum) covariance of weighted sums: dyadic correlations, and the variances of `average`."""
         dyadic = _positive(weights.T @ self.covariances[0] @ weights)
         spread = np.sqrt(np.diag(dyadic))
-        ratio = np.sqrt(largest_variance(self.covariances, weights)) / np.where(spread > 0, spread, np.nan)
-        return dyadic * np.outer(ratio, ratio)
+        correlation = dyadic / np.where(np.outer(spread, spread) > 0, np.outer(spread, spread), 1)
+        # What is left of a dyadic variance can be nothing, which correlates with nothing.
+        np.fill_diagonal(correlation, 1)
+        se = np.sqrt(largest_variance(self.covariances, weights))
+        return correlation * np.outer(se, se)
 
     def of(self, parts: np.ndarray) -> Saturated:
         """Some of the coefficients."""
