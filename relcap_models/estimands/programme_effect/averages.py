@@ -1,89 +1,112 @@
-"""Means of a contrast over parts of its relations, on every scale, as rows of a table."""
+"""Coefficients of a saturated regression averaged over relations in waves: over all, by cohort or by time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
-from relcap_models.estimands.cells import quantities
-from relcap_models.estimands.estimate import Estimate, by_chain
-from relcap_models.estimands.programme_effect.counterfactuals import Contrast
-from relcap_models.inference.fit import Fit
-from relcap_models.models.exposure import BOTH_ENDS, RATER_END, SPILLOVER, TARGET_END
-from relcap_models.models.programme_effect import Exposed
+from relcap_models.estimands.programme_effect import notes
+from relcap_models.estimands.programme_effect.relation_regression import ENDS
+from relcap_models.estimands.programme_effect.relation_waves import BASE, exposed_units
+from relcap_models.estimands.programme_effect.saturated import Saturated
+from relcap_models.models.exposure import BOTH_ENDS, RATER_END, TARGET_END
+from relcap_models.models.exposure_columns import INTERACTION
 
-COUNTS = ("n_respondents", "n_relations", "n_units", "n_clusters")
-SCALES = ("latent", "points", "probability")
+BY = {
+    "cell": ["group", "wave"],
+    "simple": [],
+    "group": ["group"],
+    "dynamic": ["event"],
+    "calendar": ["wave"],
+}
 
 
-def averages(
-    fit: Fit,
-    exposed: Exposed,
-    contrast: Contrast,
-    part: pd.Series,
-    labels: list[dict[str, str]],
-    *,
-    ci_prob: float,
-    goal: float,
-) -> Iterator[pd.DataFrame]:
-    """Means over the parts of the cells, all with one weight, on every scale and in every dimension.
+@dataclass(frozen=True)
+class Average:
+    """One average: its labels, the weights of coefficients, and the rows behind it.
 
-    part : number of each cell's part, in the order of `labels`, which name the rows · goal : in points
+    group, wave, event : positions, None where it is over all
     """
-    number = part.to_numpy()
-    weights = (number[:, None] == np.arange(len(labels))).astype(float)
-    weights /= weights.sum(axis=0)
-    counts = _counts(exposed, contrast.cells, number, len(labels))
-    n_dimensions = len(fit.frame.dimensions)
-    for scale, draws in zip(SCALES, (contrast.latent, contrast.points, contrast.favourable)):
-        means = np.einsum("sxq,xp->spq", draws, weights)
-        # With one dimension, `overall` says the same again.
-        shown = n_dimensions if scale == "latent" or n_dimensions == 1 else means.shape[-1]
-        for q, dimension in enumerate(quantities(fit)[:shown]):
-            table = Estimate(
-                question="What did the programme change?",
-                unit=scale,
-                assumptions="without it, exposed relations would have changed as the others did",
-                draws=by_chain(means[:, :, q], fit.n_chains),
-                labels=pd.DataFrame(labels).assign(**counts),
-            ).table(ci_prob=ci_prob)
-            above = (means[:, :, q] > goal).mean(axis=0) if scale == "points" else np.nan
-            yield table.assign(
-                analysis=fit.model.id,
-                estimand=contrast.estimand,
-                component=contrast.component,
-                scale=scale,
-                dimension=dimension,
-                assignment=fit.model.assignment,
-                design=exposed.design,
-                goal=goal if scale == "points" else np.nan,
-                prob_positive=(means[:, :, q] > 0).mean(axis=0),
-                prob_goal=above,
-            )
+
+    estimand: str
+    aggregate: str
+    weights: np.ndarray
+    group: int | None = None
+    wave: int | None = None
+    event: int | None = None
+
+    def labels(self, waves: tuple[str, ...]) -> dict[str, str]:
+        """`estimand, aggregate, group, time` as in the table of effects."""
+        at = self.event if self.event is not None else waves[self.wave] if self.wave is not None else ""
+        group = waves[self.group] if self.group is not None else ""
+        return {"estimand": self.estimand, "aggregate": self.aggregate, "group": group, "time": str(at)}
 
 
-def _counts(exposed: Exposed, cells: pd.DataFrame, part: np.ndarray, n_parts: int) -> dict[str, list[int]]:
-    """Respondents, relations, units at their exposed ends, and clusters of these, behind each part."""
-    frame, found = exposed.frame, {name: [] for name in COUNTS}
-    ratings = pd.DataFrame(
-        {
-            "rater": frame.rater_of_rating,
-            "target": frame.target_of_rating,
-            "wave": frame.wave_of_rating,
-            "respondent": frame.respondent_of_rating,
-        }
-    ).merge(cells.assign(part=part)[["rater", "target", "wave", "part"]])
-    for p in range(n_parts):
-        here = cells[part == p]
-        ends = [
-            here[end][here["kind"].isin([BOTH_ENDS, SPILLOVER, kind])]
-            for end, kind in (("rater", RATER_END), ("target", TARGET_END))
-        ]
-        units = np.unique(np.concatenate(ends))
-        found["n_respondents"].append(ratings["respondent"][ratings["part"] == p].nunique())
-        found["n_relations"].append(len(here[["rater", "target"]].drop_duplicates()))
-        found["n_units"].append(len(units))
-        found["n_clusters"].append(len(np.unique(exposed.exposure.cluster_of_unit[units])))
-    return found
+def averages(found: Saturated, *, aggregates: Sequence[str] = tuple(BY)) -> Iterator[Average]:
+    """Every average of each estimand, with one weight for each relation in each wave.
+
+    `interaction` is what both ends together add to the sum of either alone, where all three are seen.
+    """
+    for aggregate in aggregates:
+        by = BY[aggregate]
+        weights = {}
+        for key, members in found.parts.groupby(["estimand", *by], sort=True)["n"]:
+            w = np.zeros(len(found.parts))
+            w[members.index] = members
+            weights[key] = w / w.sum()
+        for key in list(weights):
+            estimand, *at = key
+            if estimand == BOTH_ENDS and all((kind, *at) in weights for kind in (RATER_END, TARGET_END)):
+                alone = weights[(RATER_END, *at)] + weights[(TARGET_END, *at)]
+                weights[(INTERACTION, *at)] = weights[key] - alone
+        for (estimand, *at), w in weights.items():
+            yield Average(str(estimand), aggregate, w, **{k: int(v) for k, v in zip(by, at)})
+
+
+def estimated(found: Saturated, chosen: list[Average], *, ci_prob: float) -> list[dict[str, object]]:
+    """`estimate, se, lower, upper, p, note` of averages, with the counts behind them.
+
+    Where one unit (or district) alone is exposed, or is compared with, there is no error, and a note.
+    """
+    if not chosen:
+        return []
+    weights = np.column_stack([average.weights for average in chosen])
+    compared = found.rows[(found.rows["estimand"] == BASE) & (found.rows["since"] < 0)]
+    lone = 0 < len(np.unique(compared[list(ENDS)])) < 2
+    rows = []
+    for average, row in zip(chosen, found.average(weights, ci_prob=ci_prob).to_dict("records")):
+        behind, note = counts(found, average), ""
+        if lone or behind["n_clusters"] < 2:
+            row |= dict.fromkeys(("se", "lower", "upper", "p"), np.nan)
+            note = notes.ONE_CLUSTER
+        elif np.isnan(row["se"]):
+            note = notes.NOT_ESTIMATED
+        rows.append(row | behind | {"note": note})
+    return rows
+
+
+def simple(found: Saturated) -> list[Average]:
+    """Of each estimand, the average over all its relations and waves from the start on."""
+    after = np.flatnonzero(found.parts["event"] >= 0)
+    chosen = []
+    for average in averages(found.of(after), aggregates=("simple",)):
+        weights = np.zeros(len(found.parts))
+        weights[after] = average.weights
+        chosen.append(replace(average, weights=weights))
+    return chosen
+
+
+def counts(found: Saturated, average: Average) -> dict[str, int]:
+    """Relations, units at their exposed ends, and clusters of these, behind an average."""
+    # Of an interaction these are the relations exposed at both ends.
+    of = BOTH_ENDS if average.estimand == INTERACTION else average.estimand
+    behind = (found.parts["estimand"] == of) & (average.weights != 0)
+    rows = found.rows[found.rows["part"].isin(np.flatnonzero(behind))]
+    ends = exposed_units(rows)
+    return {
+        "n_relations": rows["relation"].nunique(),
+        "n_units": ends["unit"].nunique(),
+        "n_clusters": ends["cluster"].nunique(),
+    }

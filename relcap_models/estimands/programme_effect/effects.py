@@ -9,7 +9,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.programme_effect.averages import COUNTS, averages
+from relcap_models.estimands.programme_effect.contrast_means import COUNTS, contrast_means
 from relcap_models.estimands.programme_effect.counterfactuals import Contrast, changes, effects, leads
 from relcap_models.inference.fit import Fit
 from relcap_models.models.exposure import SINGLE_GROUP
@@ -52,7 +52,7 @@ def programme_effect_tables(
     for event, contrast in leads(fit, exposed):
         everywhere = pd.Series(0, index=contrast.cells.index)
         labels = [{"aggregate": "dynamic", "group": "", "time": str(event)}]
-        found += averages(fit, exposed, contrast, everywhere, labels, **about)
+        found += contrast_means(fit, exposed, contrast, everywhere, labels, **about)
     tables = {"programme_effects": pd.concat(found, ignore_index=True)[COLUMNS]}
     types = _types(exposed, survey)
     if types is not None:
@@ -78,7 +78,7 @@ def _by_time(
             }
             for row in parts
         ]
-        yield from averages(fit, exposed, contrast, part, labels, ci_prob=ci_prob, goal=goal)
+        yield from contrast_means(fit, exposed, contrast, part, labels, ci_prob=ci_prob, goal=goal)
 
 
 def _by_type(
@@ -86,7 +86,7 @@ def _by_type(
 ) -> Iterator[pd.DataFrame]:
     ends = {f"{end}_type": types[contrast.cells[end]] for end in ("rater", "target")}
     part, parts = _parts(pd.DataFrame(ends))
-    yield from averages(fit, exposed, contrast, part, parts, ci_prob=ci_prob, goal=goal)
+    yield from contrast_means(fit, exposed, contrast, part, parts, ci_prob=ci_prob, goal=goal)
 
 
 def _parts(keys: pd.DataFrame) -> tuple[pd.Series, list[dict[str, object]]]:

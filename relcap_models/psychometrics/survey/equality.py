@@ -48,29 +48,32 @@ def equalities(answers: Answers, notes: Notes) -> Iterator[Equality]:
     Source: Wu & Estabrook (2016), Psychometrika 81, 1014-1045; Cheung & Rensvold (2002) and Chen (2007),
     Structural Equation Modeling 9, 233-255 and 14, 464-504, for the criteria.
     """
-    model, _ = factor_model(answers.dimensions)
-    if model is None:
-        return
     for split in SPLITS:
-        groups = answers.large_groups(split)
-        if len(groups) < 2:
-            continue
-        part = answers.where(answers.about[split].isin(groups))
-        notes.count_units(split, "", part.about["rater_unit"])
-        items, merged = merge_rare(part.items, part.about[split])
-        for item, categories in merged.items():
-            notes.add(split, "", "merged", item, ", ".join(categories))
-        table = model.table(items)
-        with notes.estimating(split, "", "invariance"):
-            found = invariance(
-                model.syntax,
-                table,
-                ordered=True,
-                group=part.about[split],
-                cluster=part.about["rater_unit"],
-            )
-            rows = list(_judged(split, groups, found.table))
-            yield Equality(split, rows, model, part.about, table, found)
+        yield from equality_over(answers, split, notes)
+
+
+def equality_over(answers: Answers, split: str, notes: Notes) -> Iterator[Equality]:
+    """The comparison of one split, any column of `about`; none where it has no two large groups."""
+    model, _ = factor_model(answers.dimensions)
+    groups = answers.large_groups(split)
+    if model is None or len(groups) < 2:
+        return
+    part = answers.where(answers.about[split].isin(groups))
+    notes.count_units(split, "", part.about["rater_unit"])
+    items, merged = merge_rare(part.items, part.about[split])
+    for item, categories in merged.items():
+        notes.add(split, "", "merged", item, ", ".join(categories))
+    table = model.table(items)
+    with notes.estimating(split, "", "invariance"):
+        found = invariance(
+            model.syntax,
+            table,
+            ordered=True,
+            group=part.about[split],
+            cluster=part.about["rater_unit"],
+        )
+        rows = list(_judged(split, groups, found.table))
+        yield Equality(split, rows, model, part.about, table, found)
 
 
 def _judged(split: str, groups: list[str], table: pd.DataFrame) -> Iterator[dict[str, object]]:
