@@ -77,6 +77,13 @@ def programme(
         before = _before_the_start(study, analysis, material, seed=seed, goal=goal, said=said)
         found[EFFECTS] = pd.concat([found[EFFECTS], *before], ignore_index=True)
     shutil.rmtree(stream, ignore_errors=True)
+    said(f"{analysis.id}: differences in differences beside it, and what could have faked it")
+    how = {"ci_prob": ci_prob, "seed": seed}
+    found["programme_comparisons"] = estimands.programme_comparison_table(analysis, survey, **how)
+    weights = estimands.programme_weight_table(analysis, survey)
+    if len(weights):
+        found["programme_weights"] = weights
+    found["programme_threats"] = estimands.programme_threat_table(analysis, survey, **how)
     return tables | found
 
 
