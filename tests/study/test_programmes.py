@@ -132,6 +132,11 @@ def test_a_plan_tells_how_likely_an_effect_is_seen(tmp_path):
     (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     found = power_study(folder, replicates=2, workers=1, progress=False)
     assert found.failed_fits == {}
+    surveys = pd.concat(pd.read_parquet(path) for path in (found.folder / "surveys").glob("*.parquet"))
+    planned = surveys[surveys["quantity"] == "effect"]
+    assert len(planned)
+    assert (planned["true"] == 0).all()
+    assert (planned["lower"] < planned["upper"]).all()
     seen = found.table[(found.table["quantity"] == "prob_seen") & (found.table["of"] == "target_end")]
     assert seen["change"].tolist() == [0.2, 1.0]
     assert seen["value"].is_monotonic_increasing
