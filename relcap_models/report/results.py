@@ -53,10 +53,11 @@ PROGRAMMES = {
     "programme_exposure": "analysis wave cohort_rater cohort_target kind n_relations n_respondents",
     "programme_effects": f"analysis estimand aggregate group time scale component dimension {_ESTIMATE} "
     "prob_positive prob_goal goal assignment n_respondents n_relations n_units n_clusters suppressed",
-    "programme_comparisons": "analysis method estimand aggregate group time dimension estimate se lower upper "
-    "p ci_prob n_relations n_units n_clusters note",
-    "programme_weights": "analysis estimand comparison weight estimate",
-    "programme_threats": "analysis threat variant estimand quantity value lower upper p ci_prob n note",
+    "programme_comparisons": "analysis method estimand aggregate group time dimension estimate se lower "
+    "upper p ci_prob n_relations n_units n_clusters note suppressed",
+    "programme_weights": "analysis estimand comparison weight estimate suppressed",
+    "programme_threats": "analysis threat variant estimand quantity value lower upper p ci_prob n note "
+    "suppressed",
 }
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -109,7 +110,16 @@ _TEXT = frozenset(
         *("n_rater_units", "n_staff", "n_raters"),
         *("method", "source", "predictor", "mediator", "outcome", "path", "note"),
         *("question", "term"),
-        *("programme", "assignment", "exposure", "design", "assigned", "refused", "first_start", "last_start"),
+        *(
+            "programme",
+            "assignment",
+            "exposure",
+            "design",
+            "assigned",
+            "refused",
+            "first_start",
+            "last_start",
+        ),
         *("cohort_rater", "cohort_target", "kind", "estimand", "aggregate", "time", "threat", "variant"),
         *("n_clusters_treated", "n_clusters_comparison", "n_units_treated", "n_units_comparison"),
         *("n_units_always", "n_relations_left_out"),
