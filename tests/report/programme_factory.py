@@ -133,7 +133,9 @@ def effects_table(
                         continue
                     early = aggregate == "dynamic" and time.startswith("-")
                     mean = before if early else factor * effect * more
-                    rows.append((estimand, aggregate, group, time, scale, dimension, times * mean, times * SD))
+                    rows.append(
+                        (estimand, aggregate, group, time, scale, dimension, times * mean, times * SD)
+                    )
     names = ["estimand", "aggregate", "group", "time", "scale", "dimension", "mean", "sd"]
     frame = pd.DataFrame(rows, columns=names)
     points = frame["scale"] == "points"
@@ -222,30 +224,66 @@ NONE = np.nan
 def all_threats(estimand: str = "target_end", effect: float = 0.3) -> pd.DataFrame:
     """Every threat once, as a staggered study would have it."""
     low, high = effect - 0.1, effect + 0.1
+    about = (estimand, "effect")
     return threat_rows(
-        ("none", "", estimand, "effect", effect, low, high, NONE),
-        ("pre_trends", "joint", estimand, "p", NONE, NONE, NONE, 0.61),
+        ("none", "", *about, effect, low, high, NONE),
+        ("pre_trends", "", estimand, "wald", 0.5, NONE, NONE, 0.61),
+        ("pre_trends", "-2", estimand, "difference", 0.02, -0.06, 0.1, 0.7),
+        ("pre_trends", "relative", estimand, "breakdown", 1.4, NONE, NONE, NONE),
         *(
-            ("pre_trends", str(bound), estimand, "effect", NONE, low - 0.1 * bound, high + 0.1 * bound, NONE)
+            ("pre_trends", f"relative:{bound:g}", *about, effect, low - 0.1 * bound, high + 0.1 * bound, NONE)
             for bound in (0.5, 1.0, 2.0)
         ),
-        ("pre_trends", "relative", estimand, "breakdown", 1.4, NONE, NONE, NONE),
-        ("placebo_start", "", estimand, "effect", 0.02, -0.1, 0.14, NONE),
-        ("placebo_outcome", "psychological_safety", estimand, "effect", -0.01, -0.1, 0.08, NONE),
-        ("anticipation", "", estimand, "effect", effect + 0.02, low, high, NONE),
-        ("response_shift", "free", estimand, "effect", effect - 0.04, low, high, NONE),
-        ("dropout", "stayers", estimand, "effect", effect + 0.03, low, high, NONE),
-        ("dropout", "tipping_point", estimand, "tipping_point", -0.8, NONE, NONE, NONE),
-        ("contamination", "", estimand, "effect", effect - 0.01, low, high, NONE),
-        ("leave_one_out", "lowest", estimand, "effect", effect - 0.15, low - 0.15, high - 0.15, NONE),
-        ("leave_one_out", "highest", estimand, "effect", effect + 0.05, low, high, NONE),
-        ("regression_to_the_mean", "", estimand, "effect", NONE, NONE, NONE, NONE, "not_estimated"),
+        ("pre_trends", "smooth", estimand, "breakdown", NONE, NONE, NONE, NONE, "no_breakdown"),
+        ("placebo_start", "", *about, 0.02, -0.1, 0.14, NONE),
+        ("placebo_outcome", "psychological_safety", "both_ends", "effect", -0.01, -0.1, 0.08, NONE),
+        ("anticipation", "", *about, effect + 0.02, low, high, NONE),
+        ("anticipation", "-1", estimand, "difference", 0.04, -0.05, 0.13, NONE),
+        ("response_shift", "thresholds", "", "difference_test", 9.1, NONE, NONE, 0.4, "held"),
+        ("response_shift", "loadings", "", "difference_test", 30.1, NONE, NONE, 0.001, "not_held"),
+        ("response_shift", "without_shifting_items", *about, effect - 0.04, low, high, NONE, "items:RC1,RC4"),
+        ("dropout", "leavers:w2", "", "share", 0.2, NONE, NONE, NONE),
+        ("dropout", "leavers:never", "", "share", 0.3, NONE, NONE, NONE),
+        ("dropout", "stayers", *about, effect + 0.03, low, high, NONE),
+        ("dropout", "", estimand, "tipping_point", 0.8, NONE, NONE, NONE),
+        ("contamination", "0.25", *about, effect - 0.01, low, high, NONE),
+        ("leave_one_out", "lowest", *about, effect - 0.15, low - 0.15, high - 0.15, NONE, "cluster:u01"),
+        ("leave_one_out", "highest", *about, effect + 0.05, low, high, NONE, "cluster:u02"),
+        ("regression_to_the_mean", "", "", "change", NONE, NONE, NONE, NONE, "no_comparison"),
+    )
+
+
+def single_group_threats() -> pd.DataFrame:
+    """What can be checked without a comparison; the rest says that it cannot."""
+    threats = all_threats("change")
+    kept = threats["threat"].isin(["none", "placebo_outcome", "response_shift", "dropout", "leave_one_out"])
+    blank = [
+        (threat, "", "", quantity, NONE, NONE, NONE, NONE, "no_comparison")
+        for threat, quantity in (
+            ("pre_trends", "wald"),
+            ("placebo_start", "effect"),
+            ("anticipation", "effect"),
+        )
+    ]
+    return pd.concat([threats[kept], threat_rows(*blank), selection()])
+
+
+def selection() -> pd.DataFrame:
+    """Where the lowest were chosen."""
+    return threat_rows(
+        ("regression_to_the_mean", "simulated", "target_end", "stability", 0.6, NONE, NONE, NONE),
+        ("regression_to_the_mean", "simulated", "target_end", "change", 0.1, 0.02, 0.18, NONE),
+        ("regression_to_the_mean", "observed", "target_end", "change", 0.35, NONE, NONE, 0.001),
+        ("regression_to_the_mean", "simulated", "target_end", "difference", 0.15, 0.04, 0.26, NONE),
+        ("regression_to_the_mean", "observed", "target_end", "difference", 0.3, NONE, NONE, 0.02),
     )
 
 
 def _into_context(folder: Path, assignment: str, instrument: str, *, chosen: bool, engine: str) -> None:
     path = folder / "restricted" / "context.json"
     context = json.loads(path.read_text(encoding="utf-8"))
+    for one in context["instruments"]:
+        one["referent"] = "target_unit" if one["id"] == "relational_capacity" else "own_team"
     context["programmes"] = [
         {
             "id": ANALYSIS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -49,12 +49,15 @@ def draw_course(theme: Theme, texts: Texts, courses: Sequence[Course], *, goal: 
     from matplotlib.ticker import MaxNLocator
 
     n = len(courses)
-    columns = 1 if theme.narrow else min(n, 3)
+    columns = 1 if theme.narrow else 2 if n == 4 else min(n, 3)
     lines = -(-n // columns)
     width = NARROW_WIDTH if theme.narrow else FULL_WIDTH * (0.62 if n == 1 else 1)
     figure = Figure(figsize=(width, 2.75 * lines + 0.6), layout="constrained")
     axes = figure.subplots(lines, columns, sharey=True, sharex=True, squeeze=False).ravel()
     letters = 34 if n > 1 or theme.narrow else 70
+    events = [event for course in courses for event in course.effects["event"]]
+    first = min([*events, *(-1 for course in courses if course.reference)])
+    axes[0].set_xlim(first - 0.5, max(events) + 0.5)
     for ax, course in zip(axes, courses, strict=False):
         _draw_course(ax, theme, course, goal)
         ax.set_title(fill(drawable(course.title, 2 * letters), letters))
@@ -87,7 +90,6 @@ def _draw_course(ax: Axes, theme: Theme, course: Course, goal: float) -> None:
         ax.scatter(
             part["event"], part["mean"], s=34, facecolor=face, edgecolor=colour, linewidth=1.3, zorder=4
         )
-    ax.set_xlim(min(-1.0 if course.reference else 0.0, *effects["event"]) - 0.5, effects["event"].max() + 0.5)
 
 
 def _add_course_key(
@@ -111,7 +113,7 @@ def _add_course_key(
     figure.legend(
         handles=entries,
         loc="outside lower left",
-        ncols=1 if theme.narrow else len(entries),
+        ncols=1 if theme.narrow else 2 if len(courses) == 1 else len(entries),
         labelcolor=theme.muted,
     )
 
@@ -132,10 +134,12 @@ def draw_exposure(
     rows: Sequence[str],
     columns: Sequence[str],
     axes_labels: tuple[str, str],
+    kinds: Mapping[str, str],
 ) -> Figure:
     """Grids of fields coloured by kind of exposure, with the number of relations in each.
 
     rows, columns : labels of the fields, in order · axes_labels : of the columns and of the rows
+    kinds : what each kind of exposure is called
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
@@ -159,7 +163,7 @@ def draw_exposure(
         ax.set_axis_off()
     found = {kind for grid in grids for kind in grid.fields["kind"]}
     entries = [
-        Patch(facecolor=getattr(theme, colour), label=texts(f"programmes.kinds.{kind}"))
+        Patch(facecolor=getattr(theme, colour), label=kinds[kind])
         for kind, colour in _COLOURS.items()
         if kind in found
     ]

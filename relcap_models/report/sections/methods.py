@@ -74,7 +74,8 @@ _PROGRAMME_SOURCES = (
     "Goodman-Bacon, A. (2021). Difference-in-differences with variation in treatment timing. "
     "Journal of Econometrics, 225(2), 254–277.",
     "Hemming, K., Taljaard, M., McKenzie, J. E., et al. (2018). Reporting of stepped wedge cluster "
-    "randomised trials: Extension of the CONSORT 2010 statement with explanation and elaboration. BMJ, 363, k1614.",
+    "randomised trials: Extension of the CONSORT 2010 statement with explanation and elaboration. BMJ, 363, "
+    "k1614.",
     "Rambachan, A., & Roth, J. (2023). A more credible approach to parallel trends. "
     "Review of Economic Studies, 90(5), 2555–2591.",
     "von Elm, E., Altman, D. G., Egger, M., et al. (2007). The Strengthening the Reporting of Observational "

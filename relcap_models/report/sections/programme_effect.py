@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.report.blocks import Block, Bullets, Heading, Paragraph, Picture, Section
-from relcap_models.report.figures.programme_effect import Course, Grid, draw_course, draw_exposure
+from relcap_models.report.figures.programme_effect import (
+    KINDS,
+    Course,
+    Grid,
+    draw_course,
+    draw_exposure,
+)
 from relcap_models.report.material import Material
 from relcap_models.report.sections.cells import difference_with_interval
 from relcap_models.report.sections.programme_effect_checklist import checklist_blocks
@@ -156,18 +162,24 @@ def _exposure(rows: ProgrammeRows) -> Iterator[Block]:
         columns, ends = labels, ("target", "rater")
         grids = [Grid(rows.material.wave(wave), fields[fields["wave"] == wave]) for wave in waves]
     kind = "own" if rows.own else "relations"
+    kinds = {name: _kind(rows, name) for name in KINDS}
     axes_labels = tuple(texts(f"programmes.exposure.axis_{end}") for end in ends)
     yield Heading(texts("programmes.exposure.title"))
     yield Paragraph(texts(f"programmes.exposure.how.{kind}"))
     yield Picture(
         f"programme_exposure_{rows.analysis.slug}",
         lambda theme: draw_exposure(
-            theme, texts, grids, rows=labels, columns=columns, axes_labels=axes_labels
+            theme, texts, grids, rows=labels, columns=columns, axes_labels=axes_labels, kinds=kinds
         ),
         alt=" ".join(_exposure_alt(rows, table, waves)),
         caption=texts(f"programmes.exposure.caption.{kind}"),
         narrow=True,
     )
+
+
+def _kind(rows: ProgrammeRows, kind: str) -> str:
+    own = rows.own and kind == "both_ends"
+    return rows.texts("programmes.kinds.own" if own else f"programmes.kinds.{kind}")
 
 
 def _cohorts(rows: ProgrammeRows, table: pd.DataFrame) -> list[str]:
@@ -182,7 +194,7 @@ def _exposure_alt(rows: ProgrammeRows, table: pd.DataFrame, waves: list[str]) ->
     for wave in waves:
         numbers = table[table["wave"] == wave].groupby("kind", sort=False)["n_relations"].sum()
         told = [
-            texts("programmes.exposure.count", kind=texts(f"programmes.kinds.{kind}"), n=texts.whole(number))
+            texts("programmes.exposure.count", kind=_kind(rows, kind), n=texts.whole(number))
             for kind, number in numbers.items()
         ]
         yield texts("programmes.exposure.alt", wave=rows.material.wave(wave), counts=texts.listing(told))

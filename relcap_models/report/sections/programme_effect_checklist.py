@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from relcap_models.report.blocks import Block, Cell, Column, Heading, Paragraph, Table
 from relcap_models.report.sections.cells import count_cell, text_cell
+from relcap_models.report.sections.programme_effect_checks import THREATS
 from relcap_models.report.sections.programme_effect_rows import ProgrammeRows
-from relcap_models.report.sections.programme_effect_threats import THREATS
 
 _COMMON_START = ("title", "rationale", "design", "setting", "participants", "programme", "outcomes")
 _TRIAL = ("size", "sequence", "concealment", "blinding")
@@ -94,6 +94,9 @@ def _told(rows: ProgrammeRows) -> dict[str, str]:
 
 
 def _engine(rows: ProgrammeRows) -> str:
+    """How it was estimated; not at all, where nothing can be inferred."""
+    if not rows.lead:
+        return "none"
     return "fast" if rows.analysis.declared.get("engine", {}).get("name") == "fast" else "nuts"
 
 

@@ -16,6 +16,7 @@ from relcap_models.report.sections.cells import (
     share_cell,
     text_cell,
 )
+from relcap_models.report.sections.programme_effect_checks import notes_in_words
 from relcap_models.report.sections.programme_effect_rows import ProgrammeRows
 
 METHODS = ("dyadic", "att_gt", "two_way", "wild_bootstrap", "randomisation")
@@ -61,28 +62,30 @@ def _by_method(rows: ProgrammeRows, table: pd.DataFrame, estimand: str) -> list[
 
 
 def _agreement(rows: ProgrammeRows, table: pd.DataFrame) -> Iterator[str]:
-    """A sentence for each effect: whether sign and size are the same, and which method lies elsewhere."""
-    texts = rows.texts
+    """A sentence for each effect: whether sign and size are the same, and which method lies elsewhere; then
+    why that can be."""
+    texts, apart, forbidden = rows.texts, set(), 0.0
     for estimand in [e for e in rows.estimands if e in set(table["estimand"])]:
         (_, joint), *others = _by_method(rows, table, estimand)
-        off = [name for name, row in others if not _alike(joint, row)]
-        values = {
-            "what": rows.title(estimand),
-            "joint": difference_with_interval(texts, joint),
-            "assignment": rows.assignment,
-            "methods": texts.listing([_method(texts, name) for name in off]),
-            "others": texts.listing(
-                [
-                    texts(
-                        "programmes.beside.one", method=_method(texts, name), points=texts.signed(row["mean"])
-                    )
-                    for name, row in others
-                ]
+        off = [(name, row) for name, row in others if not _alike(joint, row)]
+        means = [row["mean"] for _, row in others]
+        low, high = texts.signed(min(means)), texts.signed(max(means))
+        yield texts(
+            f"programmes.beside.{'differ' if off else 'agree'}.{rows.word}",
+            what=rows.title(estimand),
+            joint=difference_with_interval(texts, joint),
+            span=low if low == high else texts("format.range", lower=low, upper=high),
+            assignment=rows.assignment,
+            methods=texts.listing(
+                [f"{_method(texts, name)} ({texts.signed(row['mean'])})" for name, row in off]
             ),
-        }
-        yield texts(f"programmes.beside.{'differ' if off else 'agree'}.{rows.word}", **values)
-        if off:
-            yield from _reasons(rows, estimand, off)
+        )
+        apart |= {name for name, _ in off}
+        forbidden = max(forbidden, _forbidden(_weights(rows, estimand)))
+    if "two_way" in apart and forbidden >= _MUCH:
+        yield texts("programmes.beside.why.forbidden", share=texts.percent(forbidden))
+    if apart - {"two_way"} or (apart and forbidden < _MUCH):
+        yield texts(f"programmes.beside.why.{rows.word}")
 
 
 def _alike(joint: pd.Series, other: pd.Series) -> bool:
@@ -95,15 +98,6 @@ def _alike(joint: pd.Series, other: pd.Series) -> bool:
         inside = inside or other["lower"] <= joint["mean"] <= other["upper"]
     sure = joint["lower"] > 0 or joint["upper"] < 0
     return bool(inside and (not sure or joint["mean"] * other["mean"] > 0))
-
-
-def _reasons(rows: ProgrammeRows, estimand: str, off: list[str]) -> Iterator[str]:
-    texts = rows.texts
-    forbidden = _forbidden(_weights(rows, estimand))
-    if "two_way" in off and forbidden >= _MUCH:
-        yield texts("programmes.beside.why.forbidden", share=texts.percent(forbidden))
-    if set(off) - {"two_way"} or forbidden < _MUCH:
-        yield texts(f"programmes.beside.why.{rows.word}")
 
 
 def _method(texts: Texts, method: str) -> str:
@@ -148,7 +142,7 @@ def _table(rows: ProgrammeRows, table: pd.DataFrame) -> Table:
                     Cell(difference_with_interval(texts, row), float(row["mean"])),
                     Cell("–", muted=True) if joint else probability_cell(texts, row["p"]),
                     *(count_cell(texts, row[name]) for name in ("n_relations", "n_units", "n_clusters")),
-                    text_cell("" if joint else notes_in_words(texts, str(row["note"]))),
+                    text_cell("" if joint else notes_in_words(rows, str(row["note"]))),
                 )
             )
     return Table(
@@ -168,15 +162,6 @@ def _table(rows: ProgrammeRows, table: pd.DataFrame) -> Table:
         folded=texts.count("table.unfold", len(found)),
         source="tables/programme_comparisons.csv, tables/programme_effects.csv",
     )
-
-
-def notes_in_words(texts: Texts, note: str) -> str:
-    """`incomplete:12;few_clusters` as a sentence each."""
-    told = []
-    for one in filter(None, note.split(";")):
-        code, _, n = one.partition(":")
-        told.append(texts.known(f"programmes.notes.{code}", one).replace("{n}", n))
-    return " ".join(told)
 
 
 def _weights(rows: ProgrammeRows, estimand: str) -> pd.DataFrame:

@@ -65,6 +65,7 @@ def simple_table(rows: ProgrammeRows) -> Table:
     texts, table = rows.texts, rows.all_rows[rows.all_rows["aggregate"] == "simple"]
     several, parts = table["dimension"].nunique() > 1, (table["component"] != "").any()
     found = list(_by_scale(rows, table))
+    counts = [name for name in _COUNTS if table[name].replace("", None).notna().any()]
     return Table(
         texts(f"programmes.table.simple.{rows.word}", ci=rows.ci, assignment=rows.assignment),
         (
@@ -73,7 +74,7 @@ def simple_table(rows: ProgrammeRows) -> Table:
             *((Column(texts("columns.dimension"), figures=False),) if several else ()),
             *_scale_columns(rows),
             Column(texts("programmes.column_latent")),
-            *(Column(texts(f"programmes.column_counts.{name}")) for name in _COUNTS),
+            *(Column(texts(f"programmes.column_counts.{name}")) for name in counts),
         ),
         tuple(
             (
@@ -82,7 +83,7 @@ def simple_table(rows: ProgrammeRows) -> Table:
                 *((text_cell(rows.analysis.dimension(row["dimension"])),) if several else ()),
                 *_scale_cells(rows, row),
                 _estimate(rows, row.get("latent")),
-                *(count_cell(texts, row[name]) for name in _COUNTS),
+                *(count_cell(texts, row[name]) for name in counts),
             )
             for row in found
         ),
