@@ -30,14 +30,11 @@ KINDS = tuple(_COLOURS)
 
 @dataclass(frozen=True)
 class Course:
-    """An effect over time. `effects`: `event, mean, lower, upper`, with events below 0 before the start.
-
-    reference : whether the last time before the start is what all others are compared with
-    """
+    """An effect over time. `effects`: `event, mean, lower, upper`, with events below 0 before the start; the
+    last wave before it, −1, is what all others are compared with."""
 
     title: str
     effects: pd.DataFrame
-    reference: bool
 
 
 def draw_course(theme: Theme, texts: Texts, courses: Sequence[Course], *, goal: float, word: str) -> Figure:
@@ -46,7 +43,6 @@ def draw_course(theme: Theme, texts: Texts, courses: Sequence[Course], *, goal: 
     word : part of the texts' keys, `effect` or `change`
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     n = len(courses)
     columns = 1 if theme.narrow else 2 if n == 4 else min(n, 3)
@@ -56,14 +52,14 @@ def draw_course(theme: Theme, texts: Texts, courses: Sequence[Course], *, goal: 
     axes = figure.subplots(lines, columns, sharey=True, sharex=True, squeeze=False).ravel()
     letters = 34 if n > 1 or theme.narrow else 70
     events = [event for course in courses for event in course.effects["event"]]
-    first = min([*events, *(-1 for course in courses if course.reference)])
-    axes[0].set_xlim(first - 0.5, max(events) + 0.5)
+    first, last = min([*events, -1]), max(events)
+    axes[0].set_xlim(first - 0.5, last + 0.5)
     for ax, course in zip(axes, courses, strict=False):
         _draw_course(ax, theme, course, goal)
         ax.set_title(fill(drawable(course.title, 2 * letters), letters))
         ax.set_xlabel(texts("programmes.event.axis_time"))
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.xaxis.set_major_formatter(lambda value, _: texts.signed(value, 0))
+        waves = range(first, last + 1, max(1, (last - first) // 8))
+        ax.set_xticks(waves, [texts.signed(wave, 0) for wave in waves])
         ax.tick_params(length=0, labelbottom=True)
         format_axis(ax.yaxis, texts)
     for place in range(0, n, columns):
@@ -81,9 +77,8 @@ def _draw_course(ax: Axes, theme: Theme, course: Course, goal: float) -> None:
     ax.set_axisbelow(True)
     ax.axhline(0, color=theme.muted, linewidth=0.9, zorder=1)
     ax.axhline(goal, color=theme.third, linewidth=1.1, linestyle=(0, (5, 3)), zorder=1)
-    if course.reference:
-        ax.axvline(-0.5, color=theme.faint, linewidth=0.9, zorder=1)
-        ax.scatter([-1], [0], marker="s", s=26, facecolor=theme.paper, edgecolor=theme.muted, zorder=4)
+    ax.axvline(-0.5, color=theme.faint, linewidth=0.9, zorder=1)
+    ax.scatter([-1], [0], marker="s", s=26, facecolor=theme.paper, edgecolor=theme.muted, zorder=4)
     for part, colour, hollow in ((before, theme.muted, True), (after, theme.accent, False)):
         ax.vlines(part["event"], part["lower"], part["upper"], color=colour, linewidth=2.2, alpha=0.55)
         face = theme.paper if hollow else colour
@@ -104,10 +99,9 @@ def _add_course_key(
     entries = [mark(theme.accent, theme.accent, "o", "key.model")]
     if any((course.effects["event"] < 0).any() for course in courses):
         entries.append(mark(theme.muted, theme.paper, "o", "programmes.event.key_before"))
-    if any(course.reference for course in courses):
-        square = mark(theme.muted, theme.paper, "s", "programmes.event.key_reference")
-        square.set_linestyle("none")
-        entries.append(square)
+    square = mark(theme.muted, theme.paper, "s", "programmes.event.key_reference")
+    square.set_linestyle("none")
+    entries.append(square)
     goal_text = texts("programmes.event.key_goal", goal=texts.number(goal))
     entries.append(Line2D([], [], color=theme.third, linewidth=1.1, linestyle=(0, (5, 3)), label=goal_text))
     figure.legend(
@@ -147,13 +141,14 @@ def draw_exposure(
     n = len(grids)
     across = min(n, 2) if theme.narrow else min(n, 4)
     down = -(-n // across)
-    width = NARROW_WIDTH if theme.narrow else FULL_WIDTH * (0.62 if n == 1 else 1)
+    wide = 0.6 + across * max(1.7, 0.6 * len(columns) + 0.3)
+    width = NARROW_WIDTH if theme.narrow else min(FULL_WIDTH, wide)
     height = (0.42 if theme.narrow else 0.5) * len(rows) + 0.9
     figure = Figure(figsize=(width, height * down + (1.2 if theme.narrow else 0.5)), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for place, (ax, grid) in enumerate(zip(axes, grids, strict=False)):
         _draw_grid(ax, theme, texts, grid, len(rows), len(columns))
-        ax.set_title(drawable(grid.title, 30))
+        ax.set_title(fill(drawable(grid.title, 30), 14 if theme.narrow else 30))
         ax.set_xticks(range(len(columns)), columns)
         ax.set_yticks(range(len(rows)), rows if place % across == 0 else [""] * len(rows))
         ax.set_xlabel(axes_labels[0])
@@ -170,7 +165,7 @@ def draw_exposure(
     figure.legend(
         handles=entries,
         loc="outside lower left",
-        ncols=1 if theme.narrow else len(entries),
+        ncols=max(1, min(len(entries), int(width // 1.9))),
         labelcolor=theme.muted,
     )
     return figure

@@ -97,8 +97,8 @@ def _course(rows: ProgrammeRows) -> Iterator[Block]:
     found = {estimand: effects for estimand, effects in found.items() if (effects["event"] >= 0).any()}
     if not found:
         return
-    reference = not rows.single
-    courses = [Course(rows.title(estimand), effects, reference) for estimand, effects in found.items()]
+    courses = [Course(rows.title(estimand), effects) for estimand, effects in found.items()]
+    early = any((effects["event"] < 0).any() for effects in found.values())
     yield Heading(texts(f"programmes.event.title.{rows.word}"))
     if not rows.single:
         yield Paragraph(before_sentence(rows))
@@ -112,7 +112,8 @@ def _course(rows: ProgrammeRows) -> Iterator[Block]:
             goal=texts.number(rows.goal),
             outcome=rows.analysis.title,
             assignment=rows.assignment,
-        ),
+        )
+        + (f" {texts('programmes.event.caption_before')}" if early else ""),
         narrow=True,
     )
 

@@ -107,7 +107,12 @@ def _of(table: pd.DataFrame, threat: str, estimand: str, quantity: str) -> pd.Da
 
 
 def effects_under(table: pd.DataFrame, threat: str, estimand: str) -> pd.DataFrame:
-    return _of(table, threat, estimand, EFFECT)
+    """The effect in points under each variant; of a placebo at whichever end its instrument asks about."""
+    found = _of(table, threat, estimand, EFFECT)
+    if found.empty and threat == "placebo_outcome":
+        part = table[(table["threat"] == threat) & (table["quantity"] == EFFECT)]
+        return part[part["value"].notna()].rename(columns={"value": "mean"})
+    return found
 
 
 def _moves(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[str]:
@@ -146,10 +151,8 @@ def _trends(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[s
 
 
 def _placebo(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[str]:
-    texts = rows.texts
-    part = table[(table["threat"] == threat) & (table["quantity"] == EFFECT) & table["lower"].notna()]
-    mine = part[part["estimand"] == rows.lead]
-    for _, row in (mine if len(mine) else part).rename(columns={"value": "mean"}).iterrows():
+    texts, effects = rows.texts, effects_under(table, threat, rows.lead)
+    for _, row in effects[effects["lower"].notna()].iterrows():
         holds = row["lower"] <= 0 <= row["upper"]
         about = variant_in_words(rows, row) if row["variant"] else rows.title(row["estimand"])
         yield texts(

@@ -139,7 +139,10 @@ class ProgrammeRows:
         return self.texts.known(f"programmes.estimands.{estimand}{own or '.relations'}", estimand)
 
     def cohort(self, cohort: str) -> str:
-        return self.texts("programmes.never") if cohort == NEVER else cohort
+        """A wave of start; in a stepped wedge, who has not started in the waves that are kept does so later."""
+        if cohort != NEVER:
+            return cohort
+        return self.texts(f"programmes.{'later' if self.design['design'] == 'stepped_wedge' else 'never'}")
 
     def table(self, name: str) -> pd.DataFrame:
         """Comparisons, weights or threats; none of a design with which nothing can be inferred."""
