@@ -16,6 +16,7 @@ EFFECTS = {"target_end": 1.0, "rater_end": 0.5, "both_ends": 1.5, "interaction":
 """Each effect as a multiple of the visible one."""
 METHODS = ("dyadic", "att_gt", "two_way", "wild_bootstrap", "randomisation")
 SD = 0.05
+SEVERAL_STARTS = ("staggered", "stepped_wedge")
 
 
 def write_programme_results(
@@ -90,13 +91,9 @@ def _design(design: str, assignment: str, instrument: str, refused: str) -> pd.D
         "n_units_always": 2,
         "n_relations_left_out": 17,
         "first_start": "w2",
-        "last_start": "w2" if single_start(design) else "w3",
+        "last_start": "w2" if design not in SEVERAL_STARTS else "w3",
     }
     return pd.DataFrame([row])
-
-
-def single_start(design: str) -> bool:
-    return design not in ("staggered", "stepped_wedge")
 
 
 def _exposure(*, own: bool, single: bool) -> pd.DataFrame:
@@ -165,7 +162,7 @@ def _above(mean: float, sd: float, limit: float) -> float:
 
 def _aggregates(design: str) -> Iterator[tuple[str, str, str, float]]:
     """Aggregate, group, time, and the effect there as a multiple of the whole."""
-    starts = ["w2"] if single_start(design) else ["w2", "w3"]
+    starts = ["w2"] if design not in SEVERAL_STARTS else ["w2", "w3"]
     yield "simple", "", "", 1.0
     for start in starts:
         yield "group", start, "", 1.1 if start == "w2" else 0.9

@@ -55,9 +55,9 @@ def variant_in_words(rows: ProgrammeRows, row: pd.Series) -> str:
 
 
 def _number(rows: ProgrammeRows, rest: str) -> str:
-    """A bound as the language writes it, or a cohort."""
+    """A bound with the digits that it has, or a cohort."""
     try:
-        return f"{rows.texts.number(float(rest), 2 if float(rest) < 0.1 else 1)}"
+        return rows.texts.number(float(rest), len(rest.partition(".")[2]))
     except ValueError:
         return rows.cohort(rest)
 
@@ -156,7 +156,7 @@ def _placebo(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[
         holds = row["lower"] <= 0 <= row["upper"]
         about = variant_in_words(rows, row) if row["variant"] else rows.title(row["estimand"])
         yield texts(
-            f"programmes.threats.placebo.{'holds' if holds else 'off'}.{rows.word}",
+            f"programmes.threats.placebo.{'holds' if holds else 'away'}.{rows.word}",
             about=about,
             estimate=difference_with_interval(texts, row),
             assignment=rows.assignment,
@@ -207,10 +207,15 @@ def _selection(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterato
             .rename(columns={"value": "mean"})
             .iterrows()
         }
-        if len(by_variant) == 2 and (quantity == "change" or not rows.single):
+        if {"simulated", "observed"} <= set(by_variant) and (quantity == "change" or not rows.single):
             yield texts(
                 f"programmes.threats.selection.{quantity}",
                 simulated=difference_with_interval(texts, by_variant["simulated"]),
                 observed=texts.signed(by_variant["observed"]["mean"]),
                 p=_p(texts, by_variant["observed"]["p"]),
             )
+            if "expected" in by_variant:
+                yield texts(
+                    "programmes.threats.selection.expected",
+                    expected=texts.signed(by_variant["expected"]["mean"]),
+                )

@@ -70,8 +70,9 @@ def _agreement(rows: ProgrammeRows, table: pd.DataFrame) -> Iterator[str]:
         off = [(name, row) for name, row in others if not _alike(joint, row)]
         means = [row["mean"] for _, row in others]
         low, high = texts.signed(min(means)), texts.signed(max(means))
+        sure = joint["lower"] > 0 or joint["upper"] < 0
         yield texts(
-            f"programmes.beside.{'differ' if off else 'agree'}.{rows.word}",
+            f"programmes.beside.{'differ' if off else 'agree' if sure else 'open'}.{rows.word}",
             what=rows.title(estimand),
             joint=difference_with_interval(texts, joint),
             span=low if low == high else texts("format.range", lower=low, upper=high),

@@ -139,7 +139,7 @@ class ProgrammeRows:
         return self.texts.known(f"programmes.estimands.{estimand}{own or '.relations'}", estimand)
 
     def cohort(self, cohort: str) -> str:
-        """A wave of start; in a stepped wedge, who has not started in the waves that are kept does so later."""
+        """A wave of start; in a stepped wedge, who has not started in the waves kept does so later."""
         if cohort != NEVER:
             return cohort
         return self.texts(f"programmes.{'later' if self.design['design'] == 'stepped_wedge' else 'never'}")

@@ -22,7 +22,7 @@ from relcap_models.report.sections.programme_effect_checks import (
 from relcap_models.report.sections.programme_effect_rows import ProgrammeRows
 
 _OWN_FIGURE = ("pre_trends", "regression_to_the_mean")
-_SHARES = ("share", "missing_share", "stability")
+_SHARES = ("share", "missing_share", "comparison_share", "stability")
 
 
 def threat_blocks(rows: ProgrammeRows) -> Iterator[Block]:
