@@ -49,10 +49,10 @@ def write_programme_results(
         "programme_designs": _design(design, assignment, instrument, refused),
         "programme_exposure": _exposure(own=own, single=single),
     }
-    if not refused:
-        tables["programme_effects"] = effects_table(
-            factors, effect, design, assignment, before=before, dimensions=DIMENSIONS if separate else WHOLE
-        )
+    dimensions = DIMENSIONS if separate else WHOLE
+    tables["programme_effects"] = effects_table(
+        factors, effect, design, assignment, before=before, dimensions=dimensions
+    )
     if methods is not None:
         tables["programme_comparisons"] = _comparisons(factors, effect, methods)
         tables["programme_weights"] = _weights(factors, effect, forbidden)

@@ -180,6 +180,7 @@ def test_a_refused_design_shows_no_number(programme_material, refused, said):
 
 
 def test_rows_that_are_suppressed_are_neither_drawn_nor_told(programme_material, tmp_path):
+    """Even if a figure were left in them."""
     programme_material(methods=ALIKE, threats=factory.all_threats())
     for name in ("effects", "comparisons", "weights", "threats"):
         path = tmp_path / "public" / "tables" / f"programme_{name}.csv"
@@ -187,16 +188,21 @@ def test_rows_that_are_suppressed_are_neither_drawn_nor_told(programme_material,
         gone = table["estimand"] == "rater_end"
         if name == "effects":
             gone |= table["aggregate"].isin(["dynamic", "group", "cell", "calendar"])
+        if name == "comparisons":
+            gone |= table["estimand"] == "both_ends"
         if name == "threats":
             gone = table["threat"] == "dropout"
-        figures = [c for c in ("mean", "lower", "upper", "estimate", "weight", "value") if c in table]
-        table.loc[gone, figures] = ""
         table.loc[gone, "suppressed"] = "true"
         table.to_csv(path, index=False)
     blocks = blocks_of(_read_again(tmp_path))
     pictures = pictures_of(blocks)
     assert "programme_course" not in pictures
     assert "How units in the programme see units outside it" not in words_of(blocks)
+    panels = [ax.get_title() for ax in pictures["programme_comparisons"].draw(LIGHT).axes]
+    assert panels == [
+        "How units outside the programme see units in it",
+        "What both ends together add to the sum of either alone",
+    ]
     (axes,) = pictures["programme_threats"].draw(LIGHT).axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert "Anticipation" in labels

@@ -4,6 +4,7 @@ import pandas as pd
 import programme_factory as factory
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from test_programme_effect import blocks_of, pictures_of, table_of, words_of
 
 from relcap_models.language import LANGUAGES, load_texts
@@ -156,7 +157,8 @@ def test_the_course_has_hollow_marks_before_the_start_and_a_goal(programme_mater
     assert {(0, 0), (factory.GOAL, factory.GOAL)} <= lines
     _, before, later = (marks for marks in axes.collections if isinstance(marks, PathCollection))
     assert before.get_offsets().tolist() == [[-2.0, pytest.approx(0.3)]]
-    assert tuple(before.get_facecolor()[0]) != tuple(later.get_facecolor()[0])
+    assert to_hex(before.get_facecolor()[0]) == LIGHT.paper
+    assert to_hex(later.get_facecolor()[0]) == LIGHT.accent
     assert "Of 4 differences there, 4 have 90% intervals that exclude zero" in words_of(blocks)
 
 
