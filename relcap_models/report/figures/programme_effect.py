@@ -50,13 +50,13 @@ def draw_course(theme: Theme, texts: Texts, courses: Sequence[Course], *, goal: 
     width = NARROW_WIDTH if theme.narrow else FULL_WIDTH * (0.62 if n == 1 else 1)
     figure = Figure(figsize=(width, 2.75 * lines + 0.6), layout="constrained")
     axes = figure.subplots(lines, columns, sharey=True, sharex=True, squeeze=False).ravel()
-    letters = 34 if n > 1 or theme.narrow else 70
+    letters = 30 if theme.narrow else 34 if n > 1 else 70
     events = [event for course in courses for event in course.effects["event"]]
     first, last = min([*events, -1]), max(events)
     axes[0].set_xlim(first - 0.5, last + 0.5)
     for ax, course in zip(axes, courses, strict=False):
         _draw_course(ax, theme, course, goal)
-        ax.set_title(fill(drawable(course.title, 2 * letters), letters))
+        ax.set_title(fill(drawable(course.title, 3 * letters), letters))
         ax.set_xlabel(texts("programmes.event.axis_time"))
         waves = range(first, last + 1, max(1, (last - first) // 8))
         ax.set_xticks(waves, [texts.signed(wave, 0) for wave in waves])
@@ -151,9 +151,9 @@ def draw_exposure(
         ax.set_title(fill(drawable(grid.title, 30), 14 if theme.narrow else 30))
         ax.set_xticks(range(len(columns)), columns)
         ax.set_yticks(range(len(rows)), rows if place % across == 0 else [""] * len(rows))
-        ax.set_xlabel(axes_labels[0])
+        ax.set_xlabel(fill(axes_labels[0], 18 if theme.narrow else 40))
         if place % across == 0:
-            ax.set_ylabel(axes_labels[1])
+            ax.set_ylabel(fill(axes_labels[1], 8 * len(rows) + 8))
     for ax in axes[n:]:
         ax.set_axis_off()
     found = {kind for grid in grids for kind in grid.fields["kind"]}
