@@ -12,6 +12,7 @@ from relcap_models.report.sections.items import distribution_section, profile_se
 from relcap_models.report.sections.leadership_link import link_sections
 from relcap_models.report.sections.matrix import matrix_section, network_section
 from relcap_models.report.sections.methods import method_section
+from relcap_models.report.sections.programme_effect import programme_sections
 from relcap_models.report.sections.psychometrics.sections import psychometrics_sections
 from relcap_models.report.sections.relation_scores import relation_section
 from relcap_models.report.sections.reliability import reliability_section
@@ -38,6 +39,7 @@ def sections_of(material: Material) -> tuple[Section, ...]:
     climates = [a for a in material.analyses if a.kind == "climate"]
     sections = [summary_section(material)]
     sections += [build(analysis) for analysis in relations for build in _RELATION_RESULTS]
+    sections += programme_sections(material)
     sections += link_sections(material)
     for analysis in climates:
         sections.append(unit_section(analysis))

@@ -148,7 +148,8 @@ def _checks_line(material: Material) -> str:
 
 def is_approximate(material: Material) -> bool:
     """Whether any figure comes from the fast engine."""
-    declared = [*(a.declared for a in material.analyses), *material.context.get("links", ())]
+    beside = (one for kind in ("links", "programmes") for one in material.context.get(kind, ()))
+    declared = [*(a.declared for a in material.analyses), *beside]
     return any(one.get("engine", {}).get("name") == "fast" for one in declared)
 
 

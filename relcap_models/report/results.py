@@ -46,6 +46,19 @@ LINKS = {
     "predictor_upper outcome_mean outcome_sd outcome_lower outcome_upper ci_prob correlation n_staff "
     "n_raters suppressed",
 }
+PROGRAMMES = {
+    "programme_designs": "analysis programme instrument assignment exposure design assigned refused "
+    "n_clusters_treated n_clusters_comparison n_units_treated n_units_comparison n_units_always "
+    "n_relations_left_out first_start last_start",
+    "programme_exposure": "analysis wave cohort_rater cohort_target kind n_relations n_respondents",
+    "programme_effects": f"analysis estimand aggregate group time scale component dimension {_ESTIMATE} "
+    "prob_positive prob_goal goal assignment n_respondents n_relations n_units n_clusters suppressed",
+    "programme_comparisons": "analysis method estimand aggregate group time dimension estimate se lower "
+    "upper p ci_prob n_relations n_units n_clusters note suppressed",
+    "programme_weights": "analysis estimand comparison weight estimate suppressed",
+    "programme_threats": "analysis threat variant estimand quantity value lower upper p ci_prob n note "
+    "suppressed",
+}
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         name: tuple(columns.split())
@@ -69,6 +82,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "predictive_fit": "analysis instrument elpd se p_loo n_kfold n_unreliable elpd_diff se_diff",
             **PSYCHOMETRICS,
             **LINKS,
+            **PROGRAMMES,
             "intake": "instrument read answers dont_know missing blank",
         }.items()
     }
@@ -96,10 +110,25 @@ _TEXT = frozenset(
         *("n_rater_units", "n_staff", "n_raters"),
         *("method", "source", "predictor", "mediator", "outcome", "path", "note"),
         *("question", "term"),
+        *(
+            "programme",
+            "assignment",
+            "exposure",
+            "design",
+            "assigned",
+            "refused",
+            "first_start",
+            "last_start",
+        ),
+        *("cohort_rater", "cohort_target", "kind", "estimand", "aggregate", "time", "threat", "variant"),
+        *("n_clusters_treated", "n_clusters_comparison", "n_units_treated", "n_units_comparison"),
+        *("n_units_always", "n_relations_left_out"),
         *("read", "answers", "dont_know", "missing", "blank", "n_ratings", "n_ratings_a", "n_ratings_b"),
         *("n_respondents", "n_respondents_a", "n_respondents_b", "n_respondents_from", "n_respondents_to"),
     }
 )
+_FIGURES = frozenset({("programme_threats", "value")})
+"""Figures under a name that elsewhere stands for text."""
 _FLAGS = frozenset({"suppressed", "passed", "asynchronous", "held", "adjusted"})
 _TRUE, _FALSE = frozenset({"true", "1", "1.0"}), frozenset({"false", "0", "0.0", ""})
 
@@ -152,7 +181,7 @@ def _read_table(folder: Path, name: str, problems: list[Problem]) -> pd.DataFram
     path = folder / file
     if not path.exists():
         return pd.DataFrame(
-            {column: _converted(pd.Series([], dtype=object), column) for column in COLUMNS[name]}
+            {column: _converted(pd.Series([], dtype=object), name, column) for column in COLUMNS[name]}
         )
     raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     for column in COLUMNS[name]:
@@ -161,20 +190,20 @@ def _read_table(folder: Path, name: str, problems: list[Problem]) -> pd.DataFram
     converted = {}
     for column in raw.columns:
         try:
-            converted[column] = _converted(raw[column], column)
+            converted[column] = _converted(raw[column], name, column)
         except ValueError as error:
             problems.append(Problem(file, str(error), "Run the study again", column=column))
     return pd.DataFrame(converted)
 
 
-def _converted(values: pd.Series, column: str) -> pd.Series:
+def _converted(values: pd.Series, table: str, column: str) -> pd.Series:
     if column in _FLAGS:
         lowered = values.str.strip().str.lower() if len(values) else values
         unknown = sorted(set(lowered) - _TRUE - _FALSE)
         if unknown:
             raise ValueError(f"has neither true nor false: {unknown[0]!r}")
         return lowered.isin(_TRUE)
-    if column in _TEXT:
+    if column in _TEXT and (table, column) not in _FIGURES:
         return values.astype(object)
     figures = pd.to_numeric(values.replace("", None), errors="coerce")
     bad = figures.isna() & ~values.isin(["", "nan", "NaN"])

@@ -48,3 +48,19 @@ def link_material(tmp_path):
         return Material(results, load_texts(results.context["report"]["language"]))
 
     return material
+
+
+@pytest.fixture
+def programme_material(tmp_path):
+    """Material of a study with an invented programme; options as in `programme_factory`."""
+    from programme_factory import write_programme_results
+
+    from relcap_models.language import load_texts
+    from relcap_models.report.material import Material
+    from relcap_models.report.results import read_results
+
+    def material(**options):
+        results = read_results(write_programme_results(tmp_path, **options))
+        return Material(results, load_texts(results.context["report"]["language"]))
+
+    return material

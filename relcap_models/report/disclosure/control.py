@@ -87,7 +87,7 @@ def apply_disclosure(
         elif name.startswith(LINKS):
             public[name] = hide_links(name, table, verdicts, waves, some_small=some_small)
         elif name.startswith(PROGRAMMES):
-            public[name] = hide_programmes(name, table, rules, some_small=some_small)
+            public[name] = hide_programmes(name, tables, rules, some_small=some_small)
         elif name in ORGANISATION:
             public[name] = _blank_organisation(name, table, by_analysis)
         elif name == "checks":

@@ -10,6 +10,16 @@ from relcap_models.language import Texts
 from relcap_models.report.blocks import Cell
 from relcap_models.report.material import Analysis
 
+_WORDS = (
+    (0.99, "almost_certain"),
+    (0.90, "very_likely"),
+    (0.66, "likely"),
+    (0.33, "even"),
+    (0.10, "unlikely"),
+    (0.01, "very_unlikely"),
+    (0.0, "almost_impossible"),
+)
+
 
 def text_cell(text: object) -> Cell:
     return Cell(str(text))
@@ -61,6 +71,12 @@ def difference_with_interval(texts: Texts, row: pd.Series) -> str:
         mean=texts.signed(row["mean"]),
         interval=texts.interval(row["lower"], row["upper"]),
     )
+
+
+def in_words(texts: Texts, probability: float) -> str:
+    """`very likely`, for a probability that stands beside it as a figure."""
+    word = next(word for least, word in _WORDS if probability >= least)
+    return texts(f"chances.{word}")
 
 
 def top_by(frame: pd.DataFrame, column: str, n: int) -> pd.DataFrame:

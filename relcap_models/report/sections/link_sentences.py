@@ -7,21 +7,12 @@ from collections import Counter
 
 import pandas as pd
 
-from relcap_models.report.sections.cells import difference_with_interval
+from relcap_models.report.sections.cells import difference_with_interval, in_words
 from relcap_models.report.sections.link_rows import LEVELS, Condition, LinkRows, Pair
 
 FEW_UNITS = 10
 MOSTLY_PRIOR = 0.5
 """Share of the prior's squared width that is left, from which it is said."""
-_WORDS = (
-    (0.99, "almost_certain"),
-    (0.90, "very_likely"),
-    (0.66, "likely"),
-    (0.33, "even"),
-    (0.10, "unlikely"),
-    (0.01, "very_unlikely"),
-    (0.0, "almost_impossible"),
-)
 
 
 def answer_sentence(link: LinkRows, pair: Pair, level: str) -> str:
@@ -60,9 +51,9 @@ def chance_sentence(link: LinkRows, pair: Pair, level: str) -> str:
     return texts(
         f"links.chance.{side}",
         smallest=texts.number(link.smallest),
-        words=_in_words(link, large),
+        words=in_words(texts, large),
         p=texts.p(large),
-        small_words=_in_words(link, small),
+        small_words=in_words(texts, small),
         small_p=texts.p(small),
     )
 
@@ -75,11 +66,6 @@ def _chances(row: pd.Series) -> tuple[str, float, float] | None:
     if row["mean"] >= 0:
         return "positive", above, small
     return "negative", max(0.0, 1 - above - small), small
-
-
-def _in_words(link: LinkRows, probability: float) -> str:
-    word = next(word for least, word in _WORDS if probability >= least)
-    return link.texts(f"links.words.{word}")
 
 
 def several_sentence(link: LinkRows, level: str) -> str:
@@ -102,7 +88,7 @@ def short_sentences(link: LinkRows, level: str) -> list[str]:
         )
         if (chances := _chances(found[1])) is not None:
             side, large, _ = chances
-            words, smallest = _in_words(link, large), texts.number(link.smallest)
+            words, smallest = in_words(texts, large), texts.number(link.smallest)
             sentence += texts(f"links.several.{side}", smallest=smallest, words=words, p=texts.p(large))
         sentences.append(f"{sentence}.")
     return sentences

@@ -62,6 +62,28 @@ _LINK_SOURCES = (
     "studies. Psychological Methods, 13(3), 203–229.",
 )
 
+_PROGRAMME_SOURCES = (
+    "Aronow, P. M., Samii, C., & Assenova, V. A. (2015). Cluster-robust variance estimation for dyadic data. "
+    "Political Analysis, 23(4), 564–577.",
+    "Callaway, B., & Sant’Anna, P. H. C. (2021). Difference-in-differences with multiple time periods. "
+    "Journal of Econometrics, 225(2), 200–230.",
+    "Campbell, M. K., Piaggio, G., Elbourne, D. R., & Altman, D. G. (2012). CONSORT 2010 statement: "
+    "Extension to cluster randomised trials. BMJ, 345, e5661.",
+    "Donald, S. G., & Lang, K. (2007). Inference with difference-in-differences and other panel data. "
+    "Review of Economics and Statistics, 89(2), 221–233.",
+    "Goodman-Bacon, A. (2021). Difference-in-differences with variation in treatment timing. "
+    "Journal of Econometrics, 225(2), 254–277.",
+    "Hemming, K., Taljaard, M., McKenzie, J. E., et al. (2018). Reporting of stepped wedge cluster "
+    "randomised trials: Extension of the CONSORT 2010 statement with explanation and elaboration. BMJ, 363, "
+    "k1614.",
+    "Rambachan, A., & Roth, J. (2023). A more credible approach to parallel trends. "
+    "Review of Economic Studies, 90(5), 2555–2591.",
+    "von Elm, E., Altman, D. G., Egger, M., et al. (2007). The Strengthening the Reporting of Observational "
+    "Studies in Epidemiology (STROBE) statement. PLoS Medicine, 4(10), e296.",
+    "Wooldridge, J. M. (2021). Two-way fixed effects, the two-way Mundlak regression, and "
+    "difference-in-differences estimators. SSRN 3906345.",
+)
+
 
 def method_section(material: Material) -> Section:
     texts = material.texts
@@ -74,8 +96,9 @@ def method_section(material: Material) -> Section:
         blocks += _design(analysis)
         blocks += [block for block in _priors(analysis) if block not in blocks]
     blocks += _intake(material)
-    sources = tuple(sorted(_SOURCES + (_LINK_SOURCES if material.context.get("links") else ())))
-    blocks += [Heading(texts("methods.sources")), Bullets(sources)]
+    beside = {"links": _LINK_SOURCES, "programmes": _PROGRAMME_SOURCES}
+    sources = [*_SOURCES, *(one for kind in beside if material.context.get(kind) for one in beside[kind])]
+    blocks += [Heading(texts("methods.sources")), Bullets(tuple(sorted(sources)))]
     return Section("methods", texts("methods.title"), tuple(blocks), "method")
 
 

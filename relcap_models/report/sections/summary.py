@@ -9,6 +9,9 @@ from relcap_models.report.material import Analysis, Material
 from relcap_models.report.sections.cells import difference_with_interval, score_with_interval, top_by
 from relcap_models.report.sections.link_rows import links_of
 from relcap_models.report.sections.link_sentences import summary_sentence
+from relcap_models.report.sections.programme_effect_rows import programmes_of
+from relcap_models.report.sections.programme_effect_sentences import summary_sentence as of_programme
+from relcap_models.report.sections.programme_effect_sentences import title_of
 
 SURE = 0.8
 """Probability from which a relation is said to be among the lowest or highest."""
@@ -36,6 +39,8 @@ def summary_section(material: Material) -> Section:
             if len(material.analyses) > 1:
                 blocks.append(Paragraph(texts("summary.about", title=analysis.title, id=analysis.id), "lead"))
             blocks.append(Bullets(tuple(sentences)))
+    for rows in programmes_of(material):
+        blocks += [Paragraph(title_of(rows), "lead"), Bullets((of_programme(rows),))]
     for link in links_of(material):
         if any(link.answer(pair, "between") for pair in link.leadership_pairs):
             blocks += [Paragraph(texts("links.title"), "lead"), Bullets((summary_sentence(link),))]
