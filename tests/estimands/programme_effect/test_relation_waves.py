@@ -71,8 +71,6 @@ def test_a_relation_last_seen_before_its_start_is_no_comparison():
     rows = rows_of(world, lambda rows: 0.0 * rows["wave"])
     before = rows[rows["wave"] == 0].drop(columns=["estimand", "ever", "since"])
     early = told(before, world, single_group=False)
-        rows[rows["wave"] == 0].drop(columns=["estimand", "ever", "since"]), world, single_group=False
-    )
     known = {(r.rater, r.target): (r.ever, r.since) for r in early.itertuples()}
     assert known[(0, 1)] == ("target_end", 1)
     assert known[(0, 2)] == ("rater_end", 2)
