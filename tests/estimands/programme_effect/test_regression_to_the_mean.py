@@ -102,3 +102,10 @@ def test_the_observed_change_is_since_each_start():
 def test_nothing_is_simulated_unless_the_lowest_were_chosen():
     case = SimpleNamespace(model=SimpleNamespace(chosen=None))
     assert list(regression_to_the_mean_rows(case)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_variance_is_negative_however_few_clusters(seed):
+    means = worlds(2, stable=0, wave=0, n=4, seed=seed)
+    spread = spread_of(means, np.full(4, 0.3 * (1 + seed)), np.array([1, 1, 2, 2]), base=0)
+    assert min(spread.stable, spread.wave, spread.sampling.min()) >= 0

@@ -131,8 +131,9 @@ def spread_of(means: np.ndarray, sampling: np.ndarray, start: np.ndarray, base: 
             stable, source = total - error, notes.SAMPLING_ONLY
     # Estimates may fall out of what can be: errors alone never make more than all the variance.
     sampling = sampling * min(1.0, total / error) if error > 0 else sampling
-    stable = float(np.clip(stable, 0.0, total - sampling.mean()))
-    return Spread(stable, max(total - float(sampling.mean()) - stable, 0.0), sampling, source)
+    true = max(total - float(sampling.mean()), 0.0)
+    stable = float(np.clip(stable, 0.0, true))
+    return Spread(stable, true - stable, sampling, source)
 
 
 def null_draws(
