@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.naive import OVERALL
-from relcap_models.models.exposure import COMPARISON, SINGLE_GROUP, SPILLOVER
+from relcap_models.models.exposure import (
+    BOTH_ENDS,
+    COMPARISON,
+    RATER_END,
+    SINGLE_GROUP,
+    SPILLOVER,
+    TARGET_END,
+    Exposure,
+)
 from relcap_models.models.frame import Frame
 from relcap_models.models.programme_effect import Exposed
 
@@ -44,7 +52,7 @@ def relation_waves(
     The columns of `Exposure.cells`, and
 
     relation : its number · cluster_rater, cluster_target : what was assigned as a whole at its ends
-    ever : the kind of its first exposure, `since` : the wave of that (empty and −1 for never)
+    ever : the kind of its first exposure, `since` : the wave of that (empty and −1 for never), seen or not
     estimand : what the row tells: a kind of exposure, or nothing (`BASE`); of a single group `change`
     a column for each of `outcomes`: the mean in points over its items, each with one weight
     """
@@ -67,21 +75,27 @@ def relation_waves(
     cells = cells[cells[whole(frame)].notna()].reset_index(drop=True)
     cells["cluster_rater"] = exposure.cluster_of_unit[cells["rater"]]
     cells["cluster_target"] = exposure.cluster_of_unit[cells["target"]]
-    return told(cells, single_group=exposed.design == SINGLE_GROUP, start=int(exposure.start.min()))
+    return told(cells, exposure, single_group=exposed.design == SINGLE_GROUP)
 
 
-def told(cells: pd.DataFrame, *, single_group: bool, start: int) -> pd.DataFrame:
+def told(cells: pd.DataFrame, exposure: Exposure, *, single_group: bool) -> pd.DataFrame:
     """The rows with what each tells, and with the first exposure of its relation."""
-    rows = cells.assign(estimand=cells["kind"])
+    first, second = (cells[f"cohort_{end}"].to_numpy() for end in ("rater", "target"))
+    since = np.minimum(first, second)
+    ever = np.select([first == second, first < second], [BOTH_ENDS, RATER_END], TARGET_END).astype(object)
+    reached = cells[cells["kind"] == SPILLOVER].groupby("relation")["group"].min()
+    reached = reached.reindex(cells["relation"], fill_value=exposure.never).to_numpy()
+    ever, since = np.where(reached < since, SPILLOVER, ever), np.minimum(reached, since)
+    never = since == exposure.never
+    rows = cells.assign(
+        estimand=cells["kind"], ever=np.where(never, BASE, ever), since=np.where(never, -1, since)
+    )
     if single_group:
         # Nobody tells of other waves than the last before the start: see `counterfactuals.changes`.
         rows.loc[rows["estimand"] != COMPARISON, "estimand"] = CHANGE
-        rows = rows[(rows["estimand"] == CHANGE) | (rows["wave"] == start - 1)]
-    seen = rows[rows["kind"] != COMPARISON].sort_values("wave").drop_duplicates("relation")
-    first = seen.set_index("relation")[["estimand", "group"]].reindex(rows["relation"])
-    return rows.assign(
-        ever=first["estimand"].fillna(BASE).to_numpy(), since=first["group"].fillna(-1).astype(int).to_numpy()
-    ).reset_index(drop=True)
+        rows.loc[~never, "ever"] = CHANGE
+        rows = rows[(rows["estimand"] == CHANGE) | (rows["wave"] == exposure.start.min() - 1)]
+    return rows.reset_index(drop=True)
 
 
 def exposed_units(rows: pd.DataFrame) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def rows_of(
     cells["relation"] = rater * len(exposed.units) + target
     cells["cluster_rater"] = exposed.cluster_of_unit[rater]
     cells["cluster_target"] = exposed.cluster_of_unit[target]
-    rows = told(cells, single_group=single_group, start=int(exposed.start.min()))
+    rows = told(cells, exposed, single_group=single_group)
     return rows.assign(**{Y: mean(rows)})
 
 

@@ -11,8 +11,11 @@ from relcap_models.estimands.programme_effect import (
     programme_threat_table,
     programme_weight_table,
 )
+from relcap_models.estimands.programme_effect.averages import simple
 from relcap_models.estimands.programme_effect.comparisons import COLUMNS, WEIGHTS
+from relcap_models.estimands.programme_effect.saturated import saturated
 from relcap_models.estimands.programme_effect.threats import COLUMNS as THREATS
+from relcap_models.estimands.programme_effect.threats.case import case_of
 from relcap_models.models import ProgrammeEffect
 from tests.estimands.programme_effect.panels import simulated
 
@@ -130,6 +133,34 @@ def test_the_placebo_outcome_is_about_the_own_unit_and_does_not_move(threats):
     (row,) = threats[threats["threat"] == "placebo_outcome"].to_dict("records")
     assert (row["variant"], row["estimand"]) == ("psychological_safety", "both_ends")
     assert row["lower"] < 0 < row["upper"]
+
+
+def test_comparisons_with_many_partners_in_the_programme_are_left_out(staggered, threats):
+    case = case_of(model(), staggered, ci_prob=0.9, seed=1)
+    start = dict(zip(case.exposed.exposure.units, case.exposed.exposure.start))
+    named = staggered.nominations.astype(str)
+    named = named[named["rater_unit"] != named["target_unit"]]
+    pairs = set(zip(named["rater_unit"], named["target_unit"]))
+    partners = {u: {b for a, b in pairs if a == u} | {a for a, b in pairs if b == u} for u in start}
+
+    def share(unit: int, wave: int) -> float:
+        of = partners[case.exposed.exposure.units[unit]]
+        return float(np.mean([start[p] <= wave for p in of]))
+
+    rows = case.rows
+    most = np.array([max(share(r.rater, r.wave), share(r.target, r.wave)) for r in rows.itertuples()])
+    compared = (rows["estimand"] == "") & (rows["wave"] > 0)
+    found = threats[threats["threat"] == "contamination"].set_index(["variant", "quantity"])
+    for variant in ("0.25", "0.5", "0.75"):
+        near = most >= float(variant) - 1e-9
+        left = found.loc[(variant, "comparison_share")]
+        assert left["value"].item() == pytest.approx((~near[compared]).mean())
+        assert left["n"].item() == compared.sum()
+        regression = saturated(rows[~near | (rows["estimand"] != "")], outcome="pooled")
+        effects = {a.estimand: float(a.weights @ regression.estimate) for a in simple(regression)}
+        table = found.loc[(variant, "effect")].set_index("estimand")["value"]
+        assert table.to_dict() == pytest.approx({e: effects[e] for e in table.index})
+    assert found.loc[("0.5", "comparison_share"), "value"].item() < 1
 
 
 def test_leaving_a_unit_out_brackets_the_effect(threats):

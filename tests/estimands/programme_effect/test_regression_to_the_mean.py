@@ -8,6 +8,7 @@ import pytest
 from relcap_models.estimands.programme_effect import notes
 from relcap_models.estimands.programme_effect.threats.regression_to_the_mean import (
     Spread,
+    null_draws,
     observed_change,
     regression_to_the_mean_rows,
     simulated_selection,
@@ -24,7 +25,7 @@ def test_the_chosen_come_back_by_one_minus_the_stability(stable):
     spread = Spread(stable=stable, wave=0.05, sampling=np.full(40, 0.03), source="")
     r = stable / (stable + 0.08)
     assert spread.stability == pytest.approx(r)
-    found = simulated_selection(spread, CHOSEN, np.ones(40), draws=4000, seed=1)
+    found = simulated_selection(spread, CHOSEN, np.ones(40), 4000, np.random.default_rng(1))
     # Over all draws the chosen minus the others is a gap, and both come back by the same share.
     left = found["difference"] + (1 - r) * found["gap_at_start"]
     assert abs(left.mean()) < 4 * left.std() / np.sqrt(4000)
@@ -36,7 +37,7 @@ def test_the_chosen_come_back_by_one_minus_the_stability(stable):
 def test_longer_averages_after_the_start_are_less_uncertain():
     spread = Spread(stable=0.1, wave=0.1, sampling=np.zeros(40), source="")
     one, four = (
-        simulated_selection(spread, CHOSEN, np.full(40, n), draws=3000, seed=1)["change"].std()
+        simulated_selection(spread, CHOSEN, np.full(40, n), 3000, np.random.default_rng(1))["change"].std()
         for n in (1, 4)
     )
     assert four < 0.9 * one
@@ -78,6 +79,18 @@ def test_errors_never_make_more_than_all_the_variance():
     assert spread.sampling.mean() == pytest.approx(worlds(2, 0, 0, 0.01, 30)[:, 0].var(ddof=1))
 
 
+def test_draws_know_how_uncertain_the_stability_is():
+    """With 24 clusters the variance that lasts is hardly known, so that draws spread more than with one."""
+    means, sampling = worlds(2, n=24, seed=3), np.full(24, 0.05)
+    start = np.where(means[:, 0].argsort().argsort() < 10, 1, 2)
+    found = null_draws(means, sampling, start, 0, seed=1)["difference"]
+    sure = simulated_selection(
+        spread_of(means, sampling, start, 0), start < 2, np.ones(24), 4000, np.random.default_rng(1)
+    )["difference"]
+    assert found.std() > 1.2 * sure.std()
+    assert found.mean() == pytest.approx(sure.mean(), abs=sure.std())
+
+
 def test_the_observed_change_is_since_each_start():
     # Two chosen (starts 1 and 2) and one that never starts, base wave 0.
     means = np.array([[1.0, 2.0, 4.0], [2.0, 9.0, 3.0], [5.0, 5.0, 6.0]])
@@ -89,3 +102,10 @@ def test_the_observed_change_is_since_each_start():
 def test_nothing_is_simulated_unless_the_lowest_were_chosen():
     case = SimpleNamespace(model=SimpleNamespace(chosen=None))
     assert list(regression_to_the_mean_rows(case)) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_variance_is_negative_however_few_clusters(seed):
+    means = worlds(2, stable=0, wave=0, n=4, seed=seed)
+    spread = spread_of(means, np.full(4, 0.3 * (1 + seed)), np.array([1, 1, 2, 2]), base=0)
+    assert min(spread.stable, spread.wave, spread.sampling.min()) >= 0

@@ -1,13 +1,17 @@
 """Means of relations in waves, from answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from relcap_models.data import Wave, read_survey
-from relcap_models.estimands.programme_effect.relation_waves import relation_waves
+from relcap_models.estimands.programme_effect.relation_waves import relation_waves, told
 from relcap_models.models import ProgrammeEffect
+from relcap_models.models.exposure import Spillover
 from relcap_models.schema import load_instrument
+from tests.estimands.programme_effect.panels import exposure, rows_of
 
 KNOWN = load_instrument("relational_capacity")
 # The first item is asked the other way round.
@@ -59,3 +63,24 @@ def test_weights_and_items_left_out_change_the_means(exposed):
     assert rows.loc[(1, 0), "pooled"] == pytest.approx((5 + (3 * 2 + 3) / 4) / 2)
     rows = relation_waves(exposed, without_items=[FIRST]).set_index(["target", "wave"])
     assert rows["pooled"].to_dict() == pytest.approx({(1, 0): 2.5, (1, 1): 4, (2, 0): 3, (2, 1): 4})
+
+
+def test_a_relation_last_seen_before_its_start_is_no_comparison():
+    """Rater and target start in waves 3 and 2; nobody rated after the first."""
+    world = exposure([2, 1, 3], 3)
+    rows = rows_of(world, lambda rows: 0.0 * rows["wave"])
+    before = rows[rows["wave"] == 0].drop(columns=["estimand", "ever", "since"])
+    early = told(before, world, single_group=False)
+    known = {(r.rater, r.target): (r.ever, r.since) for r in early.itertuples()}
+    assert known[(0, 1)] == ("target_end", 1)
+    assert known[(0, 2)] == ("rater_end", 2)
+    assert known[(1, 2)] == ("rater_end", 1)
+
+
+def test_a_relation_first_reached_by_spillover_says_so():
+    world = exposure([3, 2, 3], 3)
+    near = np.array([[False, True, True]] + [[False] * 3] * 2)
+    rows = rows_of(replace(world, near=near, spillover=Spillover()), lambda rows: 0.0 * rows["wave"])
+    known = {(r.rater, r.target): (r.ever, r.since) for r in rows.itertuples()}
+    assert known[(0, 1)] == known[(0, 2)] == ("spillover", 1)
+    assert known[(1, 2)] == ("rater_end", 2)

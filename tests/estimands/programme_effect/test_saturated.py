@@ -7,7 +7,7 @@ import pytest
 from relcap_models.differences import att_gt
 from relcap_models.estimands.programme_effect.averages import averages, estimated, simple
 from relcap_models.estimands.programme_effect.before_start import with_leads
-from relcap_models.estimands.programme_effect.end_comparisons import two_way_row, weight_rows
+from relcap_models.estimands.programme_effect.end_comparisons import group_time_rows, two_way_row, weight_rows
 from relcap_models.estimands.programme_effect.end_panel import EndPanel, end_panels
 from relcap_models.estimands.programme_effect.notes import ONE_CLUSTER
 from relcap_models.estimands.programme_effect.saturated import saturated
@@ -105,6 +105,28 @@ def test_a_wave_in_which_all_are_exposed_says_nothing():
     rows = rows_of(world, lambda rows: (rows["kind"] != "") * 1.0, [(a, b) for a in (0, 1) for b in (2, 3)])
     rows = pd.concat([rows, rows_of(world, lambda rows: 0.0 * rows["wave"], [(2, 3), (3, 2)])])
     assert set(saturated(rows, outcome=Y).rows["wave"]) == {0, 1}
+
+
+def test_waves_that_nothing_ties_to_the_others_are_left_out():
+    world = exposure([3, 1, 4, 4, 4, 3], 4)
+    early = rows_of(world, growing, [(0, 1), (2, 3), (3, 2), (3, 4), (4, 3)])
+    late = rows_of(world, lambda rows: 50.0 * rows["wave"], [(4, 2), (2, 5)])
+    rows = pd.concat([early[early["wave"] < 2], late[late["wave"] >= 2]])
+    assert effects(rows) == pytest.approx({"target_end": 1})
+    assert set(saturated(rows, outcome=Y).rows["wave"]) == {0, 1}
+
+
+def test_cohorts_are_compared_with_those_that_have_not_started_yet():
+    rows = rows_of(STAGGERED, lambda rows: noise(rows, 5), ONE_RATER)
+    found = pd.DataFrame(
+        group_time_rows(panels(rows, STAGGERED)["target_end"], Y, STAGGERED.waves, ci_prob=0.9)
+    )
+    change = rows.pivot(index="target", columns="wave", values=Y)
+    change = change[1] - change[0]
+    started = change.index.isin([1, 4, 7])
+    (cell,) = found[(found["aggregate"] == "cell") & (found["time"] == "w2")].to_dict("records")
+    assert cell["estimate"] == pytest.approx(change[started].mean() - change[~started].mean())
+    assert (cell["n_relations"], cell["n_units"]) == (3, 3)
 
 
 def test_dyadic_covariances_count_every_two_rows_that_share_a_unit():

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
+from relcap_models.estimands.programme_effect.relation_regression import LEAST_CLUSTERS
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank
 from relcap_models.models.exposure import TARGET_END
 from relcap_models.seeds import generator
 
 THREAT = "regression_to_the_mean"
-DRAWS = 4000
+RESAMPLES, DRAWS = 200, 20
+"""Samples of clusters, each with variances of its own, and draws of the selection from each."""
 LEAST_COMPARISONS = 10
 """Clusters that never start, from which on their waves tell how stable they are."""
 
@@ -29,9 +31,14 @@ class Spread:
     source: str
 
     @property
+    def total(self) -> float:
+        """Variance in one wave."""
+        return self.stable + self.wave + float(self.sampling.mean())
+
+    @property
     def stability(self) -> float:
-        """Share of the variance in one wave that lasts."""
-        return self.stable / (self.stable + self.wave + float(self.sampling.mean()))
+        """Share of it that lasts."""
+        return self.stable / self.total
 
 
 def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
@@ -49,17 +56,16 @@ def regression_to_the_mean_rows(case: Case) -> Iterator[Row]:
         yield blank(THREAT, notes.OTHER_RATINGS, quantity="change")
         return
     means, sampling, start = cluster_means(case)
-    base = int(start.min()) - 1
-    chosen = start < means.shape[1]
-    if len(means) < 3 or chosen.all():
+    chosen = start < case.exposed.exposure.never
+    if len(means) < LEAST_CLUSTERS or chosen.all() or not chosen.any():
         yield blank(THREAT, notes.NO_COMPARISON, quantity="change")
         return
+    base = int(start.min()) - 1
     spread = spread_of(means, sampling, start, base)
-    if not spread.stable + spread.wave + spread.sampling.mean() > 0:
+    if not spread.total > 0:
         yield blank(THREAT, notes.NOT_ESTIMATED, quantity="change")
         return
-    waves = means.shape[1] - np.where(chosen, start, base + 1)
-    simulated = simulated_selection(spread, chosen, waves, draws=DRAWS, seed=case.seed)
+    simulated = null_draws(means, sampling, start, base, seed=case.seed)
     observed = observed_change(means, start, base)
     tails = [(1 - case.ci_prob) / 2, (1 + case.ci_prob) / 2]
     template = {"threat": THREAT, "estimand": TARGET_END, "n": int(chosen.sum()), "note": ""}
@@ -96,7 +102,7 @@ def cluster_means(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     start = pd.Series(exposure.start).groupby(exposure.cluster_of_unit).min()
     # A district starts with its first unit; where units are clusters this is their own start.
     begun = start.reindex(table.index).to_numpy()
-    sampling = _sampling(case, int(begun.min()) - 1).reindex(table.index).fillna(0.0)
+    sampling = _sampling(case, int(begun.min(initial=exposure.never)) - 1).reindex(table.index).fillna(0.0)
     return table.to_numpy(), sampling.to_numpy(), begun
 
 
@@ -119,24 +125,52 @@ def spread_of(means: np.ndarray, sampling: np.ndarray, start: np.ndarray, base: 
         total = float(before.var(ddof=1))
         if never.sum() >= LEAST_COMPARISONS:
             pair = np.cov(means[never, base], means[never, base + 1])
-            stable, source = total * float(pair[0, 1] / pair[0, 0]), notes.FROM_COMPARISONS
+            slope = float(pair[0, 1] / pair[0, 0]) if pair[0, 0] > 0 else 0.0
+            stable, source = total * slope, notes.FROM_COMPARISONS
         else:
             stable, source = total - error, notes.SAMPLING_ONLY
     # Estimates may fall out of what can be: errors alone never make more than all the variance.
     sampling = sampling * min(1.0, total / error) if error > 0 else sampling
-    stable = float(np.clip(stable, 0.0, total - sampling.mean()))
-    return Spread(stable, max(total - float(sampling.mean()) - stable, 0.0), sampling, source)
+    true = max(total - float(sampling.mean()), 0.0)
+    stable = float(np.clip(stable, 0.0, true))
+    return Spread(stable, true - stable, sampling, source)
+
+
+def null_draws(
+    means: np.ndarray, sampling: np.ndarray, start: np.ndarray, base: int, *, seed: int
+) -> dict[str, np.ndarray]:
+    """(draw,) of each quantity without any effect, with the uncertainty of how stable clusters are.
+
+    Clusters are drawn again, chosen and others apart, and the variances estimated from each sample.
+    """
+    random = generator(seed, THREAT, "variances")
+    chosen = start < means.shape[1]
+    sides = np.flatnonzero(chosen), np.flatnonzero(~chosen)
+    waves = means.shape[1] - np.where(chosen, start, base + 1)
+    found = []
+    for k in range(RESAMPLES):
+        again = np.concatenate([random.choice(side, len(side)) for side in sides])
+        spread = spread_of(means[again], sampling[again], start[again], base)
+        # Samples in which all clusters are alike say nothing.
+        if spread.total > 0:
+            order = np.concatenate(sides)
+            found.append(
+                simulated_selection(
+                    spread, chosen[order], waves[order], DRAWS, generator(seed, THREAT, str(k))
+                )
+            )
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
 
 def simulated_selection(
-    spread: Spread, chosen: np.ndarray, waves: np.ndarray, *, draws: int, seed: int
+    spread: Spread, chosen: np.ndarray, waves: np.ndarray, draws: int, random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """(draw,) of each quantity, if the lowest at the base wave are chosen and nothing changes.
 
     chosen : (cluster,) who was: so many are chosen in each draw · waves : (cluster,) over how many each one's
     later mean goes
     """
-    random, n = generator(seed, THREAT), len(chosen)
+    n = len(chosen)
     stable = np.sqrt(spread.stable) * random.standard_normal((draws, n))
     passing = np.sqrt(spread.wave + spread.sampling)
     first = stable + passing * random.standard_normal((draws, n))
