@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from relcap_models.errors import ConfigError, DataError
+from relcap_models.simulate import Simulation
 from relcap_models.study import power_study, read_study, run_study
+from relcap_models.study.config import Plan
+from relcap_models.study.designs import designs_of
 from relcap_models.study.validate import validate_study
 
 STUDY = {
@@ -123,6 +126,16 @@ def test_what_the_study_file_gets_wrong_is_told_with_its_place(tmp_path, change,
 def test_an_unknown_programme_is_told_before_anything_is_fitted(tmp_path):
     with pytest.raises(DataError, match="no unit is in the programme 'Q'"):
         validate_study(study(tmp_path / "unknown"), overrides=["analyses.0.programme=Q"])
+
+
+def test_a_planned_programme_keeps_who_starts_and_does_nothing():
+    simulation = Simulation.model_validate(STUDY["simulation"])
+    ((design, planned),), problems = designs_of(Plan(respondents=(8,)), simulation, n_waves=3)
+    assert problems == ()
+    assert design.districts == 4
+    (programme,) = planned.programmes
+    assert programme.starts == ("w3",)
+    assert {getattr(programme, f"on_{end}") for end in ("target", "perceiver", "both", "climate")} == {0.0}
 
 
 def test_a_plan_tells_how_likely_an_effect_is_seen(tmp_path):
