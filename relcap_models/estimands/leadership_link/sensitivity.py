@@ -8,9 +8,14 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.link_joint import adjustments, leader_facets, outcome_of, predictors_of
-from relcap_models.estimands.link_regressions import measured
-from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
+from relcap_models.estimands.leadership_link.joint import (
+    adjustments,
+    leader_facets,
+    outcome_of,
+    predictors_of,
+)
+from relcap_models.estimands.leadership_link.regressions import measured
+from relcap_models.estimands.leadership_link.unit_latents import UnitLatents, unit_latents
 from relcap_models.inference.fit import Fit
 
 COLUMNS = columns(

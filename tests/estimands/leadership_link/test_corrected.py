@@ -9,19 +9,19 @@ from scipy.stats import t
 
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Wave
-from relcap_models.estimands.link_corrected import corrected_link, corrected_slopes
-from relcap_models.estimands.link_errors import error_covariances
-from relcap_models.estimands.link_mixed import mixed_link
-from relcap_models.estimands.link_naive import naive_link
-from relcap_models.estimands.link_scores import rating_scores
-from relcap_models.estimands.link_table import Question
-from relcap_models.estimands.link_unit_means import fitted_unit_means
-from relcap_models.estimands.unit_latents import UnitLatents
+from relcap_models.estimands.leadership_link.corrected import corrected_link, corrected_slopes
+from relcap_models.estimands.leadership_link.mean_errors import error_covariances
+from relcap_models.estimands.leadership_link.mixed import mixed_link
+from relcap_models.estimands.leadership_link.naive import naive_link
+from relcap_models.estimands.leadership_link.rating_scores import rating_scores
+from relcap_models.estimands.leadership_link.rows import Question
+from relcap_models.estimands.leadership_link.unit_latents import UnitLatents
+from relcap_models.estimands.leadership_link.unit_means import fitted_unit_means
 from relcap_models.models.leadership_link import LeadershipLink
 from relcap_models.psychometrics import cfa
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
-from tests.estimands.link_worlds import INSTRUMENTS, design, linked, scored
+from tests.estimands.leadership_link.worlds import INSTRUMENTS, design, linked, scored
 
 LEADERSHIP = "relational_leadership"
 

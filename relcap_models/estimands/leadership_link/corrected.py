@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.link_errors import Errors, error_covariances
-from relcap_models.estimands.link_levels import Level, levels_of
-from relcap_models.estimands.link_naive import too_few
-from relcap_models.estimands.link_table import (
+from relcap_models.estimands.leadership_link.levels import Level, levels_of
+from relcap_models.estimands.leadership_link.mean_errors import Errors, error_covariances
+from relcap_models.estimands.leadership_link.naive import too_few
+from relcap_models.estimands.leadership_link.rows import (
     Question,
     Slope,
+    Slopes,
+    link_rows,
     questions,
-    row,
-    rows_without_scores,
-    table,
     variables,
 )
-from relcap_models.estimands.link_unit_means import UnitMeans, fitted_unit_means, unit_covariates
+from relcap_models.estimands.leadership_link.unit_means import UnitMeans, fitted_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
@@ -51,31 +50,24 @@ def corrected_link(
     the effect is that of one standard deviation of true leadership at that level, its estimation counted too;
     `per_point` is that of one point. Where leadership has no variance beyond error a note stands in place of
     numbers. Ratings of the own unit by those who rate its leaders are freed of the leniency that respondents
-    share, not of what all staff of a unit share. Columns: `relcap_models.estimands.link_table.COLUMNS`.
+    share, not of what all staff of a unit share. Columns: `rows.COLUMNS`.
     """
-    rows: list[dict[str, object]] = []
-    covariates = unit_covariates(frame)
-    for scale, score in scores.items():
-        if np.isnan(score).all():
-            rows += rows_without_scores(model, frame, method="corrected", scale=scale)
-            continue
-        means = fitted_unit_means(frame, score)
-        errors = error_covariances(means, score)
-        for question in questions(frame, means):
-            for level, found in corrected_slopes(means, errors, question, covariates):
-                rows.append(
-                    row(
-                        model, means, level, question, found, method="corrected", scale=scale, ci_prob=ci_prob
-                    )
-                )
-    return table(rows)
+    return link_rows(model, frame, scores, _slopes, method="corrected", ci_prob=ci_prob)
+
+
+def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
+    means, covariates = fitted_unit_means(frame, score), unit_covariates(frame)
+    errors = error_covariances(means, score)
+    for question in questions(means):
+        for level, found in corrected_slopes(means, errors, question, covariates):
+            yield means, question, level, found
 
 
 def corrected_slopes(
     means: UnitMeans, errors: Errors, question: Question, covariates: np.ndarray
 ) -> list[tuple[Level, Slope]]:
     """Slope of the outcome on the question's predictor at each level."""
-    seen = variables(means.frame, means, question)
+    seen = variables(means, question)
     levels = levels_of(means, seen, covariates)
     unconditional = levels_of(means, seen, np.zeros((len(covariates), 0)))
     n, found = len(question.predictors), []

@@ -8,11 +8,11 @@ import pytest
 import relcap_models as rc
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Wave
-from relcap_models.estimands.link_joint import _share, joint_link_table, rise
-from relcap_models.estimands.link_paths import link_path_table
-from relcap_models.estimands.link_sensitivity import link_sensitivity_table, robustness_value
-from relcap_models.estimands.link_units import link_unit_table
-from relcap_models.estimands.unit_latents import rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.joint import _share, joint_link_table, rise
+from relcap_models.estimands.leadership_link.paths import link_path_table
+from relcap_models.estimands.leadership_link.sensitivity import link_sensitivity_table, robustness_value
+from relcap_models.estimands.leadership_link.unit_latents import rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.units import link_unit_table
 from relcap_models.models import LeadershipLink
 from relcap_models.models.story import _stable_and_within
 from relcap_models.schema import load_instrument
