@@ -40,10 +40,11 @@ def mixed_link(
 
 def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
     means, covariates = plain_unit_means(frame, score), unit_covariates(frame)
-    for question in questions(means):
-        levels = levels_of(means, variables(means, question), covariates)
-        for level, found in zip(levels, _mixed(means, levels, question)):
-            yield means, question, level, found
+    for predictor in frame.facets[1:]:
+        levels = levels_of(means, variables(means, predictor), covariates)
+        for question in questions(means, predictor):
+            for level, found in zip(levels, _mixed(means, levels, question)):
+                yield means, question, level, found
 
 
 def _mixed(means: UnitMeans, levels: list[Level], question: Question) -> list[Slope]:

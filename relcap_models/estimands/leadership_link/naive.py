@@ -40,9 +40,11 @@ def naive_link(
 
 def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
     means, covariates = plain_unit_means(frame, score), unit_covariates(frame)
-    for question in questions(means):
-        for level in levels_of(means, variables(means, question), covariates):
-            yield means, question, level, _least_squares(means, level, question)
+    for predictor in frame.facets[1:]:
+        levels = levels_of(means, variables(means, predictor), covariates)
+        for question in questions(means, predictor):
+            for level in levels:
+                yield means, question, level, _least_squares(means, level, question)
 
 
 def values_of(means: UnitMeans, level: Level, question: Question) -> tuple[np.ndarray, np.ndarray]:

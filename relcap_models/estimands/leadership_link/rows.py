@@ -56,19 +56,18 @@ class Question:
         return (*self.predictors, self.outcome)
 
 
-def questions(means: UnitMeans) -> Iterator[Question]:
-    """Every climate as a predictor, unadjusted, and adjusted where units rate others."""
-    outcome, *predictors = means.frame.facets
-    for predictor in predictors:
-        yield Question(predictor, outcome, adjusted=False)
-        if PERCEIVER in means.names:
-            yield Question(predictor, outcome, adjusted=True)
+def questions(means: UnitMeans, predictor: str) -> Iterator[Question]:
+    """Unadjusted, and adjusted where units rate others."""
+    outcome = means.frame.facets[0]
+    yield Question(predictor, outcome, adjusted=False)
+    if PERCEIVER in means.names:
+        yield Question(predictor, outcome, adjusted=True)
 
 
-def variables(means: UnitMeans, question: Question) -> tuple[str, ...]:
+def variables(means: UnitMeans, predictor: str) -> tuple[str, ...]:
     """What must be seen of a unit: the same for both adjustments, so that they are of the same units."""
     sides = (PERCEIVER,) if PERCEIVER in means.names else ()
-    return (question.predictor, question.outcome, *sides)
+    return (predictor, means.frame.facets[0], *sides)
 
 
 Slopes = Iterator[tuple[UnitMeans, Question, Level, Slope]]
@@ -133,7 +132,7 @@ def _row(
         "per_point_lower": per_point - half * point_se,
         "per_point_upper": per_point + half * point_se,
         "n_units": level.n_units,
-        "n_respondents": means.n_respondents(variables(means, question), level.rows),
+        "n_respondents": means.n_respondents(variables(means, question.predictor), level.rows),
         "note": "; ".join(note for note in notes if note),
     }
 
