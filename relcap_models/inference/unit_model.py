@@ -227,14 +227,17 @@ def _observe(
     centre, scale = _scale(found)
     location = _location(equation, known, above)
     residual = pm.HalfNormal(f"residual {equation.outcome}", 1.0)
-    noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
     intercept = pm.Normal(f"intercept {equation.outcome}", 0.0, 2.0)
-    eta = (intercept + location + residual * noise)[here]
     name, value = f"{equation.outcome}_seen", found.value[here]
     if found.family == "gaussian":
+        # Integrated over units' residuals: outcomes that are known well would tie each to all coefficients.
         spread = np.maximum(found.spread[here] / scale, 1e-3)
-        pm.Normal(name, eta, spread, observed=(value - centre) / scale)
-    elif found.family == "binomial":
+        expected = (intercept + location)[here]
+        pm.Normal(name, expected, pm.math.sqrt(residual**2 + spread**2), observed=(value - centre) / scale)
+        return
+    noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
+    eta = (intercept + location + residual * noise)[here]
+    if found.family == "binomial":
         pm.Binomial(name, n=found.n[here].astype(int), logit_p=centre + eta, observed=value.astype(int))
     else:
         pm.Poisson(name, found.n[here] * pm.math.exp(centre + eta), observed=value.astype(int))
