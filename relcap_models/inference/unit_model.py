@@ -120,10 +120,10 @@ def sample_unit_model(
         known: dict[str, pt.TensorVariable | np.ndarray] = dict(attributes)
         if exogenous:
             sd = pm.Gamma("sd_exogenous", 2, 2 / 0.5, shape=len(exogenous))
-            chol = sd[:, None] * _correlation(len(exogenous))
+            root = sd[:, None] * _correlation(len(exogenous))
             z = pm.Normal("exogenous_z", shape=(n_units, len(exogenous)))
             for k, name in enumerate(exogenous):
-                known[name] = (z @ chol.T)[:, k]
+                known[name] = (z @ root.T)[:, k]
         for equation in _in_order(latent_outcomes, known):
             location = _location(equation, known, above)
             residual = pm.HalfNormal(f"residual {equation.outcome}", _RESIDUAL)
@@ -148,9 +148,10 @@ def sample_unit_model(
 
 
 def _correlation(size: int) -> pt.TensorVariable:
-    from relcap_models.models.blocks import correlation_cholesky
+    # Any square root does, and the gradient of a Cholesky factor is slow to compile.
+    from relcap_models.models.blocks import correlation_root
 
-    return correlation_cholesky("corr_exogenous", np.eye(size), 2.0)
+    return correlation_root("corr_exogenous", np.eye(size), 2.0)
 
 
 def _in_order(equations: Mapping[str, Equation], known: Mapping[str, object]) -> list[Equation]:
