@@ -1,9 +1,12 @@
-"""The questions, one per file: draws of a fit in, labelled estimates and tidy tables out."""
+"""The questions, one per file or package: draws of a fit in, labelled estimates and tidy tables out."""
 
 from relcap_models.estimands.estimate import Estimate
-from relcap_models.estimands.leadership_link import link_tables
-from relcap_models.estimands.link_regressions import link_regression_table, unit_facts
-from relcap_models.estimands.link_sensitivity import link_sensitivity_table
+from relcap_models.estimands.leadership_link import (
+    link_regression_table,
+    link_sensitivity_table,
+    link_tables,
+    unit_facts,
+)
 from relcap_models.estimands.perception_gaps import perception_gap_table
 from relcap_models.estimands.relation_scores import RelationScores, relation_score_table, relation_scores
 from relcap_models.estimands.reliability import reliability_table

@@ -120,10 +120,10 @@ def sample_unit_model(
         known: dict[str, pt.TensorVariable | np.ndarray] = dict(attributes)
         if exogenous:
             sd = pm.Gamma("sd_exogenous", 2, 2 / 0.5, shape=len(exogenous))
-            chol = sd[:, None] * _correlation(len(exogenous))
+            root = sd[:, None] * _correlation(len(exogenous))
             z = pm.Normal("exogenous_z", shape=(n_units, len(exogenous)))
             for k, name in enumerate(exogenous):
-                known[name] = (z @ chol.T)[:, k]
+                known[name] = (z @ root.T)[:, k]
         for equation in _in_order(latent_outcomes, known):
             location = _location(equation, known, above)
             residual = pm.HalfNormal(f"residual {equation.outcome}", _RESIDUAL)
@@ -148,9 +148,10 @@ def sample_unit_model(
 
 
 def _correlation(size: int) -> pt.TensorVariable:
-    from relcap_models.models.blocks import correlation_cholesky
+    # Any square root does, and the gradient of a Cholesky factor is slow to compile.
+    from relcap_models.models.blocks import correlation_root
 
-    return correlation_cholesky("corr_exogenous", np.eye(size), 2.0)
+    return correlation_root("corr_exogenous", np.eye(size), 2.0)
 
 
 def _in_order(equations: Mapping[str, Equation], known: Mapping[str, object]) -> list[Equation]:
@@ -227,14 +228,17 @@ def _observe(
     centre, scale = _scale(found)
     location = _location(equation, known, above)
     residual = pm.HalfNormal(f"residual {equation.outcome}", 1.0)
-    noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
     intercept = pm.Normal(f"intercept {equation.outcome}", 0.0, 2.0)
-    eta = (intercept + location + residual * noise)[here]
     name, value = f"{equation.outcome}_seen", found.value[here]
     if found.family == "gaussian":
+        # Integrated over units' residuals: outcomes that are known well would tie each to all coefficients.
         spread = np.maximum(found.spread[here] / scale, 1e-3)
-        pm.Normal(name, eta, spread, observed=(value - centre) / scale)
-    elif found.family == "binomial":
+        expected = (intercept + location)[here]
+        pm.Normal(name, expected, pm.math.sqrt(residual**2 + spread**2), observed=(value - centre) / scale)
+        return
+    noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
+    eta = (intercept + location + residual * noise)[here]
+    if found.family == "binomial":
         pm.Binomial(name, n=found.n[here].astype(int), logit_p=centre + eta, observed=value.astype(int))
     else:
         pm.Poisson(name, found.n[here] * pm.math.exp(centre + eta), observed=value.astype(int))

@@ -13,7 +13,13 @@ Tensor = pt.TensorVariable
 
 
 def correlation_cholesky(name: str, root: np.ndarray, eta: float) -> Tensor:
-    """Cholesky factor of a correlation matrix: root·LKJ(eta)·root, scaled back to a unit diagonal.
+    """Cholesky factor of the correlation matrix of `correlation_root`."""
+    rows = correlation_root(name, root, eta)
+    return pt.linalg.cholesky(rows @ rows.T)
+
+
+def correlation_root(name: str, root: np.ndarray, eta: float) -> Tensor:
+    """A square root R of a correlation matrix R·Rᵀ: root·LKJ(eta)·root, scaled back to a unit diagonal.
 
     root : symmetric square root of the reference around which the matrix lies. The LKJ matrix is built from
     partial correlations with Beta priors along a C-vine (Lewandowski, Kurowicka & Joe 2009, J. Multivariate
@@ -29,8 +35,7 @@ def correlation_cholesky(name: str, root: np.ndarray, eta: float) -> Tensor:
     left = pt.sqrt(1 - strict**2)
     before = pt.concatenate([pt.ones((size, 1)), pt.cumprod(left, axis=1)[:, :-1]], axis=1)
     rows = pt.dot(root, (strict + pt.eye(size)) * pt.tril(before))
-    rows = rows / pt.sqrt((rows**2).sum(axis=1, keepdims=True))
-    return pt.linalg.cholesky(rows @ rows.T)
+    return rows / pt.sqrt((rows**2).sum(axis=1, keepdims=True))
 
 
 def wave_correlation_cholesky(stability: Tensor, memory: Tensor | None, n_waves: int) -> Tensor:

@@ -88,6 +88,11 @@ class LeadershipLink(RatingModel):
         """Which of the analysis' models this is: `different`, `same-orientation` …"""
         return self.source if self.outcome is None else f"{self.source}-{self.outcome}"
 
+    @property
+    def label(self) -> str:
+        """Its name where rows of all versions stand in one table: `leadership_link (same)`."""
+        return f"{self.id} ({self.version})"
+
     def versions(self, survey: Survey) -> tuple[LeadershipLink, ...]:
         """The models that make up the analysis: for each outcome and source."""
         return tuple(

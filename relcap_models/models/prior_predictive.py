@@ -129,15 +129,15 @@ def draw_correlation(n_roles: int, n_dimensions: int, priors: Priors, rng: np.ra
 
 def _lkj(size: int, eta: float, rng: np.random.Generator) -> np.ndarray:
     """A correlation matrix from LKJ(eta), by the onion method (Lewandowski, Kurowicka & Joe 2009)."""
-    matrix = np.ones((1, 1))
+    root = np.eye(size)
     shape = eta + (size - 1) / 2
     for k in range(1, size):
         shape -= 0.5
         direction = rng.standard_normal(k)
-        radius = np.sqrt(rng.beta(k / 2, shape))
-        row = np.linalg.cholesky(matrix) @ (radius * direction / np.linalg.norm(direction))
-        matrix = np.block([[matrix, row[:, None]], [row[None], np.ones((1, 1))]])
-    return matrix
+        share = rng.beta(k / 2, shape)
+        root[k, :k] = np.sqrt(share) * direction / np.linalg.norm(direction)
+        root[k, k] = np.sqrt(1 - share)
+    return root @ root.T
 
 
 def _implied(

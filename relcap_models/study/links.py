@@ -92,7 +92,7 @@ def _version(
             tables["leadership_regressions"] = asked
     tables["checks"] = inference.checks(
         fit, estimates=tables, max_rhat=limits.max_rhat, min_ess=limits.min_ess
-    )
+    ).assign(analysis=version.label)
     shutil.rmtree(stream, ignore_errors=True)
     return tables
 

@@ -16,10 +16,10 @@ import pandas as pd
 
 import relcap_models as rc
 from relcap_models.data import Wave, read_survey
-from relcap_models.estimands.link_corrected import corrected_link
-from relcap_models.estimands.link_naive import naive_link
-from relcap_models.estimands.link_scores import rating_scores
-from relcap_models.estimands.unit_latents import unit_latents
+from relcap_models.estimands.leadership_link.corrected import corrected_link
+from relcap_models.estimands.leadership_link.naive import naive_link
+from relcap_models.estimands.leadership_link.rating_scores import rating_scores
+from relcap_models.estimands.leadership_link.unit_latents import unit_latents
 from relcap_models.models import LeadershipLink
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import relcap_models as rc
-from relcap_models.estimands.unit_latents import unit_latents
+from relcap_models.estimands.leadership_link.unit_latents import unit_latents
 from relcap_models.models import LeadershipLink
 from tests.recovery.link_grid import LEADERSHIP, MEASURED, Cell, one, run_grid, survey_of
 

@@ -259,9 +259,11 @@ def test_no_hidden_unit_leaves_no_sentence_about_one(link_material):
     assert "not drawn" not in picture.caption
 
 
-@pytest.mark.parametrize(("shown", "drawn"), [(0, False), (2, False), (3, True)])
-def test_fewer_than_three_units_get_a_sentence_in_place_of_the_figure(link_material, shown, drawn):
+@pytest.mark.parametrize(("shown", "drawn"), [(0, False), (7, False), (8, True)])
+def test_fewer_than_eight_units_get_a_sentence_in_place_of_the_figure(link_material, shown, drawn):
     blocks = blocks_of(link_material(n_units=12, hidden=12 - shown))
+    assert ("fewer than 8 may be shown" in words_of(blocks)) != drawn
+    assert bool(tables_of(blocks, "leadership_units")) == (shown > 0)
     assert ("leadership_units" in pictures_of(blocks)) == drawn
     assert ("it has 3 leaders or more" in words_of(blocks)) != drawn
     assert any("Joint model" in row[0].text for b in blocks if isinstance(b, Table) for row in b.rows)

@@ -87,6 +87,12 @@ def test_units_with_few_leaders_stay_hidden(results):
     assert whole["predictor_mean"].notna().all()
 
 
+def test_checks_of_the_two_versions_go_by_different_names(results):
+    checks = pd.read_csv(results.folder / "public" / "tables" / "checks.csv")
+    assert set(checks["analysis"]) == {"leadership_link (different)", "leadership_link (same)"}
+    assert not checks.duplicated(["analysis", "check"]).any()
+
+
 def test_sensitivity_names_each_check(results):
     table = pd.read_csv(results.folder / "public" / "tables" / "leadership_sensitivity.csv")
     found = set(zip(table["check"], table["detail"].fillna("")))

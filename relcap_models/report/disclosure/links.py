@@ -51,12 +51,16 @@ def verdicts_of_links(
 ) -> dict[str, Verdict]:
     """What messages of each link must not tell: what those about any of its instruments must not.
 
-    Items are named after their instrument, as in the link's model.
+    Items are named after their instrument, as in the link's model. The table of checks names a link with its
+    version, `leadership_link (same)`: what must not be told is the same of all of them.
     """
     found: dict[str, Verdict] = {}
+    checks = tables.get("checks", pd.DataFrame(columns=["analysis"]))
+    labels = checks["analysis"].astype(str).unique()
     table = tables.get("leadership_link", pd.DataFrame(columns=["analysis", "predictor", "outcome"]))
     for analysis, rows in table.groupby(table["analysis"].astype(str)):
-        whole = found.setdefault(str(analysis), Verdict())
+        whole = Verdict()
+        found |= {label: whole for label in labels if label.partition(" (")[0] == analysis}
         facets = {*rows["predictor"].astype(str), *rows["outcome"].astype(str)}
         for instrument in {instrument_and_dimension(facet, list(verdicts))[0] for facet in facets}:
             about = verdicts[instrument]

@@ -30,8 +30,8 @@ from relcap_models.report.sections.link_sentences import (
 )
 from relcap_models.report.sections.link_tables import estimate_tables, unit_table
 
-_FEWEST_DRAWN = 3
-"""Units below which a scatter shows nothing but these units."""
+_FEWEST_DRAWN = 8
+"""Units below which ellipses fill the figure and show no pattern: the table has them."""
 
 
 def link_sections(material: Material) -> list[Section]:
@@ -77,7 +77,9 @@ def _blocks(link: LinkRows) -> Iterator[Block]:
         yield from path_blocks(link)
         yield from regression_blocks(link)
         yield Heading(texts("links.method_title"))
-        yield Paragraph(" ".join([texts("links.method"), *([] if little else priors)]))
+        yield Paragraph(texts("links.method"))
+        if priors and not little:
+            yield Paragraph(" ".join(priors))
 
 
 def _answer(link: LinkRows, level: str, style: Literal["lead", "plain"]) -> Iterator[Block]:
@@ -186,7 +188,11 @@ def _units(link: LinkRows) -> Iterator[Block]:
                 hidden, least = max(hidden, len(part) - len(shown)), len(shown)
         if not clouds:
             key = "links.units.none" if len(rows) else "links.units.no_table"
-            yield Paragraph(texts(key, leaders=_least_leaders(link)), "note")
+            yield Paragraph(
+                texts(key, leaders=_least_leaders(link), fewest=texts.whole(_FEWEST_DRAWN)), "note"
+            )
+            if (rows["predictor_mean"].notna() & rows["outcome_mean"].notna()).any():
+                yield unit_table(link, rows)
             continue
         prob = float(rows["ci_prob"].dropna().iloc[0])
         yield Picture(

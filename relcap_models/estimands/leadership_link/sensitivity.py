@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.link_joint import adjustments, leader_facets, outcome_of, predictors_of
-from relcap_models.estimands.link_regressions import measured
-from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
+from relcap_models.estimands.leadership_link.joint import (
+    adjustments,
+    leader_facets,
+    outcome_of,
+    predictors_of,
+)
+from relcap_models.estimands.leadership_link.regressions import measured
+from relcap_models.estimands.leadership_link.unit_latents import UnitLatents, unit_latents
 from relcap_models.inference.fit import Fit
+from relcap_models.inference.unit_model import Measured
 
 COLUMNS = columns(
     "analysis check detail adjusted level predictor outcome quantity mean lower upper ci_prob n_units"
@@ -108,12 +114,7 @@ def _left_out(fit: Fit, latents: UnitLatents, slope: np.ndarray, ci_prob: float)
     covariance = latents.covariance
     within = [other.covariance for other in unit_latents(fit) if other.level == "within"]
     covariance = covariance + sum(within) / len(fit.frame.waves) if within else covariance
-    # (S, U, P, P): of what is measured, errors included.
-    seen = covariance[:, None] + np.linalg.inv(known.precision)
-    root = np.linalg.cholesky(seen)
-    z = np.linalg.solve(root, np.broadcast_to(known.mean[..., None], (*root.shape[:-1], 1)))[..., 0]
-    log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
-    log_density = -0.5 * np.square(z).sum(axis=2) - log_root
+    log_density = unit_log_densities(covariance, known)
     found = []
     for unit in range(log_density.shape[1]):
         log_weight, _ = array_stats.psislw(log_density[:, unit])
@@ -122,6 +123,18 @@ def _left_out(fit: Fit, latents: UnitLatents, slope: np.ndarray, ci_prob: float)
     means = [row["mean"] for row in found]
     chosen = (("lowest", int(np.argmin(means))), ("highest", int(np.argmax(means))))
     return [{"check": "unit_left_out", "detail": which, **found[unit]} for which, unit in chosen]
+
+
+def unit_log_densities(covariance: np.ndarray, known: Measured) -> np.ndarray:
+    """(S, U) log density of what is measured of each unit, errors included, up to a constant.
+
+    covariance : (S, P, P) draws of that of units
+    """
+    seen = covariance[:, None] + np.linalg.inv(known.precision)
+    root = np.linalg.cholesky(seen)
+    z = np.linalg.solve(root, np.broadcast_to(known.mean[..., None], (*root.shape[:-1], 1)))[..., 0]
+    log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
+    return -0.5 * np.square(z).sum(axis=2) - log_root
 
 
 def _weighted(draws: np.ndarray, weight: np.ndarray, ci_prob: float) -> dict[str, object]:

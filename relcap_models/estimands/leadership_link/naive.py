@@ -7,17 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.link_levels import LEAST_FREEDOM, Level, levels_of
-from relcap_models.estimands.link_table import (
+from relcap_models.estimands.leadership_link.levels import LEAST_FREEDOM, Level, levels_of
+from relcap_models.estimands.leadership_link.rows import (
     Question,
     Slope,
+    Slopes,
+    link_rows,
     questions,
-    row,
-    rows_without_scores,
-    table,
     variables,
 )
-from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
+from relcap_models.estimands.leadership_link.unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
@@ -34,22 +33,18 @@ def naive_link(
 
     On the scales `points` and `probability` the effect is that of one standard deviation of the unit means of
     that level (as they are, error included; taken as known), `per_point` that of one point. `prob_positive`
-    is by the normal approximation. Columns: `relcap_models.estimands.link_table.COLUMNS`.
+    is by the normal approximation. Columns: `rows.COLUMNS`.
     """
-    rows: list[dict[str, object]] = []
-    covariates = unit_covariates(frame)
-    for scale, score in scores.items():
-        if np.isnan(score).all():
-            rows += rows_without_scores(model, frame, method="naive", scale=scale)
-            continue
-        means = plain_unit_means(frame, score)
-        for question in questions(frame, means):
-            for level in levels_of(means, variables(frame, means, question), covariates):
-                found = _least_squares(means, level, question)
-                rows.append(
-                    row(model, means, level, question, found, method="naive", scale=scale, ci_prob=ci_prob)
-                )
-    return table(rows)
+    return link_rows(model, frame, scores, _slopes, method="naive", ci_prob=ci_prob)
+
+
+def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
+    means, covariates = plain_unit_means(frame, score), unit_covariates(frame)
+    for predictor in frame.facets[1:]:
+        levels = levels_of(means, variables(means, predictor), covariates)
+        for question in questions(means, predictor):
+            for level in levels:
+                yield means, question, level, _least_squares(means, level, question)
 
 
 def values_of(means: UnitMeans, level: Level, question: Question) -> tuple[np.ndarray, np.ndarray]:

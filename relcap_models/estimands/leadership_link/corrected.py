@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.link_errors import Errors, error_covariances
-from relcap_models.estimands.link_levels import Level, levels_of
-from relcap_models.estimands.link_naive import too_few
-from relcap_models.estimands.link_table import (
+from relcap_models.estimands.leadership_link.levels import Level, levels_of
+from relcap_models.estimands.leadership_link.mean_errors import Errors, error_covariances
+from relcap_models.estimands.leadership_link.naive import too_few
+from relcap_models.estimands.leadership_link.rows import (
     Question,
     Slope,
+    Slopes,
+    link_rows,
     questions,
-    row,
-    rows_without_scores,
-    table,
     variables,
 )
-from relcap_models.estimands.link_unit_means import UnitMeans, fitted_unit_means, unit_covariates
+from relcap_models.estimands.leadership_link.unit_means import UnitMeans, fitted_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
@@ -51,42 +50,36 @@ def corrected_link(
     the effect is that of one standard deviation of true leadership at that level, its estimation counted too;
     `per_point` is that of one point. Where leadership has no variance beyond error a note stands in place of
     numbers. Ratings of the own unit by those who rate its leaders are freed of the leniency that respondents
-    share, not of what all staff of a unit share. Columns: `relcap_models.estimands.link_table.COLUMNS`.
+    share, not of what all staff of a unit share. Columns: `rows.COLUMNS`.
     """
-    rows: list[dict[str, object]] = []
-    covariates = unit_covariates(frame)
-    for scale, score in scores.items():
-        if np.isnan(score).all():
-            rows += rows_without_scores(model, frame, method="corrected", scale=scale)
-            continue
-        means = fitted_unit_means(frame, score)
-        errors = error_covariances(means, score)
-        for question in questions(frame, means):
-            for level, found in corrected_slopes(means, errors, question, covariates):
-                rows.append(
-                    row(
-                        model, means, level, question, found, method="corrected", scale=scale, ci_prob=ci_prob
-                    )
-                )
-    return table(rows)
+    return link_rows(model, frame, scores, _slopes, method="corrected", ci_prob=ci_prob)
+
+
+def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
+    means, covariates = fitted_unit_means(frame, score), unit_covariates(frame)
+    errors = error_covariances(means, score)
+    for predictor in frame.facets[1:]:
+        for question, level, found in corrected_slopes(means, errors, predictor, covariates):
+            yield means, question, level, found
 
 
 def corrected_slopes(
-    means: UnitMeans, errors: Errors, question: Question, covariates: np.ndarray
-) -> list[tuple[Level, Slope]]:
-    """Slope of the outcome on the question's predictor at each level."""
-    seen = variables(means.frame, means, question)
+    means: UnitMeans, errors: Errors, predictor: str, covariates: np.ndarray
+) -> Iterator[tuple[Question, Level, Slope]]:
+    """Slopes of the outcome on the predictor at each level, unadjusted and adjusted."""
+    seen = variables(means, predictor)
     levels = levels_of(means, seen, covariates)
-    unconditional = levels_of(means, seen, np.zeros((len(covariates), 0)))
-    n, found = len(question.predictors), []
-    sums = [_sums(means, errors, level, question.names) for level in levels]
-    spreads = [_sums(means, errors, level, (question.predictor,)) for level in unconditional]
-    if len(levels) > 1 and sums[1].size > 0:
-        sums[0], spreads[0] = _less_waves(sums[0], sums[1]), _less_waves(spreads[0], spreads[1])
-    for level, own, spread in zip(levels, sums, spreads):
-        note = too_few(level, n) or _unknown_errors(means, errors, question)
-        found.append((level, Slope(note=note) if note else _slope(own, spread, question, level.freedom(n))))
-    return found
+    sums = _sums_of_levels(means, errors, levels, seen)
+    spreads = sums
+    if covariates.shape[1]:
+        unconditional = levels_of(means, seen, covariates[:, :0])
+        spreads = _sums_of_levels(means, errors, unconditional, (predictor,))
+    for question in questions(means, predictor):
+        n, at = len(question.predictors), [seen.index(name) for name in question.names]
+        for level, own, spread in zip(levels, sums, spreads):
+            note = too_few(level, n) or _unknown_errors(means, errors, question)
+            found = Slope(note=note) if note else _slope(own.of(at), spread, question, level.freedom(n))
+            yield question, level, found
 
 
 @dataclass(frozen=True)
@@ -111,6 +104,11 @@ class _Sums:
     def total(self) -> np.ndarray:
         return self.by_unit.sum(axis=0)
 
+    def of(self, at: list[int]) -> _Sums:
+        """Of these variables alone."""
+        with_errors, by_unit = (x[:, at][:, :, at] for x in (self.with_errors, self.by_unit))
+        return replace(self, with_errors=with_errors, by_unit=by_unit, values=self.values[:, at])
+
     def root(self, n: int) -> float:
         """How many times the errors of the first n variables fit into their sums before nothing is left."""
         observed = self.with_errors[:, :n, :n].sum(axis=0)
@@ -126,6 +124,16 @@ class _Sums:
         root = self.root(n)
         share = (1.0 if root > 1 + 1 / self.size else root - 1 / self.size) - _ALPHA / self.size
         return replace(self, by_unit=(1 - share) * self.with_errors + share * self.by_unit)
+
+
+def _sums_of_levels(
+    means: UnitMeans, errors: Errors, levels: list[Level], names: tuple[str, ...]
+) -> list[_Sums]:
+    """Sums of each level, those between units freed of what waves add."""
+    between, *within = (_sums(means, errors, level, names) for level in levels)
+    if within and within[0].size > 0:
+        between = _less_waves(between, within[0])
+    return [between, *within]
 
 
 def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]) -> _Sums:
@@ -165,8 +173,7 @@ def _sums(means: UnitMeans, errors: Errors, level: Level, names: tuple[str, ...]
 
 def _less_waves(between: _Sums, within: _Sums) -> _Sums:
     """Sums between units, less what waves' parts add to units' means over waves."""
-    V = between.by_unit.shape[1]
-    added = within.by_unit[:, :V, :V] * (between.waves / within.size)
+    added = within.by_unit * (between.waves / within.size)
     return replace(between, by_unit=between.by_unit - added)
 
 

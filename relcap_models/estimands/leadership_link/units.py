@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import interval
-from relcap_models.estimands.link_joint import outcome_of
-from relcap_models.estimands.unit_latents import expected_answers, rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.joint import outcome_of
+from relcap_models.estimands.leadership_link.unit_latents import (
+    expected_answers,
+    rating_variance,
+    unit_latents,
+)
 from relcap_models.inference.fit import Fit
 from relcap_models.models.frame import Frame
 

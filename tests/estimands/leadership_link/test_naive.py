@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from relcap_models.estimands.link_mixed import mixed_link
-from relcap_models.estimands.link_naive import naive_link
-from relcap_models.estimands.link_table import COLUMNS
-from relcap_models.estimands.link_unit_means import unit_covariates
-from tests.estimands.link_worlds import design, linked, scored
+from relcap_models.estimands.leadership_link.mixed import mixed_link
+from relcap_models.estimands.leadership_link.naive import naive_link
+from relcap_models.estimands.leadership_link.rows import COLUMNS
+from relcap_models.estimands.leadership_link.unit_means import unit_covariates
+from tests.estimands.leadership_link.worlds import design, linked, scored
 
 
 def made_by_hand(frame, score, leadership=1):

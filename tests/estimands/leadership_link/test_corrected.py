@@ -9,19 +9,18 @@ from scipy.stats import t
 
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Wave
-from relcap_models.estimands.link_corrected import corrected_link, corrected_slopes
-from relcap_models.estimands.link_errors import error_covariances
-from relcap_models.estimands.link_mixed import mixed_link
-from relcap_models.estimands.link_naive import naive_link
-from relcap_models.estimands.link_scores import rating_scores
-from relcap_models.estimands.link_table import Question
-from relcap_models.estimands.link_unit_means import fitted_unit_means
-from relcap_models.estimands.unit_latents import UnitLatents
+from relcap_models.estimands.leadership_link.corrected import corrected_link, corrected_slopes
+from relcap_models.estimands.leadership_link.mean_errors import error_covariances
+from relcap_models.estimands.leadership_link.mixed import mixed_link
+from relcap_models.estimands.leadership_link.naive import naive_link
+from relcap_models.estimands.leadership_link.rating_scores import rating_scores
+from relcap_models.estimands.leadership_link.unit_latents import UnitLatents
+from relcap_models.estimands.leadership_link.unit_means import fitted_unit_means
 from relcap_models.models.leadership_link import LeadershipLink
 from relcap_models.psychometrics import cfa
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
-from tests.estimands.link_worlds import INSTRUMENTS, design, linked, scored
+from tests.estimands.leadership_link.worlds import INSTRUMENTS, design, linked, scored
 
 LEADERSHIP = "relational_leadership"
 
@@ -37,22 +36,20 @@ def replicate(world, n_units, n_waves, *, n, source="different"):
         score = scored(answered)
         means = fitted_unit_means(answered, score)
         errors = error_covariances(means, score)
-        for adjusted in (False, True)[: 1 + (source == "different")]:
-            question = Question(LEADERSHIP, frame.facets[0], adjusted=adjusted)
-            for level, found in corrected_slopes(means, errors, question, none):
-                slope, sd = world.slope(level.name, frame, 1, adjusted=adjusted)
-                half = t.ppf(0.975, found.freedom)
-                rows.append(
-                    {
-                        "level": level.name,
-                        "adjusted": adjusted,
-                        "error": found.slope - slope,
-                        "covered": abs(found.slope - slope) < half * found.slope_se,
-                        "sd_se": found.per_sd_se,
-                        "sd_error": found.per_sd - slope * sd,
-                        "sd_covered": abs(found.per_sd - slope * sd) < half * found.per_sd_se,
-                    }
-                )
+        for question, level, found in corrected_slopes(means, errors, LEADERSHIP, none):
+            slope, sd = world.slope(level.name, frame, 1, adjusted=question.adjusted)
+            half = t.ppf(0.975, found.freedom)
+            rows.append(
+                {
+                    "level": level.name,
+                    "adjusted": question.adjusted,
+                    "error": found.slope - slope,
+                    "covered": abs(found.slope - slope) < half * found.slope_se,
+                    "sd_se": found.per_sd_se,
+                    "sd_error": found.per_sd - slope * sd,
+                    "sd_covered": abs(found.per_sd - slope * sd) < half * found.per_sd_se,
+                }
+            )
     return pd.DataFrame(rows)
 
 

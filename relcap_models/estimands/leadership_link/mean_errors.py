@@ -7,7 +7,6 @@ relations of a pair, covary around what the units at both ends explain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,13 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array, csr_array, vstack
 
-from relcap_models.estimands.link_unit_means import (
-    PERCEIVER,
-    Cells,
-    UnitMeans,
-    fitted_unit_means,
-    plain_unit_means,
-)
+from relcap_models.estimands.leadership_link.unit_means import PERCEIVER, Cells, UnitMeans
 from relcap_models.models.frame import Frame
 
 
@@ -49,58 +42,6 @@ def error_covariances(means: UnitMeans, score: np.ndarray) -> Errors:
     """Errors of respondents, and of relations where units rate others."""
     errors = _of_respondents(means.frame, means.cells, score)
     return _with_relations(means, errors) if len(means.cells.relations) else errors
-
-
-def unit_error_covariance(means: UnitMeans, errors: Errors) -> np.ndarray:
-    """(U·W, V, V) error covariance of the means of each unit in each wave; 0 where a mean was not seen."""
-    total = errors.total
-    found = np.zeros((len(means.value), len(means.names), len(means.names)))
-    for a, name in enumerate(means.names):
-        spread = (means.maps[name] @ total).tocsr()
-        for b, other in enumerate(means.names):
-            found[:, a, b] = spread.multiply(means.maps[other]).sum(axis=1)
-    return found
-
-
-def unit_mean_table(frame: Frame, scores: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """How each unit's staff rate leaders, team and other units, and how others rate the unit, wave by wave.
-
-    scores : of `rating_scores`
-
-    Returns
-    -------
-    DataFrame with columns scale, unit, wave, variable (a facet, or `perceiver`), mean (plain), fitted_mean
-    (who rates whom makes no difference; in each wave on average the same as the plain means) and error_sd (of
-    `fitted_mean`).
-    """
-    parts = []
-    for scale, score in scores.items():
-        if np.isnan(score).all():
-            continue
-        plain, fitted = plain_unit_means(frame, score), fitted_unit_means(frame, score)
-        variance = np.diagonal(
-            unit_error_covariance(fitted, error_covariances(fitted, score)), axis1=1, axis2=2
-        )
-        row, variable = np.nonzero(np.isfinite(plain.value))
-        name = np.array(plain.names, dtype=object)[variable]
-        column = np.array([fitted.names.index(n) for n in plain.names])[variable]
-        seen = pd.DataFrame({"wave": plain.wave[row], "variable": variable})
-        seen["mean"], seen["fitted"] = plain.value[row, variable], fitted.value[row, column]
-        lift = (seen["mean"] - seen["fitted"]).groupby([seen["wave"], seen["variable"]]).transform("mean")
-        parts.append(
-            pd.DataFrame(
-                {
-                    "scale": scale,
-                    "unit": np.array(frame.units, dtype=object)[plain.unit[row]],
-                    "wave": np.array(frame.waves, dtype=object)[plain.wave[row]],
-                    "variable": name,
-                    "mean": seen["mean"],
-                    "fitted_mean": seen["fitted"] + lift,
-                    "error_sd": np.sqrt(np.maximum(variance[row, column], 0.0)),
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
 
 
 def _of_respondents(frame: Frame, cells: Cells, score: np.ndarray) -> Errors:

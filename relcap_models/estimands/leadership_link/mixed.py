@@ -8,18 +8,17 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.link_levels import Level, levels_of, wave_contrasts
-from relcap_models.estimands.link_naive import no_variance, spread_of, too_few, values_of
-from relcap_models.estimands.link_table import (
+from relcap_models.estimands.leadership_link.levels import Level, levels_of, wave_contrasts
+from relcap_models.estimands.leadership_link.naive import no_variance, spread_of, too_few, values_of
+from relcap_models.estimands.leadership_link.rows import (
     Question,
     Slope,
+    Slopes,
+    link_rows,
     questions,
-    row,
-    rows_without_scores,
-    table,
     variables,
 )
-from relcap_models.estimands.link_unit_means import UnitMeans, plain_unit_means, unit_covariates
+from relcap_models.estimands.leadership_link.unit_means import UnitMeans, plain_unit_means, unit_covariates
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
@@ -35,22 +34,17 @@ def mixed_link(
     the model (restricted maximum likelihood), which knows of no leniency of rater units. Columns and
     scales as of `naive_link`; ratings of the own unit have no such model and give an empty table.
     """
-    rows: list[dict[str, object]] = []
-    if frame.own.all():
-        return table(rows)
-    covariates = unit_covariates(frame)
-    for scale, score in scores.items():
-        if np.isnan(score).all():
-            rows += rows_without_scores(model, frame, method="mixed", scale=scale)
-            continue
-        means = plain_unit_means(frame, score)
-        for question in questions(frame, means):
-            levels = levels_of(means, variables(frame, means, question), covariates)
+    asked = {} if frame.own.all() else scores
+    return link_rows(model, frame, asked, _slopes, method="mixed", ci_prob=ci_prob)
+
+
+def _slopes(frame: Frame, score: np.ndarray) -> Slopes:
+    means, covariates = plain_unit_means(frame, score), unit_covariates(frame)
+    for predictor in frame.facets[1:]:
+        levels = levels_of(means, variables(means, predictor), covariates)
+        for question in questions(means, predictor):
             for level, found in zip(levels, _mixed(means, levels, question)):
-                rows.append(
-                    row(model, means, level, question, found, method="mixed", scale=scale, ci_prob=ci_prob)
-                )
-    return table(rows)
+                yield means, question, level, found
 
 
 def _mixed(means: UnitMeans, levels: list[Level], question: Question) -> list[Slope]:

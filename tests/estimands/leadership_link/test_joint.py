@@ -4,15 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
 
 import relcap_models as rc
 from relcap_models.data import read_survey
 from relcap_models.data.survey import Wave
-from relcap_models.estimands.link_joint import _share, joint_link_table, rise
-from relcap_models.estimands.link_paths import link_path_table
-from relcap_models.estimands.link_sensitivity import link_sensitivity_table, robustness_value
-from relcap_models.estimands.link_units import link_unit_table
-from relcap_models.estimands.unit_latents import rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.joint import _share, joint_link_table, rise
+from relcap_models.estimands.leadership_link.paths import link_path_table
+from relcap_models.estimands.leadership_link.sensitivity import (
+    link_sensitivity_table,
+    robustness_value,
+    unit_log_densities,
+)
+from relcap_models.estimands.leadership_link.unit_latents import rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.units import link_unit_table
+from relcap_models.inference.unit_model import Measured
 from relcap_models.models import LeadershipLink
 from relcap_models.models.story import _stable_and_within
 from relcap_models.schema import load_instrument
@@ -153,6 +159,19 @@ def test_robustness_values_are_those_of_the_source():
     """Cinelli & Hazlett (2020), Darfur: a partial R² of 2.2 % has the robustness value 13.9 %."""
     assert robustness_value(np.array([0.0218]))[0] == pytest.approx(0.1388, abs=1e-3)
     assert robustness_value(np.array([0.0]))[0] == 0.0
+
+
+def test_units_weigh_by_the_density_of_what_is_measured_of_them():
+    """Up to a constant, scipy's normal density with the covariance of units plus that of their errors."""
+    rng = np.random.default_rng(4)
+    roots, errors = rng.normal(size=(5, 3, 3)), rng.normal(size=(6, 3, 3))
+    covariance, noise = (x @ x.transpose(0, 2, 1) + 0.2 * np.eye(3) for x in (roots, errors))
+    value = rng.normal(size=(6, 3))
+    known = Measured(tuple("abcdef"), tuple("xyz"), value, np.linalg.inv(noise))
+    found = unit_log_densities(covariance, known)
+    expected = [[multivariate_normal(cov=c + e).logpdf(v) for v, e in zip(value, noise)] for c in covariance]
+    difference = found - np.array(expected)
+    np.testing.assert_allclose(difference, difference[0, 0], atol=1e-10)
 
 
 def test_leaving_a_unit_out_by_weights_comes_near_to_leaving_it_out(survey):

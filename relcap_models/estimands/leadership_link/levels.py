@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from relcap_models.estimands.link_unit_means import UnitMeans
+from relcap_models.estimands.leadership_link.unit_means import UnitMeans
 
 LevelName = Literal["between", "within"]
 LEAST_FREEDOM = 2

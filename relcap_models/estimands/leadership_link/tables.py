@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.link_corrected import corrected_link
-from relcap_models.estimands.link_joint import joint_link_table
-from relcap_models.estimands.link_mixed import mixed_link
-from relcap_models.estimands.link_naive import naive_link
-from relcap_models.estimands.link_paths import link_path_table
-from relcap_models.estimands.link_scores import rating_scores
-from relcap_models.estimands.link_units import link_unit_table
+from relcap_models.estimands.leadership_link.corrected import corrected_link
+from relcap_models.estimands.leadership_link.joint import joint_link_table
+from relcap_models.estimands.leadership_link.mixed import mixed_link
+from relcap_models.estimands.leadership_link.naive import naive_link
+from relcap_models.estimands.leadership_link.paths import link_path_table
+from relcap_models.estimands.leadership_link.rating_scores import rating_scores
+from relcap_models.estimands.leadership_link.units import link_unit_table
 from relcap_models.inference.fit import Fit
 
 LINK_COLUMNS = columns(

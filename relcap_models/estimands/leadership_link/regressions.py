@@ -16,7 +16,7 @@ import pandas as pd
 from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
 from relcap_models.estimands.estimate import Estimate
-from relcap_models.estimands.unit_latents import unit_latents
+from relcap_models.estimands.leadership_link.unit_latents import unit_latents
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.unit_model import Equation, Measured, Observed, name_of, sample_unit_model
 from relcap_models.models.leadership_link import LeadershipLink, Result

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import Estimate, by_chain
-from relcap_models.estimands.link_joint import adjustments, leader_facets, outcome_of, rise
-from relcap_models.estimands.unit_latents import UnitLatents, unit_latents
+from relcap_models.estimands.leadership_link.joint import adjustments, leader_facets, outcome_of, rise
+from relcap_models.estimands.leadership_link.unit_latents import UnitLatents, unit_latents
 from relcap_models.inference.fit import Fit
 
 

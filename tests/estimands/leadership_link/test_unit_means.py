@@ -6,16 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from relcap_models.estimands.link_errors import error_covariances, unit_error_covariance, unit_mean_table
-from relcap_models.estimands.link_scores import latent_scores, rating_scores
-from relcap_models.estimands.link_unit_means import (
+from relcap_models.estimands.leadership_link.mean_errors import error_covariances
+from relcap_models.estimands.leadership_link.rating_scores import latent_scores, rating_scores
+from relcap_models.estimands.leadership_link.unit_means import (
     PERCEIVER,
     fitted_unit_means,
     plain_unit_means,
     unit_covariates,
 )
 from relcap_models.models.information import PseudoObservations
-from tests.estimands.link_worlds import design, linked, scored
+from tests.estimands.leadership_link.worlds import design, linked, scored
 
 CLIMATES = ("relational_leadership", "psychological_safety")
 
@@ -161,24 +161,21 @@ def test_a_single_respondent_has_the_error_of_others_elsewhere(case):
     keep = np.flatnonzero(own)[:1]
     alone = np.where(own & ~np.isin(np.arange(len(own)), keep), np.nan, score)
     means = fitted_unit_means(frame, alone)
-    covariance = unit_error_covariance(means, error_covariances(means, alone))
+    total = error_covariances(means, alone).total
     table = ratings_of(frame, alone)
     table = table[table["facet"] == 1].dropna()
     cells = table.groupby(["target", "wave"])["score"]
     pooled = (cells.transform(lambda s: s - s.mean()) ** 2).sum() / (cells.count() - 1).sum()
     row = frame.wave_of_rating[keep[0]]
-    assert covariance[row, 1, 1] == pytest.approx(pooled)
+    weights = means.maps["relational_leadership"][[row]].toarray()[0]
+    assert weights @ (total @ weights) == pytest.approx(pooled)
 
 
-def test_the_table_of_unit_means_is_tidy(case):
+def test_what_own_staff_say_is_the_same_plain_and_fitted(case):
     frame, score = case
-    table = unit_mean_table(frame, {"points": score})
-    assert list(table) == ["scale", "unit", "wave", "variable", "mean", "fitted_mean", "error_sd"]
-    own = table["variable"].isin(CLIMATES)
-    pd.testing.assert_series_equal(table.loc[own, "mean"], table.loc[own, "fitted_mean"], check_names=False)
-    by_wave = table.groupby(["variable", "wave"])[["mean", "fitted_mean"]].mean()
-    np.testing.assert_allclose(by_wave["mean"], by_wave["fitted_mean"])
-    assert (table["error_sd"] > 0).all()
+    plain, fitted = plain_unit_means(frame, score), fitted_unit_means(frame, score)
+    assert plain.names == fitted.names
+    np.testing.assert_array_equal(plain.value[:, 1:3], fitted.value[:, 1:3])
 
 
 def test_attributes_of_units_are_found_whatever_facet_they_act_on():

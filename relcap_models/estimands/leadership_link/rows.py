@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.link_levels import Level
-from relcap_models.estimands.link_unit_means import PERCEIVER, UnitMeans
+from relcap_models.estimands.leadership_link.levels import Level
+from relcap_models.estimands.leadership_link.unit_means import PERCEIVER, UnitMeans
 from relcap_models.models.frame import Frame
 from relcap_models.models.leadership_link import LeadershipLink
 
@@ -56,21 +56,49 @@ class Question:
         return (*self.predictors, self.outcome)
 
 
-def questions(frame: Frame, means: UnitMeans) -> Iterator[Question]:
-    """Every climate as a predictor, unadjusted, and adjusted where units rate others."""
-    for predictor in frame.facets[1:]:
-        yield Question(predictor, frame.facets[0], adjusted=False)
-        if PERCEIVER in means.names:
-            yield Question(predictor, frame.facets[0], adjusted=True)
+def questions(means: UnitMeans, predictor: str) -> Iterator[Question]:
+    """Unadjusted, and adjusted where units rate others."""
+    outcome = means.frame.facets[0]
+    yield Question(predictor, outcome, adjusted=False)
+    if PERCEIVER in means.names:
+        yield Question(predictor, outcome, adjusted=True)
 
 
-def variables(frame: Frame, means: UnitMeans, question: Question) -> tuple[str, ...]:
+def variables(means: UnitMeans, predictor: str) -> tuple[str, ...]:
     """What must be seen of a unit: the same for both adjustments, so that they are of the same units."""
     sides = (PERCEIVER,) if PERCEIVER in means.names else ()
-    return (question.predictor, question.outcome, *sides)
+    return (predictor, means.frame.facets[0], *sides)
 
 
-def row(
+Slopes = Iterator[tuple[UnitMeans, Question, Level, Slope]]
+
+
+def link_rows(
+    model: LeadershipLink,
+    frame: Frame,
+    scores: Mapping[str, np.ndarray],
+    slopes: Callable[[Frame, np.ndarray], Slopes],
+    *,
+    method: Method,
+    ci_prob: float,
+) -> pd.DataFrame:
+    """One method's answers on every scale.
+
+    scores : (N,) score of each rating, by scale · slopes : answers of the method from the scores of one scale
+    """
+    rows: list[dict[str, object]] = []
+    for scale, score in scores.items():
+        if np.isnan(score).all():
+            rows += _rows_without_scores(model, frame, method=method, scale=scale)
+            continue
+        for means, question, level, slope in slopes(frame, score):
+            rows.append(
+                _row(model, means, level, question, slope, method=method, scale=scale, ci_prob=ci_prob)
+            )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(
     model: LeadershipLink,
     means: UnitMeans,
     level: Level,
@@ -104,12 +132,12 @@ def row(
         "per_point_lower": per_point - half * point_se,
         "per_point_upper": per_point + half * point_se,
         "n_units": level.n_units,
-        "n_respondents": means.n_respondents(variables(means.frame, means, question), level.rows),
+        "n_respondents": means.n_respondents(variables(means, question.predictor), level.rows),
         "note": "; ".join(note for note in notes if note),
     }
 
 
-def rows_without_scores(
+def _rows_without_scores(
     model: LeadershipLink, frame: Frame, *, method: Method, scale: str
 ) -> list[dict[str, object]]:
     """A scale on which answers say too little is named, not left out."""
@@ -132,7 +160,3 @@ def rows_without_scores(
         for predictor in frame.facets[1:]
         for adjusted in adjustments
     ]
-
-
-def table(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame(list(rows), columns=COLUMNS)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.estimate import Estimate, by_chain
-from relcap_models.estimands.unit_latents import (
+from relcap_models.estimands.leadership_link.unit_latents import (
     UnitLatents,
     expected_answers,
     levels_of,
