@@ -238,7 +238,8 @@ def _clusters(
     if "district" in table and table["district"].notna().all():
         code, names = pd.factorize(table["district"].astype(str))
         whole = pd.Series(start).groupby(code).nunique().max() == 1
-        if whole and len(names) < len(units):
+        # Where all start at once, whether districts started as a whole cannot be seen.
+        if whole and len(names) < len(units) and len(np.unique(start)) > 1:
             return code, tuple(names), "district"
     return np.arange(len(units)), units, "unit"
 

@@ -119,6 +119,7 @@ def test_districts_are_the_clusters_where_each_starts_as_a_whole():
     assert whole.assigned == "district"
     assert whole.n_clusters == (1, 2)
     assert exposed({"a": "w2", "c": "w2"}, districts=districts).exposure.assigned == "unit"
+    assert exposed(dict.fromkeys(UNITS, "w2"), districts=districts).exposure.assigned == "unit"
 
 
 def test_a_relation_next_to_the_programme_is_in_the_spillover_set_and_no_comparison():
