@@ -53,6 +53,8 @@ PROGRAMMES = {
     "programme_exposure": "analysis wave cohort_rater cohort_target kind n_relations n_respondents",
     "programme_effects": f"analysis estimand aggregate group time scale component dimension {_ESTIMATE} "
     "prob_positive prob_goal goal assignment n_respondents n_relations n_units n_clusters suppressed",
+    "programme_relation_types": "analysis estimand rater_type target_type scale component dimension "
+    f"{_ESTIMATE} prob_positive prob_goal n_respondents n_relations n_units n_clusters suppressed",
     "programme_comparisons": "analysis method estimand aggregate group time dimension estimate se lower "
     "upper p ci_prob n_relations n_units n_clusters note suppressed",
     "programme_weights": "analysis estimand comparison weight estimate suppressed",
@@ -110,6 +112,7 @@ _TEXT = frozenset(
         *("n_rater_units", "n_staff", "n_raters"),
         *("method", "source", "predictor", "mediator", "outcome", "path", "note"),
         *("question", "term"),
+        *("rater_type", "target_type"),
         *(
             "programme",
             "assignment",

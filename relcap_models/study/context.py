@@ -154,8 +154,9 @@ def _instrument(instrument: Instrument) -> dict[str, Any]:
 
 def _not_done(study: Study, survey: Survey) -> list[Message]:
     """What a reader might take for done and is not."""
-    effects = "not_done.effects_of_links" if study.config.links else "not_done.effects"
-    found = [Message("not_done.validity"), Message(effects)]
+    found = [Message("not_done.validity")]
+    if not study.config.programmes:
+        found.append(Message("not_done.effects_of_links" if study.config.links else "not_done.effects"))
     asked = {analysis.programme for analysis in study.config.programmes}
     if not set(survey.programmes["programme"].astype(str)) <= asked:
         found.append(Message("not_done.programmes"))

@@ -159,6 +159,8 @@ def _location(fit: Fit, cells: pd.DataFrame) -> np.ndarray:
     rater, target = cells["rater"].to_numpy(), cells["target"].to_numpy()
     if frame.own.all():
         location = latent.own_location(fit.draws, frame, fit.structure)[:, rater, wave]
+        if not frame.covariates:
+            return location
         code = rater * len(frame.waves) + wave
         _, first = np.unique(
             frame.rater_of_rating * len(frame.waves) + frame.wave_of_rating, return_index=True

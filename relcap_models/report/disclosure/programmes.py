@@ -23,8 +23,11 @@ from relcap_models.report.disclosure.rules import Disclosure
 
 PREFIX = "programme_"
 _EFFECTS = "programme_effects"
+_TYPES = "programme_relation_types"
 _ABOUT = {
     _EFFECTS: "analysis estimand aggregate group time scale component dimension assignment design goal "
+    "ci_prob ci_kind",
+    _TYPES: "analysis estimand rater_type target_type scale component dimension assignment design goal "
     "ci_prob ci_kind",
     "programme_comparisons": "analysis method estimand aggregate group time dimension ci_prob",
     "programme_weights": "analysis estimand comparison treated control",
@@ -100,6 +103,10 @@ def _hidden(name: str, table: pd.DataFrame, verdict: _Verdict, rules: Disclosure
     parts = np.array([pair in verdict.parts for pair in about], dtype=bool)
     if name == _EFFECTS:
         return whole | (parts & ~_is_whole(table))
+    if name == _TYPES:
+        # Types tell each other with the whole beside them.
+        few = table["n_respondents"] < rules.min_respondents_mean
+        return whole | few.groupby([table["analysis"], table["estimand"]]).transform("any").to_numpy(bool)
     if name == "programme_comparisons":
         few = (table["n_relations"] < rules.min_respondents_mean).to_numpy(bool)
         return whole | few | (parts & (table["aggregate"] != "simple").to_numpy())

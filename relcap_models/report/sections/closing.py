@@ -6,8 +6,6 @@ from relcap_models.report.blocks import Block, Bullets, Column, Heading, Paragra
 from relcap_models.report.material import Material
 from relcap_models.report.sections.cells import text_cell
 
-_NO_EFFECTS = ("not_done.effects", "not_done.effects_of_links")
-
 
 def instrument_section(material: Material) -> Section:
     texts = material.texts
@@ -58,13 +56,7 @@ def instrument_section(material: Material) -> Section:
 
 def not_done_section(material: Material) -> Section:
     texts, programmes = material.texts, material.context.get("programmes")
-    told = [
-        message
-        for message in material.context.get("not_done", ())
-        # With a programme these would deny what the report's own section says.
-        if not (programmes and message.get("key") in _NO_EFFECTS)
-    ]
-    sentences = tuple(texts.say(message) for message in told)
+    sentences = tuple(texts.say(message) for message in material.context.get("not_done", ()))
     always = (
         texts("not_done.norms"),
         texts("not_done.causes_beside_programmes" if programmes else "not_done.causes"),

@@ -30,7 +30,12 @@ from relcap_models.report.sections.programme_effect_sentences import (
     not_shown_sentences,
     title_of,
 )
-from relcap_models.report.sections.programme_effect_tables import design_blocks, parts_table, simple_table
+from relcap_models.report.sections.programme_effect_tables import (
+    design_blocks,
+    parts_table,
+    simple_table,
+    types_table,
+)
 from relcap_models.report.sections.programme_effect_threats import threat_blocks
 
 
@@ -60,8 +65,7 @@ def _blocks(rows: ProgrammeRows) -> Iterator[Block]:
         if rows.n_hidden:
             yield Paragraph(rows.texts("programmes.hidden"), "note")
         yield simple_table(rows)
-        if (parts := parts_table(rows)) is not None:
-            yield parts
+        yield from (table for table in (parts_table(rows), types_table(rows)) if table is not None)
     yield from design_blocks(rows)
     yield from _exposure(rows)
     if rows.lead:

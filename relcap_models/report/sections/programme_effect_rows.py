@@ -97,6 +97,14 @@ class ProgrammeRows:
         return "overall" if "overall" in found or not found else self.analysis.dimension_order(found)[0]
 
     @cached_property
+    def types(self) -> pd.DataFrame:
+        """Effects by type of relation, over all items, of the whole programme; none where all are hidden."""
+        table = self.analysis.table("programme_relation_types")
+        shown = table[~table["suppressed"] & table["mean"].notna()]
+        shown = shown[(shown["component"] == "") & (shown["dimension"] == self.whole)]
+        return shown.iloc[:0] if self.refused else shown
+
+    @cached_property
     def n_hidden(self) -> int:
         """Rows in points that disclosure control has hidden."""
         table = self.analysis.table("programme_effects")

@@ -18,7 +18,7 @@ from relcap_models.report.sections.programme_effect_rows import RELATIONS, Progr
 _SOURCE = "tables/programme_effects.csv"
 _COUNTS = ("n_respondents", "n_relations", "n_units", "n_clusters")
 _PARTS = ("group", "calendar", "cell")
-_ABOUT = ["estimand", "component", "dimension", "aggregate", "group", "time"]
+_TIMES = ("aggregate", "group", "time")
 
 
 def design_blocks(rows: ProgrammeRows) -> Iterator[Block]:
@@ -122,6 +122,36 @@ def parts_table(rows: ProgrammeRows) -> Table | None:
     )
 
 
+def types_table(rows: ProgrammeRows) -> Table | None:
+    """Effects by the types (or layers) of rating and rated units."""
+    texts = rows.texts
+    if rows.types.empty:
+        return None
+    found = list(_by_scale(rows, rows.types, ("rater_type", "target_type")))
+    return Table(
+        texts(f"programmes.table.types.{rows.word}", ci=rows.ci, assignment=rows.assignment),
+        (
+            Column(texts("programmes.column_what"), figures=False),
+            Column(texts("programmes.column_rater_type"), figures=False),
+            Column(texts("programmes.column_target_type"), figures=False),
+            *_scale_columns(rows),
+            Column(texts("programmes.column_counts.n_relations")),
+        ),
+        tuple(
+            (
+                text_cell(rows.title(row["estimand"])),
+                text_cell(row["rater_type"]),
+                text_cell(row["target_type"]),
+                *_scale_cells(rows, row),
+                count_cell(texts, row["n_relations"]),
+            )
+            for row in found
+        ),
+        folded=texts.count("table.unfold", len(found)),
+        source="tables/programme_relation_types.csv",
+    )
+
+
 def _scale_columns(rows: ProgrammeRows) -> tuple[Column, ...]:
     texts = rows.texts
     return (
@@ -145,18 +175,19 @@ def _scale_cells(rows: ProgrammeRows, row: dict) -> tuple[Cell, ...]:
     )
 
 
-def _by_scale(rows: ProgrammeRows, table: pd.DataFrame) -> Iterator[dict]:
+def _by_scale(rows: ProgrammeRows, table: pd.DataFrame, parts: tuple[str, ...] = _TIMES) -> Iterator[dict]:
     """One for each effect and part, with its rows by scale; effects in order, dimensions too."""
+    keys = ["estimand", "component", "dimension", *parts]
     order = {name: place for place, name in enumerate(RELATIONS)}
     dimensions = rows.analysis.dimension_order(set(table["dimension"]))
     groups = sorted(
-        table.groupby(_ABOUT, sort=False),
+        table.groupby(keys, sort=False),
         key=lambda one: (order.get(one[0][0], len(order)), one[0][1], dimensions.index(one[0][2])),
     )
     for about, part in groups:
         by_scale = {str(row["scale"]): row for _, row in part.iterrows()}
         counts = {name: part[name].iloc[0] for name in _COUNTS}
-        yield dict(zip(_ABOUT, about, strict=True)) | counts | by_scale
+        yield dict(zip(keys, about, strict=True)) | counts | by_scale
 
 
 def _estimate(rows: ProgrammeRows, row: pd.Series | None, *, factor: float = 1, digits: int = 2) -> Cell:

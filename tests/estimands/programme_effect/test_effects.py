@@ -16,7 +16,7 @@ from relcap_models.inference.fit import Fit
 from relcap_models.models import ProgrammeEffect
 from relcap_models.models.programme_effect import cells_of
 from tests.estimands.factory import case_fit, random_fit
-from tests.models.conftest import PROGRAMME, make_survey, ring, who_rates
+from tests.models.conftest import PROGRAMME, build_case, make_survey, ring, who_rates
 
 UNITS = [f"u{i}" for i in range(8)]
 STARTS = {"u0": "w2", "u1": "w2", "u2": "w3", "u3": "w3"}
@@ -215,3 +215,14 @@ def test_effects_by_type_of_relation_average_to_the_whole():
     )
     assert np.average(types["mean"], weights=weights) == pytest.approx(whole["mean"].item())
     assert "programme_relation_types" not in programme_effect_tables(*fitted(fit.model), **CI)
+
+
+def test_a_single_group_that_rates_itself_has_a_change_too():
+    model, survey = build_case("programme, own unit, dose")
+    everybody = pd.DataFrame(
+        {"unit_id": survey.units["unit_id"], "programme": "P", "start_wave": "w2", "dose": 1.0}
+    )
+    survey = replace(survey, programmes=everybody)
+    table = programme_effect_tables(random_fit(model, survey, 4, 1), survey, **CI)["programme_effects"]
+    assert set(table["estimand"]) == {"change"}
+    assert table["mean"].notna().all()
