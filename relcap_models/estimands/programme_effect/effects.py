@@ -39,7 +39,8 @@ def programme_effect_tables(
     (the wave in which their exposure began) in one wave, `simple` over all, `group` by cohort, `calendar` by
     wave, `dynamic` by waves since the start. Below 0 these are differences before it (where the fit has
     them): a check, no effects. Of a single group the estimand is `change`. Rows of the second are `simple`
-    means by the types of rater and target.
+    means by the types of rater and target: the model's latent effects do not hang on these, so that they say
+    what the same effect comes to where ratings start from other levels, and who was exposed.
 
     latent : in standard deviations of the response's own noise · points : of the response scale ·
     probability : share of favourable answers. `prob_goal` is P(effect > goal), in points alone.
