@@ -80,5 +80,10 @@ def test_the_measured_grid_holds_what_is_claimed():
     joint = main[main["method"] == "joint"]
     # A dozen cells and two adjustments: three standard errors.
     assert (joint["bias"].abs() <= 0.05 + 3 * joint["bias_mcse"]).all()
-    naive = main[(main["method"] == "naive") & (main["effect"] == 0.5)]
-    assert (naive["bias"] < -2 * naive["bias_mcse"]).all()
+    naive, modelled = (
+        rows[rows["effect"] == 0.5].set_index(["units", "raters", "adjusted"])
+        for rows in (main[main["method"] == "naive"], joint)
+    )
+    # Cells share seeds, so that a mean over them errs as much as one of them may.
+    assert naive["bias"].mean() < -2 * naive["bias_mcse"].max()
+    assert (naive["bias"] < modelled["bias"].reindex(naive.index)).all()
