@@ -9,30 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from relcap_models import inference
-from relcap_models.data import Survey
 from relcap_models.errors import DataError, FitError
 from relcap_models.estimands import programme_effect as estimands
-from relcap_models.models import ProgrammeEffect, check_design
+from relcap_models.models import ProgrammeEffect
 from relcap_models.models.exposure import SINGLE_GROUP
 from relcap_models.models.exposure_columns import LEAD
 from relcap_models.seeds import child_seed
-from relcap_models.study.config import StudyConfig
 from relcap_models.study.material import Material
 from relcap_models.study.read import Study
 
 EFFECTS = "programme_effects"
-
-
-def check_programmes(config: StudyConfig, survey: Survey) -> None:
-    """Refuse programmes that the tables cannot tell of, before anything is fitted.
-
-    Raises
-    ------
-    DataError, FitError
-        If answers, the programme, doses or components are absent, or nobody starts during the study.
-    """
-    for analysis in config.programmes:
-        check_design(analysis, analysis.frame(survey))
 
 
 def programme(
@@ -61,7 +47,7 @@ def programme(
             "from an effect, so none is inferred"
         )
         return tables
-    said(f"{analysis.id}: {exposed.design.replace('_', ' ')}, {analysis.assignment}")
+    said(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
     stream = place / "stream.zarr"
     stream.mkdir(parents=True)
     seed = int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0])

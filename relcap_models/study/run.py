@@ -25,9 +25,10 @@ from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
 from relcap_models.study.links import check_links, link
 from relcap_models.study.material import DATA, TRUTH, Material, gather, is_simulated
-from relcap_models.study.programmes import check_programmes, programme
+from relcap_models.study.programmes import programme
 from relcap_models.study.read import Study, read_study
 from relcap_models.study.tables import named_units, stack_tables, write_tables
+from relcap_models.study.validate import check_programmes
 
 STAGES = ("study", "tables", "design", "fit", "disclosure", "report", "manifest")
 
@@ -99,7 +100,8 @@ def run_study(
     with log.stage("design"):
         designs = {}
         check_links(study.config, material.survey)
-        check_programmes(study.config, material.survey)
+        for line in check_programmes(study.config, material.survey):
+            log.say(line)
         for analysis in study.config.models:
             designs[analysis.id] = models.describe_design(analysis, material.survey)
             for message in designs[analysis.id].messages:

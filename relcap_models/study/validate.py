@@ -8,6 +8,7 @@ from pathlib import Path
 from relcap_models import models
 from relcap_models.data import Survey
 from relcap_models.errors import ConfigError
+from relcap_models.study.config import StudyConfig
 from relcap_models.study.material import gather, problems_of_study
 from relcap_models.study.read import Study, draft_study
 
@@ -35,20 +36,38 @@ def validate_study(path: Path | str, *, overrides: Sequence[str] = ()) -> str:
         from relcap_models.study.links import check_links
 
         check_links(study.config, material.survey)
-    if study.config.programmes:
-        from relcap_models.study.programmes import check_programmes
-
-        check_programmes(study.config, material.survey)
+    programmes = check_programmes(study.config, material.survey)
     made = " (simulated: there are no tables yet)" if material.simulated is not None else ""
     designs = [
         f"  {analysis.id}: {message}"
         for analysis in study.config.models
         for message in models.describe_design(analysis, material.survey).messages
     ]
+    designs += [f"  {line}" for line in programmes]
     lines = [f"{study.config.title}: in order{made}", *_summary(study, material.survey)]
     if designs:
         lines += ["What the design can carry:", *designs]
     return "\n".join(lines)
+
+
+def check_programmes(config: StudyConfig, survey: Survey) -> list[str]:
+    """What each programme's design is; those that the tables cannot tell of are refused.
+
+    Raises
+    ------
+    DataError, FitError
+        If answers, the programme, doses or components are absent, or nobody starts during the study.
+    """
+    lines = []
+    for analysis in config.programmes:
+        exposed = analysis.exposed(survey)
+        models.check_design(analysis, exposed.frame)
+        starting, never = exposed.exposure.n_clusters
+        lines.append(
+            f"{analysis.id}: {exposed.design.replace('_', ' ')}, {analysis.assignment}; "
+            f"{exposed.exposure.assigned}s that start during the study: {starting}, that do not: {never}"
+        )
+    return lines
 
 
 def _summary(study: Study, survey: Survey) -> list[str]:

@@ -123,6 +123,11 @@ def test_what_the_study_file_gets_wrong_is_told_with_its_place(tmp_path, change,
         read_study(study(tmp_path / "wrong", **change))
 
 
+def test_the_design_is_told_before_anything_is_fitted(tmp_path):
+    said = validate_study(study(tmp_path / "told"))
+    assert "training: event study, randomised; units that start during the study: 6, that do not: 6" in said
+
+
 def test_an_unknown_programme_is_told_before_anything_is_fitted(tmp_path):
     with pytest.raises(DataError, match="no unit is in the programme 'Q'"):
         validate_study(study(tmp_path / "unknown"), overrides=["analyses.0.programme=Q"])
