@@ -10,6 +10,7 @@ from relcap_models.report.disclosure.programmes import hide_programmes
 RULES = Disclosure()
 FIGURES = {
     "programme_effects": ["mean", "lower", "n_relations"],
+    "programme_relation_types": ["mean", "lower", "n_relations"],
     "programme_comparisons": ["estimate", "lower", "n_relations", "note"],
     "programme_weights": ["weight", "estimate"],
     "programme_threats": ["value", "lower", "p", "n", "note"],
@@ -84,6 +85,24 @@ def test_a_small_cohort_takes_all_parts_of_its_effect_along_and_leaves_the_whole
     assert shown(public, "effects")[public["estimand"] == "rater_end"].all()
     # What it is about stays.
     assert public["aggregate"].tolist() == effects()["aggregate"].tolist()
+
+
+def types(*, few=()):
+    """By two types at either end. few : (estimand, rater type) whose respondents are too few."""
+    rows = [(e, r, t) for e in ("target_end", "rater_end") for r in "xy" for t in "xy"]
+    frame = pd.DataFrame(rows, columns=["estimand", "rater_type", "target_type"])
+    frame["n_respondents"] = [4 if (e, r) in few else 60 for e, r, _ in rows]
+    return frame.assign(analysis="a", scale="points", component="", mean=0.3, lower=0.2, n_relations=12)
+
+
+def test_a_small_type_takes_all_types_of_its_effect_along():
+    public = hide("relation_types", effects=effects(), relation_types=types(few={("target_end", "y")}))
+    visible = shown(public, "relation_types")
+    assert visible.tolist() == (public["estimand"] == "rater_end").tolist()
+    assert public["target_type"].tolist() == types()["target_type"].tolist()
+    whole = effects(few={("rater_end", "simple", "")})
+    public = hide("relation_types", effects=whole, relation_types=types())
+    assert shown(public, "relation_types").tolist() == (public["estimand"] == "target_end").tolist()
 
 
 @pytest.mark.parametrize("end", ["target_end", "rater_end", "both_ends"])
