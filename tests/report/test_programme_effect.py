@@ -182,7 +182,7 @@ def test_a_refused_design_shows_no_number(programme_material, refused, said):
 def test_rows_that_are_suppressed_are_neither_drawn_nor_told(programme_material, tmp_path):
     """Even if a figure were left in them."""
     programme_material(methods=ALIKE, threats=factory.all_threats())
-    for name in ("effects", "comparisons", "weights", "threats"):
+    for name in ("effects", "relation_types", "comparisons", "weights", "threats"):
         path = tmp_path / "public" / "tables" / f"programme_{name}.csv"
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         gone = table["estimand"] == "rater_end"
@@ -226,6 +226,15 @@ def test_leaders_get_the_answer_and_its_course_alone(programme_material):
     assert set(pictures_of(blocks)) == {"programme_course"}
     assert not any(isinstance(b, Table) for b in blocks)
     assert "Units outside the programme rate" in lead_of(blocks)
+
+
+def test_effects_by_type_of_relation_have_a_table_of_those_that_are_shown(programme_material):
+    table = table_of(blocks_of(programme_material()), "programme_relation_types")
+    of_target = [row for row in table.rows if row[0].text.startswith("How units outside the programme")]
+    assert [(row[1].text, row[2].text, row[3].text[:5]) for row in of_target] == [
+        ("leaders", "employees", "+0.30"),
+        ("employees", "leaders", "+0.40"),
+    ]
 
 
 def test_a_programme_is_in_the_report_and_the_report_does_not_deny_it(programme_material):
