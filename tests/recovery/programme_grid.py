@@ -8,7 +8,8 @@ it was stopped.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -31,27 +32,32 @@ UNITS, RATERS = 3, 6
 class Cell:
     """One kind of programme, in three waves, with districts that start in the second or the third, or never.
 
-    grid : main, selection (the districts that others rate lowest start) or heterogeneous (each unit has an
-    effect of its own, with that sd) · clusters : districts · effect : on how others rate the trained, latent
-    units; on how they rate others it is half as large, and both ends add up · replicates : data sets
+    grid : main, selection (the districts that others rated lowest in the first wave start, and the model is
+    told), unsaid (the same, and it is not) or heterogeneous (each unit has an effect of its own, with that
+    sd) · clusters : districts · effect : on how others rate the trained, latent units; on how they rate
+    others it is half as large, and both ends add up · replicates : data sets
     """
 
     grid: str
     clusters: int
     effect: float
-    selection: float = 0.0
     heterogeneity: float = 0.0
     replicates: int = 200
 
     @property
     def name(self) -> str:
-        numbers = (self.clusters, self.effect, self.selection, self.heterogeneity)
+        numbers = (self.clusters, self.effect, self.heterogeneity)
         return "-".join((self.grid, *(f"{number:g}" for number in numbers)))
+
+    @property
+    def selected(self) -> bool:
+        return self.grid in ("selection", "unsaid")
 
 
 CELLS = (
     *(Cell("main", clusters, effect) for effect in (0.0, 0.4) for clusters in (8, 16, 40)),
-    *(Cell("selection", clusters, 0.0, selection=0.9) for clusters in (8, 16, 40)),
+    *(Cell("selection", clusters, 0.0) for clusters in (8, 16, 40)),
+    Cell("unsaid", 16, 0.0),
     Cell("heterogeneous", 16, 0.4, heterogeneity=0.3),
 )
 
@@ -79,7 +85,6 @@ def survey_of(cell: Cell, seed: int) -> rc.Survey:
                 "starts": ["w2", "w3"],
                 "on_target": cell.effect,
                 "on_perceiver": cell.effect / 2,
-                "selection": cell.selection,
                 "sd": cell.heterogeneity,
             }
         ],
@@ -87,13 +92,28 @@ def survey_of(cell: Cell, seed: int) -> rc.Survey:
     instruments = {"relational_capacity": load_instrument("relational_capacity")}
     waves = tuple(Wave(f"w{number}") for number in (1, 2, 3))
     made = simulate(Simulation.model_validate(options), instruments=instruments, waves=waves, seed=seed)
-    return read_survey(made.tables, instruments=instruments, waves=waves)
+    survey = read_survey(made.tables, instruments=instruments, waves=waves)
+    return replace(survey, programmes=lowest_start(survey)) if cell.selected else survey
+
+
+def lowest_start(survey: rc.Survey) -> pd.DataFrame:
+    """Programmes of the half of the districts that others rated lowest in the first wave, in turns w2 and w3.
+
+    The programme does nothing in these cells, so that who is in it can be decided after the answers.
+    """
+    ratings = survey.responses.astype({"rater_unit": str, "target_unit": str})
+    seen = ratings[(ratings["wave"] == "w1") & (ratings["rater_unit"] != ratings["target_unit"])]
+    district = survey.units.set_index("unit_id")["district"]
+    mean = seen["value"].groupby(seen["target_unit"].map(district)).mean().sort_values()
+    start = dict(zip(mean.index[: len(mean) // 2], cycle(("w2", "w3"))))
+    rows = survey.units[["unit_id"]].assign(programme="P", start_wave=survey.units["district"].map(start))
+    return rows.dropna(ignore_index=True)
 
 
 def one(cell: Cell, seed: int, engine: str = "fast") -> pd.DataFrame:
     """Estimates of one data set: estimand, truth, mean, sd, lower, upper."""
     survey = survey_of(cell, seed)
-    chosen = "lowest" if cell.selection else None
+    chosen = "lowest" if cell.grid == "selection" else None
     model = rc.ProgrammeEffect(programme="P", assignment="observational", chosen=chosen)
     fit = rc.fit(model, survey, engine=engine, seed=seed, chains=2, draws=500, tune=500, progress=False)
     table = programme_effect_tables(fit, survey, ci_prob=CI_PROB, goal=0.0)["programme_effects"]
@@ -127,7 +147,7 @@ def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
         if seed <= cell.replicates
     }
     done = run_many(numbered, tasks, folder=folder, about={"version": rc.__version__})
-    by = ["grid", "clusters", "effect", "selection", "heterogeneity", "estimand", "truth"]
+    by = ["grid", "clusters", "effect", "heterogeneity", "estimand", "truth"]
     found = pd.concat(done.tables.values(), ignore_index=True)
     table = summary(found, truth="truth", by=by)
     table["failed"] = len(done.failed)

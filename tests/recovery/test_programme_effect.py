@@ -146,7 +146,7 @@ def test_the_measured_grid_covers_at_its_level_and_finds_nothing_where_nothing_i
 
 def judge(table: pd.DataFrame) -> None:
     """Coverage of every cell near .95 or above, rejection of no effect near .05 or below, cells together."""
-    told = table[table["estimand"] != "interaction"]
+    told = table[(table["estimand"] != "interaction") & (table["grid"] != "unsaid")]
     assert (told["coverage"] > 0.95 - 4 * np.sqrt(0.95 * 0.05 / told["data_sets"])).all()
     none = told[told["truth"] == 0]
     assert (none["rejection"] < 0.05 + 4 * np.sqrt(0.95 * 0.05 / none["data_sets"])).all()
