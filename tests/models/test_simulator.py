@@ -23,7 +23,7 @@ def world(request):
     waves = (Wave("w1"), Wave("w2"))
     options = Simulation.model_validate(
         {
-            "organisation": {"n_units": 8, "n_respondents": 60, "n_districts": 2},
+            "organisation": {"n_units": 8, "n_respondents": 60, "n_districts": 1},
             "relations": {"trend": 0.2, "own_unit_shift": 0.4, **family},
         }
     )
