@@ -162,11 +162,13 @@ def _finished(
         here = set(client.scheduler_info(n_workers=-1)["workers"])
         lost |= known - here
         known |= here
-        if future.status == "finished":
-            yield key_of[future], future.result(), None
-        else:
-            error = future.exception()
+        # A result that goes away with its worker just now is waited for: another worker makes it again.
+        try:
+            table = future.result()
+        except Exception as error:
             yield key_of[future], None, f"{type(error).__name__}: {error}"
+        else:
+            yield key_of[future], table, None
         future.release()
 
 
