@@ -24,6 +24,7 @@ from relcap_models.models import LeadershipLink
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
 from relcap_models.study.many import run_many
+from tests.recovery.grids import summary
 
 MEASURED = Path(__file__).parent / "measured" / "leadership_link.csv"
 LEADERSHIP = "relational_leadership"
@@ -132,28 +133,10 @@ def numbered(number: int, seed: int) -> pd.DataFrame:
     return one(CELLS[number], seed)
 
 
-def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """Bias, coverage and rejection of each cell, with Monte Carlo errors."""
-    found = found.dropna(subset=["mean", "lower", "upper"])
-    found = found.assign(
-        error=found["mean"] - found["effect"],
-        covered=(found["lower"] <= found["effect"]) & (found["effect"] <= found["upper"]),
-        rejected=(found["lower"] > 0) | (found["upper"] < 0),
-    )
+def judged(found: pd.DataFrame) -> pd.DataFrame:
+    """Bias, coverage and rejection of each cell and method, with Monte Carlo errors."""
     by = ["grid", "effect", "units", "raters", "leniency", "reciprocity", "method", "source", "adjusted"]
-    table = found.groupby(by, sort=False).agg(
-        data_sets=("seed", "nunique"),
-        bias=("error", "mean"),
-        spread=("error", "std"),
-        sd=("sd", "median"),
-        coverage=("covered", "mean"),
-        rejection=("rejected", "mean"),
-    )
-    n = table["data_sets"]
-    table.insert(2, "bias_mcse", table["spread"] / np.sqrt(n))
-    for share in ("coverage", "rejection"):
-        table[f"{share}_mcse"] = np.sqrt(table[share] * (1 - table[share]) / n)
-    return table.reset_index()
+    return summary(found.assign(truth=found["effect"]), truth="truth", by=by)
 
 
 def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
@@ -170,7 +153,7 @@ def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
         if seed <= cell.replicates
     }
     done = run_many(numbered, tasks, folder=folder, about={"version": rc.__version__})
-    table = summary(pd.concat(done.tables.values(), ignore_index=True))
+    table = judged(pd.concat(done.tables.values(), ignore_index=True))
     table["failed"] = len(done.failed)
     MEASURED.parent.mkdir(exist_ok=True)
     table.round(4).to_csv(MEASURED, index=False)
