@@ -2,8 +2,8 @@
 
 `run_grid` writes `measured/leadership_link.csv` beside this file: for each cell, method, source and
 adjustment the bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0.
-Seeds are 1, 2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs it: hours,
-resumed where it was stopped.
+Seeds are 1, 2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs what is
+not in the table yet.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from relcap_models.estimands.leadership_link.unit_latents import unit_latents
 from relcap_models.models import LeadershipLink
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
-from relcap_models.study.many import run_many
-from tests.recovery.grids import summary
+from tests.recovery.grids import run_batches
 
 MEASURED = Path(__file__).parent / "measured" / "leadership_link.csv"
 LEADERSHIP = "relational_leadership"
@@ -125,7 +124,8 @@ def one(cell: Cell, seed: int, engine: str = "fast") -> pd.DataFrame:
             row |= {"mean": slope.mean(), "sd": slope.std(), "lower": lower, "upper": upper}
             parts.append(pd.DataFrame([row]))
     columns = ["method", "source", "adjusted", "mean", "sd", "lower", "upper"]
-    return pd.concat([part[columns] for part in parts], ignore_index=True).assign(**asdict(cell), seed=seed)
+    rows = pd.concat([part[columns] for part in parts], ignore_index=True)
+    return rows.assign(**asdict(cell), truth=cell.effect, seed=seed)
 
 
 def numbered(number: int, seed: int) -> pd.DataFrame:
@@ -133,28 +133,9 @@ def numbered(number: int, seed: int) -> pd.DataFrame:
     return one(CELLS[number], seed)
 
 
-def judged(found: pd.DataFrame) -> pd.DataFrame:
-    """Bias, coverage and rejection of each cell and method, with Monte Carlo errors."""
-    by = ["grid", "effect", "units", "raters", "leniency", "reciprocity", "method", "source", "adjusted"]
-    return summary(found.assign(truth=found["effect"]), truth="truth", by=by)
+BY = ["grid", "effect", "units", "raters", "leniency", "reciprocity", "method", "source", "adjusted"]
 
 
-def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
-    """Run every data set whose result is not in `folder` yet, write the table, and return it.
-
-    replicates : at most so many data sets of each cell
-    """
-    most = replicates or max(cell.replicates for cell in CELLS)
-    # Seed by seed, so that what is there when time is up covers all cells alike.
-    tasks = {
-        f"{cell.name}-{seed}": {"number": number, "seed": seed}
-        for seed in range(1, 1 + most)
-        for number, cell in enumerate(CELLS)
-        if seed <= cell.replicates
-    }
-    done = run_many(numbered, tasks, folder=folder, about={"version": rc.__version__})
-    table = judged(pd.concat(done.tables.values(), ignore_index=True))
-    table["failed"] = len(done.failed)
-    MEASURED.parent.mkdir(exist_ok=True)
-    table.round(4).to_csv(MEASURED, index=False)
-    return table
+def run_grid(folder: Path, *, until: int | None = None) -> pd.DataFrame:
+    """Run every data set that the table lacks, up to the seed `until`; see `run_batches`."""
+    return run_batches(numbered, CELLS, measured=MEASURED, by=BY, folder=folder, until=until)

@@ -2,8 +2,8 @@
 
 `run_grid` writes `measured/programme_effect.csv` beside this file: for each cell and end of a relation the
 bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0. Seeds of every
-cell are 1, 2, … `pytest -m validation tests/recovery/test_programme_effect.py` runs it: hours, resumed where
-it was stopped.
+cell are 1, 2, … `pytest -m validation tests/recovery/test_programme_effect.py` runs what is not in the table
+yet.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from relcap_models.data import Wave, read_survey
 from relcap_models.estimands.programme_effect import programme_effect_tables
 from relcap_models.schema import load_instrument
 from relcap_models.simulate import Simulation, simulate
-from relcap_models.study.many import run_many
-from tests.recovery.grids import summary
+from tests.recovery.grids import run_batches
 
 MEASURED = Path(__file__).parent / "measured" / "programme_effect.csv"
 CI_PROB = 0.95
@@ -133,24 +132,9 @@ def numbered(number: int, seed: int) -> pd.DataFrame:
     return one(CELLS[number], seed)
 
 
-def run_grid(folder: Path, *, replicates: int | None = None) -> pd.DataFrame:
-    """Run every data set whose result is not in `folder` yet, write the table, and return it.
+BY = ["grid", "clusters", "effect", "heterogeneity", "estimand", "truth"]
 
-    replicates : at most so many data sets of each cell
-    """
-    most = replicates or max(cell.replicates for cell in CELLS)
-    # Seed by seed, so that what is there when time is up covers all cells alike.
-    tasks = {
-        f"{cell.name}-{seed}": {"number": number, "seed": seed}
-        for seed in range(1, 1 + most)
-        for number, cell in enumerate(CELLS)
-        if seed <= cell.replicates
-    }
-    done = run_many(numbered, tasks, folder=folder, about={"version": rc.__version__})
-    by = ["grid", "clusters", "effect", "heterogeneity", "estimand", "truth"]
-    found = pd.concat(done.tables.values(), ignore_index=True)
-    table = summary(found, truth="truth", by=by)
-    table["failed"] = len(done.failed)
-    MEASURED.parent.mkdir(exist_ok=True)
-    table.round(4).to_csv(MEASURED, index=False)
-    return table
+
+def run_grid(folder: Path, *, until: int | None = None) -> pd.DataFrame:
+    """Run every data set that the table lacks, up to the seed `until`; see `run_batches`."""
+    return run_batches(numbered, CELLS, measured=MEASURED, by=BY, folder=folder, until=until)
