@@ -38,18 +38,18 @@ def contrast_means(
     counts = _counts(exposed, contrast.cells, number, len(labels))
     n_dimensions = len(fit.frame.dimensions)
     for scale, draws in zip(SCALES, (contrast.latent, contrast.points, contrast.favourable)):
-        means = np.einsum("sxq,xp->spq", draws, weights)
+        means = np.tensordot(draws, weights, axes=(1, 0))
         # With one dimension, `overall` says the same again.
-        shown = n_dimensions if scale == "latent" or n_dimensions == 1 else means.shape[-1]
+        shown = n_dimensions if scale == "latent" or n_dimensions == 1 else means.shape[1]
         for q, dimension in enumerate(quantities(fit)[:shown]):
             table = Estimate(
                 question="What did the programme change?",
                 unit=scale,
                 assumptions="without it, exposed relations would have changed as the others did",
-                draws=by_chain(means[:, :, q], fit.n_chains),
+                draws=by_chain(means[:, q], fit.n_chains),
                 labels=pd.DataFrame(labels).assign(**counts),
             ).table(ci_prob=ci_prob)
-            above = (means[:, :, q] > goal).mean(axis=0) if scale == "points" else np.nan
+            above = (means[:, q] > goal).mean(axis=0) if scale == "points" else np.nan
             yield table.assign(
                 analysis=fit.model.id,
                 estimand=contrast.estimand,
@@ -59,7 +59,7 @@ def contrast_means(
                 assignment=fit.model.assignment,
                 design=exposed.design,
                 goal=goal if scale == "points" else np.nan,
-                prob_positive=(means[:, :, q] > 0).mean(axis=0),
+                prob_positive=(means[:, q] > 0).mean(axis=0),
                 prob_goal=above,
             )
 

@@ -89,8 +89,7 @@ class DensePosterior:
     def __init__(self, precision: Precision, score: np.ndarray) -> None:
         self.design = precision.design
         self.factor = _factor(precision.matrix.toarray(order="F"))
-        half = solve_triangular(self.factor, np.eye(len(score)), lower=True, check_finite=False)
-        self.covariance = half.T @ half
+        self.covariance = _inverse(self.factor)
         self.mean = self.covariance @ score
         self.spread = np.sqrt(np.diag(self.covariance))
 
@@ -210,6 +209,14 @@ def _factor(matrix: np.ndarray) -> np.ndarray:
     if failed:
         raise np.linalg.LinAlgError("the precision of the effects is not positive definite")
     return factor
+
+
+def _inverse(factor: np.ndarray) -> np.ndarray:
+    """Inverse of the matrix of which this is the lower Cholesky factor."""
+    (potri,) = lapack.get_lapack_funcs(("potri",), (factor,))
+    half, _ = potri(factor, lower=1)
+    below = np.tril(half, -1)
+    return below + below.T + np.diag(np.diag(half))
 
 
 def _draw(factor: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
