@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -35,3 +39,13 @@ def cost_of(*command: object, allowed: tuple[int, ...] = (0,)) -> Cost:
 def relcap(*arguments: object, allowed: tuple[int, ...] = (0,)) -> Cost:
     """Cost of a `relcap` command in a process of its own."""
     return cost_of("-c", "from relcap_models.cli import main; main()", *arguments, allowed=allowed)
+
+
+def keep(rows: pd.DataFrame, path: Path, *, by: Sequence[str]) -> None:
+    """Put rows into a table of what was measured, in the place of those with the same `by`."""
+    path.parent.mkdir(exist_ok=True)
+    if path.exists():
+        before = pd.read_csv(path)
+        again = pd.MultiIndex.from_frame(before[by]).isin(pd.MultiIndex.from_frame(rows[by]))
+        rows = pd.concat([before[~again], rows])
+    rows.sort_values(list(by), kind="stable").to_csv(path, index=False, float_format="%.3g")

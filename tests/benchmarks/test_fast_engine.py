@@ -1,17 +1,13 @@
 """The fast engine: time from a cold start, memory, and how far it lies from long runs of the sampler."""
 
 import time
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from relcap_models import estimands
 from relcap_models.inference import agreement, fit
-from relcap_models.inference.convergence import convergence
 from relcap_models.models import Relation
-from tests.benchmarks.measure import cost_of
+from tests.benchmarks.measure import cost_of, keep
 from tests.benchmarks.test_gradient import survey_of
 from tests.benchmarks.test_sampling import efficiency
 
@@ -45,32 +41,13 @@ def test_beside_a_long_run_of_the_sampler(figures, size, measured_folder):
     began = time.perf_counter()
     sampled = fit(model, survey, seed=1, chains=2, tune=tune, draws=draws, progress=False)
     seconds = time.perf_counter() - began
-    rhat = np.concatenate(
-        [
-            convergence(values.transpose("chain", "draw", ...).to_numpy()).rhat.ravel()
-            for values in sampled.posterior.values()
-        ]
-    )
-    figures(
-        "long runs",
-        size=size,
-        **efficiency(sampled, seconds),
-        rhat=float(np.nanmax(rhat)),
-        divergences=int(sampled.tree["sample_stats"]["diverging"].sum()),
-    )
+    figures("long runs", size=size, **efficiency(sampled, seconds))
     fast = fit(model, survey, engine="fast", seed=1, chains=4, draws=1000, progress=False)
     options = {"ci_prob": 0.9, "gap": 0.5, "goal": 0.0, "k": 3}
     ours, theirs = (estimands.tables(fitted, survey, **options) for fitted in (fast, sampled))
     table = agreement(sampled, fast, estimates=theirs, approximated=ours)
-    for row in table.drop(columns="analysis").to_dict("records"):
-        figures("fast engine beside the sampler, in posterior sds", size=size, **row)
-    _keep(table.drop(columns="analysis"), size, measured_folder / "agreement.csv")
-
-
-def _keep(table: pd.DataFrame, size: str, path: Path) -> None:
-    """Put one size's rows in the place of its earlier ones."""
-    before = pd.read_csv(path) if path.exists() else pd.DataFrame({"size": []})
+    table = table.drop(columns="analysis")
     table.insert(0, "size", size)
-    rows = pd.concat([before[before["size"] != size], table])
-    path.parent.mkdir(exist_ok=True)
-    rows.to_csv(path, index=False, float_format="%.3g")
+    for row in table.to_dict("records"):
+        figures("fast engine beside the sampler, in posterior sds", **row)
+    keep(table, measured_folder / "agreement.csv", by=["size"])

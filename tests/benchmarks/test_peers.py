@@ -15,8 +15,9 @@ from relcap_models.models import Relation
 from relcap_models.schema import load_instrument
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate import Simulation, simulate
+from tests.benchmarks.measure import keep
 from tests.benchmarks.test_gradient import survey_of
-from tests.benchmarks.test_sampling import smallest, worst
+from tests.benchmarks.test_sampling import scored, worst
 
 pytestmark = pytest.mark.bench
 
@@ -59,7 +60,18 @@ def one_item_survey():
     return read_survey(tables, instruments=[Instrument.model_validate(declared)], waves=waves)
 
 
-def test_against_brms(figures, tmp_path):
+def compare(what, theirs, ours, figures, folder):
+    """Effective draws a second of both, and how many times theirs ours are."""
+    rows = pd.DataFrame([theirs, ours])[["who", "seconds", "worst", "ess"]]
+    rows.insert(0, "what", what)
+    rows["ess_per_second"] = rows["ess"] / rows["seconds"]
+    rows["ratio"] = rows["ess_per_second"].iloc[-1] / rows["ess_per_second"]
+    for row in rows.to_dict("records"):
+        figures("peers", **row)
+    keep(rows, folder / "peers.csv", by=["what", "who"])
+
+
+def test_against_brms(figures, tmp_path, measured_folder):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed (Debian: r-cran-brms, r-cran-bh)")
     survey = one_item_survey()
@@ -87,25 +99,13 @@ def test_against_brms(figures, tmp_path):
     began = time.perf_counter()
     fitted = fit(model, survey, seed=1, **options)
     seconds = time.perf_counter() - began
-    ess, name = worst(fitted)
-    answers = len(frame.answer)
-    for who, what in (
-        (f"brms {theirs['version']}", theirs),
-        ("relcap_models", {"ess": ess, "worst": name, "seconds": seconds}),
-    ):
-        figures(
-            "peer brms, one ordinal item",
-            who=who,
-            answers=answers,
-            seconds=what["seconds"],
-            worst=what["worst"],
-            ess=what["ess"],
-            ess_per_second=what["ess"] / what["seconds"],
-            ratio=(ess / seconds) / (what["ess"] / what["seconds"]),
-        )
+    theirs |= {"who": f"brms {theirs.pop('version')}"}
+    ess, name, _ = worst(scored(fitted))
+    ours = {"who": "relcap_models", "ess": ess, "worst": name, "seconds": seconds}
+    compare(f"one ordinal item, {len(frame.answer):,} answers", theirs, ours, figures, measured_folder)
 
 
-def test_against_numpyro(figures):
+def test_against_numpyro(figures, measured_folder):
     """NumPyro's No-U-Turn sampler, with its own adaptation, on the same log density in JAX: small size."""
     numpyro = pytest.importorskip("numpyro")
     jax = pytest.importorskip("jax")
@@ -128,24 +128,14 @@ def test_against_numpyro(figures):
     for x in points:
         for name, value in density.report(x).items():
             draws.setdefault(name, []).append(np.array(value))
-    size, name = smallest(
+    size, name, _ = worst(
         {name: np.stack(values).reshape(1, len(values), -1) for name, values in draws.items()}
     )
+    theirs = {"who": f"NumPyro {numpyro.__version__}", "seconds": seconds, "worst": name, "ess": size}
     options = {"chains": 1, "tune": 300, "draws": 200, "progress": False}
     began = time.perf_counter()
     fitted = fit(model, survey, seed=1, **options)
-    ours = time.perf_counter() - began
-    ess, our_name = worst(fitted)
-    for who, (effective, of, taken) in {
-        f"NumPyro {numpyro.__version__}": (size, name, seconds),
-        "relcap_models": (ess, our_name, ours),
-    }.items():
-        figures(
-            "peer NumPyro, the same density, one chain",
-            who=who,
-            seconds=taken,
-            worst=of,
-            ess=effective,
-            ess_per_second=effective / taken,
-            ratio=(ess / ours) / (effective / taken),
-        )
+    seconds = time.perf_counter() - began
+    ess, name, _ = worst(scored(fitted))
+    ours = {"who": "relcap_models", "seconds": seconds, "worst": name, "ess": ess}
+    compare("the same density of the small size, one chain", theirs, ours, figures, measured_folder)

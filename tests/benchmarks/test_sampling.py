@@ -3,21 +3,24 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from relcap_models.estimands import relation_scores, unit_scores
 from relcap_models.inference import fit
 from relcap_models.inference.convergence import convergence
 from relcap_models.models import Relation
+from tests.benchmarks.measure import keep
 from tests.benchmarks.test_gradient import survey_of
 
 pytestmark = pytest.mark.bench
 
-SEEDS = (1, 2, 3)
+# Warm-up and draws of each of two chains; of the largest as many as give 400 effective ones.
+RUN = {"small": (400, 600), "large": (400, 600), "large3": (300, 1200)}
 
 
-def worst(fitted):
-    """Smallest bulk ESS, and its name; scores are means over all items."""
+def scored(fitted):
+    """Named draws (chain, draw, …) of all that is kept and of all scores, which are means over all items."""
     chains = fitted.n_chains
     found = {
         name: values.transpose("chain", "draw", ...).to_numpy() for name, values in fitted.posterior.items()
@@ -26,42 +29,47 @@ def worst(fitted):
     scores |= {f"unit_scores {u.role}": u.scores for u in unit_scores(fitted)}
     for name, score in scores.items():
         found[name] = score.points[..., -1].reshape(chains, fitted.n_draws, -1)
-    return smallest(found)
+    return found
 
 
-def smallest(draws):
-    """Smallest bulk ESS of named draws (chain, draw, …), and its name."""
-    sizes = {}
+def worst(draws):
+    """Smallest bulk ESS of named draws (chain, draw, …), whose it is, and the largest R-hat."""
+    sizes, rhat = {}, 0.0
     for name, values in draws.items():
-        effective = convergence(values).ess_bulk
+        found = convergence(values)
         # Constants have none.
-        if not np.isnan(effective).all():
-            sizes[name] = float(np.nanmin(effective))
+        if not np.isnan(found.ess_bulk).all():
+            sizes[name] = float(np.nanmin(found.ess_bulk))
+            rhat = max(rhat, float(np.nanmax(found.rhat)))
     name = min(sizes, key=sizes.get)
-    return sizes[name], name
+    return sizes[name], name, rhat
 
 
 def efficiency(fitted, seconds):
     """What a run cost and what it gave, as columns."""
-    ess, name = worst(fitted)
-    steps = float(fitted.tree["sample_stats"]["n_steps"].mean())
+    ess, name, rhat = worst(scored(fitted))
+    stats = fitted.tree["sample_stats"]
     return {
         "seconds": seconds,
-        "steps": steps,
+        "steps": float(stats["n_steps"].mean()),
         "worst": name,
         "ess": ess,
         "ess_per_second": ess / seconds,
+        "rhat": rhat,
+        "divergences": int(stats["diverging"].sum()),
     }
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
-def test_effective_draws_a_second(figures, size):
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("size", RUN)
+def test_effective_draws_a_second(figures, size, seed, measured_folder):
+    """Two chains on two processors, warm-up in the time; what is compiled was compiled before."""
     survey = survey_of(size)
     model = Relation(instrument="relational_capacity")
-    options = {"chains": 2, "tune": 400, "draws": 600, "target_accept": 0.8, "progress": False}
-    fit(model, survey, seed=0, **{**options, "tune": 10, "draws": 10})
-    for seed in SEEDS:
-        began = time.perf_counter()
-        fitted = fit(model, survey, seed=seed, **options)
-        seconds = time.perf_counter() - began
-        figures("sampling", size=size, seed=seed, **efficiency(fitted, seconds))
+    fit(model, survey, seed=0, chains=2, tune=5, draws=5, progress=False)
+    tune, draws = RUN[size]
+    began = time.perf_counter()
+    fitted = fit(model, survey, seed=seed, chains=2, tune=tune, draws=draws, progress=False)
+    row = {"size": size, "seed": seed, **efficiency(fitted, time.perf_counter() - began)}
+    figures("sampling", **row)
+    keep(pd.DataFrame([row]), measured_folder / "sampling.csv", by=["size", "seed"])
