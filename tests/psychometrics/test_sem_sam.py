@@ -233,7 +233,7 @@ def test_one_regression_for_all_groups_lies_between_those_of_each(data_of):
 
 def test_what_sam_cannot_hold_equal_is_said(data_of):
     model, data = "v =~ x1 + x2 + x3\ns =~ x7 + x8 + x9\ns ~ v", data_of("lavaan_hs1939")
-    with pytest.raises(DataError, match="loadings, residuals, .*and not intercepts"):
+    with pytest.raises(DataError, match=r"loadings, residuals, .*and not intercepts"):
         sam(model, data, group="school", group_equal="intercepts")
     with pytest.raises(DataError, match="leave std_lv out"):
         sam(model, data, group="school", group_equal="loadings", std_lv=True)
