@@ -75,7 +75,7 @@ def rwg_j(
 
     Returns
     -------
-    Series by group, in order of appearance.
+    Series by group, called as in `group`, in order of appearance.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def awg(
 
     Returns
     -------
-    Series by group, in order of appearance.
+    Series by group, called as in `group`, in order of appearance.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def average_deviation(
 
     Returns
     -------
-    Series by group, in order of appearance; the mean over items.
+    Series by group, called as in `group`, in order of appearance; the mean over items.
 
     Raises
     ------
@@ -214,14 +214,14 @@ def _read(items: pd.DataFrame | pd.Series | np.ndarray) -> Items:
 
 
 def _by_group(read: Items, group: Sequence, *, whole: bool) -> pd.api.typing.DataFrameGroupBy:
-    """Answers by the name of the group, of groups with at least two respondents."""
+    """Answers by group, as the caller calls it, of groups with at least two respondents."""
     codes, names = read_groups(group, len(read.values))
     kept = read.answered.all(axis=1) if whole else read.answered.any(axis=1)
     enough = np.bincount(codes[kept], minlength=len(names)) >= 2
     kept &= enough[codes]
     if not kept.any():
         raise DataError("No group has two respondents" + (" who answered every item" if whole else ""))
-    labels = pd.Index(np.asarray(names, dtype=object)[codes[kept]], name="group")
+    labels = pd.Index(np.asarray(group)[kept], name="group")
     return pd.DataFrame(read.values[kept], index=labels, columns=list(read.names)).groupby(
         level=0, sort=False
     )

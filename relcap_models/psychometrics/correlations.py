@@ -52,11 +52,13 @@ def correlate(
     Raises
     ------
     DataError
-        If an item cannot be used, or nobody answered both items of a pair.
+        If an item cannot be used, nobody answered both items of a pair, or (listwise) there are no more
+        respondents than items.
     FitError
         If the matrix is not positive definite and `smoothing` is off.
     """
     frame, answers = read_answers(items, ordinal=ordinal, listwise=listwise, least=least)
+    said = _left_out(items, frame) if listwise else ()
     if ordinal:
         # Imported here, because most uses of correlations need no polychoric ones.
         from relcap_models.psychometrics.polychoric_correlations import polychoric
@@ -73,7 +75,7 @@ def correlate(
     matrix, mended = _definite(matrix, smoothing=smoothing)
     # What `polychoric` says of an indefinite matrix, that it was left as it is, is then no longer true.
     kept = tuple(note for note in notes if not (mended and note.startswith(INDEFINITE)))
-    return Correlation(matrix, *respondents(answers), deviations, acov, kept + mended)
+    return Correlation(matrix, *respondents(answers), deviations, acov, said + kept + mended)
 
 
 def read_answers(
@@ -96,6 +98,18 @@ def read_answers(
         whole = answers.listwise()
         answers = read_items(pd.DataFrame(whole.values, columns=list(whole.names)), least=least)
     return pd.DataFrame(answers.values, columns=list(answers.names)), answers
+
+
+def _left_out(items: pd.DataFrame | np.ndarray, frame: pd.DataFrame) -> tuple[str, ...]:
+    """How many did not answer every item; an error if those who did are too few for a matrix."""
+    said = f"{len(items) - len(frame)} of {len(items)} respondents with missing answers were left out"
+    if len(frame) <= frame.shape[1]:
+        fewest = frame.columns[np.argmax(pd.DataFrame(items).isna().sum().to_numpy())]
+        raise DataError(
+            f"{len(frame)} respondents are too few for {frame.shape[1]} items. {said}: leave out items that "
+            f"few answered, such as '{fewest}'"
+        )
+    return (said,) if len(items) > len(frame) else ()
 
 
 def covariances(answers: Items) -> pd.DataFrame:

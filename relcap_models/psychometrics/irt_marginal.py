@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from relcap_models.psychometrics.irt_curves import Curve, ResponseModel
 
@@ -107,8 +107,11 @@ def all_curves(marginal: Marginal, x: np.ndarray) -> list[Curve]:
 def posterior(marginal: Marginal, curves: Sequence[Curve]) -> tuple[float, np.ndarray]:
     """Log-likelihood, and (pattern, point) the trait's distribution given each pattern."""
     joint = marginal.did @ np.concatenate([curve.log_p for curve in curves])
-    log_p = logsumexp(joint, axis=1)
-    return float(marginal.counts @ log_p), np.exp(joint - log_p[:, None])
+    highest = joint.max(axis=1, keepdims=True)
+    weights = np.exp(joint - highest)
+    total = weights.sum(axis=1, keepdims=True)
+    log_p = (highest + np.log(total))[:, 0]
+    return float(marginal.counts @ log_p), weights / total
 
 
 def possible(curves: Sequence[Curve]) -> bool:
@@ -119,6 +122,19 @@ def possible(curves: Sequence[Curve]) -> bool:
 def expected_rows(marginal: Marginal, weights: np.ndarray) -> np.ndarray:
     """(row, point) how many respondents are expected at each point with each answer."""
     return marginal.did.T @ (marginal.counts[:, None] * weights)
+
+
+def _expected_pairs(marginal: Marginal, weights: np.ndarray) -> np.ndarray:
+    """(point, row, row) how many respondents are expected at each point with both answers."""
+    expected = marginal.counts[:, None] * weights
+    n_rows = marginal.did.shape[1]
+    found = np.zeros((n_rows, n_rows, len(GRID)))
+    for block in marginal.blocks:
+        for row in range(block.rows.start, block.rows.stop):
+            there = marginal.did[:, row] > 0
+            found[row, row:] = marginal.did[there, row:].T @ expected[there]
+    found = found.transpose(2, 0, 1)
+    return found + np.triu(found, 1).transpose(0, 2, 1)
 
 
 def value_and_gradient(marginal: Marginal, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -150,9 +166,6 @@ def hessian(marginal: Marginal, x: np.ndarray) -> np.ndarray:
         for row, score in zip(range(block.rows.start, block.rows.stop), curve.score):
             there = marginal.did[:, row] > 0
             mean_score[there, at] = weights[there] @ score
-    roots = np.sqrt(marginal.counts[:, None] * weights)
-    for point, score in enumerate(scores):
-        weighted = roots[:, point, None] * marginal.did
-        total += score.T @ (weighted.T @ weighted) @ score
+    total += np.sum(scores.transpose(0, 2, 1) @ _expected_pairs(marginal, weights) @ scores, axis=0)
     mean_score *= np.sqrt(marginal.counts)[:, None]
     return total - mean_score.T @ mean_score

@@ -25,7 +25,7 @@ from relcap_models.psychometrics.structural.parameter_table import terms_of
 from relcap_models.psychometrics.structural.syntax import Syntax, Term, parse
 from relcap_models.psychometrics.structural.two_level import fit_two_level, with_levels
 from relcap_models.psychometrics.structural.two_level_likelihood import two_level_expected, two_level_scores
-from relcap_models.psychometrics.structural.two_level_robust import moments_model
+from relcap_models.psychometrics.structural.two_level_robust import moments_model, sum_by_unit
 from relcap_models.psychometrics.structural.two_level_sample import TwoLevelSample
 from relcap_models.psychometrics.structural.variables import variables_of
 
@@ -122,7 +122,7 @@ def multilevel_omega(
     said = list(notes)
     owner = None
     if independent is not None:
-        owner = _owners(independent, data, sample)
+        owner = owners(independent, data, sample)
         if owner.max() + 1 < FEW:
             few = f"Only {owner.max() + 1} units are independent"
             said.append(f"{few}: with fewer than {FEW}, intervals are too narrow")
@@ -173,7 +173,7 @@ def _check_one_factor(model: Syntax) -> None:
         raise DataError("Omega at two levels is of a factor and its items alone: leave regressions out")
 
 
-def _owners(independent: str | Sequence, data: pd.DataFrame, sample: TwoLevelSample) -> np.ndarray:
+def owners(independent: str | Sequence, data: pd.DataFrame, sample: TwoLevelSample) -> np.ndarray:
     """(cluster,) number of the independent unit in which each lies."""
     if isinstance(independent, str):
         if independent not in data.columns:
@@ -225,11 +225,7 @@ def _sums(fit: Fit, owner: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     if owner is None:
         return np.array(values), found @ reached / model.n
     by_cluster = two_level_scores(free, saturated) @ reached / model.n
-    by_unit = np.zeros((owner.max() + 1, len(found)))
-    np.add.at(by_unit, owner, by_cluster)
-    # At the border of the covariances that can be, scores do not sum to zero.
-    by_unit -= by_unit.mean(axis=0)
-    return np.array(values), len(by_unit) / (len(by_unit) - 1) * by_unit.T @ by_unit
+    return np.array(values), sum_by_unit(by_cluster, owner)
 
 
 def common_variance(block: Block, moments: Moments, theta: np.ndarray) -> tuple[float, np.ndarray]:

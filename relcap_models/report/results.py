@@ -23,7 +23,7 @@ PSYCHOMETRICS = {
     "psychometrics_fit": f"{_OF} n_ratings chisq df p cfi rmsea rmsea_lower rmsea_upper srmr",
     "psychometrics_parameters": f"{_OF} dimension item parameter estimate lower upper ci_prob",
     "psychometrics_reliability": f"{_OF} dimension coefficient level estimate lower upper ci_prob",
-    "psychometrics_levels": f"{_OF} dimension level estimate",
+    "psychometrics_levels": f"{_OF} dimension level estimate lower upper",
     "psychometrics_information": f"{_OF} dimension item theta information",
     "psychometrics_invariance": "analysis instrument across level chisq df cfi rmsea diff_chisq diff_df "
     "diff_p held",

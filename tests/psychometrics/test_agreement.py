@@ -94,7 +94,7 @@ def test_relabelling_groups_and_reversing_answers_changes_nothing():
         expected = index(items, group)
         order = rng.permutation(60)
         found = index(6 - items[order], (100 - group)[order])
-        assert found[[str(100 - i) for i in range(6)]].tolist() == pytest.approx(expected.tolist())
+        assert found.loc[[100 - i for i in range(6)]].tolist() == pytest.approx(expected.tolist())
 
 
 def test_nulls_are_the_tabled_ones():
@@ -146,3 +146,12 @@ def test_one_item_may_be_a_column(index):
 def test_problems_of_one_item_name_it():
     with pytest.raises(DataError, match="more than 4 categories: a"):
         rwg_j(ITEMS["a"], GROUP, n_categories=4)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
+def test_groups_are_called_what_the_data_call_them(kind):
+    """Numbers stay numbers, so that a result joins to the table of groups."""
+    items = np.array([[1.0, 2], [2, 2], [4, 5], [5, 5], [3, 3]])
+    found = rwg_j(items, kind([20, 20, 7, 7, 3]), n_categories=5)
+    assert found.index.tolist() == [20, 7]
+    assert found.loc[7] == pytest.approx(found.loc[20])

@@ -426,11 +426,12 @@ def test_missing_answers_of_continuous_items_are_used(data_of):
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        (lambda x: x, {"missing": "pairwise"}, "`missing` is 'listwise' or 'fiml'"),
+        (lambda x: x, {"missing": "both"}, "`missing` is 'listwise', 'pairwise' or 'fiml'"),
+        (lambda x: x, {"missing": "pairwise"}, "there are none: use missing=.fiml"),
         (
             lambda x: x.assign(x1=(x["x1"] > 5) * 1),
             {"missing": "fiml", "ordered": ["x1"]},
-            "Ordered items .x1. need complete",
+            "knows no ordered items .x1.: use missing=.pairwise",
         ),
         (lambda x: x.head(0), {}, "`data` has no rows"),
         (lambda x: x.head(0), {"missing": "fiml"}, "`data` has no rows"),
@@ -454,3 +455,31 @@ def test_a_difference_that_cannot_be_computed_is_noted(data_of, monkeypatch):
     )
     assert found.table["diff.chisq"].isna().all()
     assert found.notes == ("`loadings` against `configural`: no scaling",)
+
+
+def test_ordered_items_with_missing_answers_pair_by_pair(data_of):
+    """measEq.syntax(missing = "pairwise") by level, lavTestLRT (satorra.2000, delta); lavaan 0.6-14."""
+    data = data_of("multilevel_lq2002")
+    items = [f"HOSTIL0{j}" for j in range(1, 6)]
+    row = np.arange(1, len(data) + 1)
+    for j, item in enumerate(items, start=1):
+        data.loc[(7 * row + 3 * j) % 10 == 0, item] = np.nan
+    data["side"] = np.where(data["COMPID"] % 2 == 0, "even", "odd")
+    found = invariance(f"h =~ {' + '.join(items)}", data, ordered=True, group="side", missing="pairwise")
+    expected = {
+        "chisq": [198.2552514506, 199.8917077722, 204.0468378045, 206.2868081357, 211.6061252245],
+        "chisq.scaled": [330.5727322211, 419.9405479493, 376.2991689432, 294.6107339611, 290.8762995732],
+        "diff.chisq": [np.nan, 6.05554877, 5.38998448, 1.98266845, 7.07362263],
+    }
+    np.testing.assert_allclose(found.table[list(expected)], pd.DataFrame(expected), rtol=1e-6)
+
+
+def test_an_item_that_a_group_was_not_asked_is_named(data_of):
+    data = data_of("multilevel_lq2002")
+    data["side"] = np.where(data["COMPID"] % 2 == 0, "even", "odd")
+    data.loc[data["side"] == "odd", "HOSTIL02"] = np.nan
+    model, options = "h =~ HOSTIL01 + HOSTIL02 + HOSTIL03", {"ordered": True, "group": "side"}
+    with pytest.raises(DataError, match=r"in group 'odd' answered every item, fewest HOSTIL02: .*pairwise"):
+        invariance(model, data, **options)
+    with pytest.raises(DataError, match=r"'HOSTIL02': was answered by nobody in group 'odd'"):
+        invariance(model, data, missing="pairwise", **options)

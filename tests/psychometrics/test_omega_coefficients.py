@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.errors import DataError
+from relcap_models.psychometrics.exploratory_factors import efa
 from relcap_models.psychometrics.omega_coefficients import omega, omega_of_correlation
 
 NAMES = [
@@ -130,3 +131,16 @@ def test_limits_of_one_and_two_factors_are_said(thurstone):
 def test_more_factors_than_items_identify_are_refused_with_those_they_do(thurstone, n_items, said):
     with pytest.raises(DataError, match=said):
         omega_of_correlation(thurstone.iloc[:n_items, :n_items])
+
+
+@pytest.mark.parametrize("function", [omega, efa])
+def test_respondents_who_are_left_out_are_counted(function):
+    rng = np.random.default_rng(4)
+    items = pd.DataFrame(rng.normal(size=(60, 6)) + rng.normal(size=(60, 1)), columns=list("abcdef"))
+    assert not any("left out" in note for note in function(items, n_factors=2).notes)
+    items.loc[40:, "c"] = np.nan
+    found = function(items, n_factors=2)
+    assert found.notes[0] == "20 of 60 respondents with missing answers were left out"
+    items.loc[6:, "c"] = np.nan
+    with pytest.raises(DataError, match=r"6 respondents are too few for 6 items\. 54 of 60 .* such as 'c'"):
+        function(items, n_factors=2)

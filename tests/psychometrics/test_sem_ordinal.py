@@ -26,6 +26,7 @@ TWO = "FU1 =~ u1 + u2 + u3 + u4\nFU2 =~ u5 + u6 + u7 + u8"
 def test_modification_indices_as_lavaan_has_them(datcat):
     """lavaan 0.6-14: modindices(cfa(TWO, datCat, ordered = TRUE)), and with group and group.equal."""
     found = cfa(TWO, datcat, ordered=True).modification_indices
+    assert (found["level"] == 1).all()
     assert found["op"].value_counts().to_dict() == {"~~": 28, "=~": 8}
     first = (found["lhs"] + found["op"] + found["rhs"]).head(4).tolist()
     assert first == ["FU1=~u7", "u2~~u4", "u2~~u8", "u1~~u2"]

@@ -192,3 +192,48 @@ def test_what_sam_does_not_have_is_said(data_of):
 def test_a_fixed_loading_and_unit_factors_contradict_each_other(data_of):
     with pytest.raises(DataError, match="t =~ x4 cannot be fixed"):
         sam(CHAIN.replace("x4", "1*x4"), data_of("lavaan_hs1939"), std_lv=True)
+
+
+@pytest.mark.parametrize(
+    ("equal", "regression", "of_v", "of_s"),
+    [
+        (
+            "loadings",
+            [(0.2248536, 0.1009413), (0.4490706, 0.1284495)],
+            [(0.5130895, 0.1389078), (0.4706731, 0.1312381)],
+            [(0.3017866, 0.0787756), (0.4090558, 0.09852468)],
+        ),
+        (
+            ["loadings", "residuals"],
+            [(0.2039424, 0.09599976), (0.508472, 0.1408554)],
+            [(0.534434, 0.1449729), (0.4312027, 0.1196911)],
+            [(0.3335538, 0.08247408), (0.3728486, 0.09710791)],
+        ),
+    ],
+)
+def test_measurement_that_is_equal_over_groups_is_lavaans(data_of, equal, regression, of_v, of_s):
+    """sam(model, HS, group = "school", group.equal = …), lavaan 0.6-14: (est, se) by school."""
+    model = "v =~ x1 + x2 + x3\ns =~ x7 + x8 + x9\ns ~ v"
+    table = sam(model, data_of("lavaan_hs1939"), group="school", group_equal=equal).parameters
+    found = table.set_index(["lhs", "op", "rhs"])[["est", "se"]]
+    for key, expected in ((("s", "~", "v"), regression), (("v", "~~", "v"), of_v), (("s", "~~", "s"), of_s)):
+        np.testing.assert_allclose(found.loc[[key]], expected, rtol=1e-4)
+
+
+def test_one_regression_for_all_groups_lies_between_those_of_each(data_of):
+    model = "v =~ x1 + x2 + x3\ns =~ x7 + x8 + x9\ns ~ v"
+    data, options = data_of("lavaan_hs1939"), {"group": "school"}
+    apart, one = (
+        sam(model, data, group_equal=equal, **options) for equal in ("loadings", ("loadings", "regressions"))
+    )
+    each, both = (r.parameters.query("op == '~'")["est"].to_numpy() for r in (apart, one))
+    assert each.min() < both[0] == both[1] < each.max()
+    assert one.fit_measures["df"] == apart.fit_measures["df"] + 1
+
+
+def test_what_sam_cannot_hold_equal_is_said(data_of):
+    model, data = "v =~ x1 + x2 + x3\ns =~ x7 + x8 + x9\ns ~ v", data_of("lavaan_hs1939")
+    with pytest.raises(DataError, match=r"loadings, residuals, .*and not intercepts"):
+        sam(model, data, group="school", group_equal="intercepts")
+    with pytest.raises(DataError, match="leave std_lv out"):
+        sam(model, data, group="school", group_equal="loadings", std_lv=True)

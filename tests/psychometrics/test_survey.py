@@ -9,6 +9,7 @@ from relcap_models.errors import ConfigError
 from relcap_models.psychometrics import Psychometrics, cfa, cronbach_alpha, examine, icc, invariance
 from relcap_models.psychometrics.survey.answers import FEW, answers_to, merge_rare
 from relcap_models.psychometrics.survey.examination import COLUMNS
+from relcap_models.psychometrics.survey.levels import _MODEL, correlations
 from relcap_models.psychometrics.survey.measurement import factor_model
 from relcap_models.psychometrics.survey.reliability_levels import _alpha, _intraclass
 from relcap_models.schema import load_instrument
@@ -251,6 +252,30 @@ def test_within_is_what_people_who_rate_the_same_differ_in(survey, examined):
     # Two-level estimates are those of deviations from the mean but for the weight of unequal groups.
     assert found["within"] == pytest.approx(inside.corr().iloc[0, 1], abs=0.02)
     assert found["between"] > means.corr().iloc[0, 1] > found["within"]
+
+
+def test_intervals_of_correlations_take_rater_units_as_independent(survey):
+    """The same ratings once more, by the same units of other targets, tell no more than the first time."""
+    answers = answers_to(survey, survey.instruments["relational_capacity"])
+    first, second = answers.dimensions.values()
+    data = pd.DataFrame(
+        {
+            "a": answers.items[first].mean(axis=1, skipna=False),
+            "b": answers.items[second].mean(axis=1, skipna=False),
+            "subject": answers.subject,
+            "unit": answers.about["rater_unit"],
+        }
+    ).dropna()
+    twice = pd.concat([data, data.assign(subject=data["subject"] + 10_000)])
+    once, again = (correlations(d).set_index("lhs").loc[["within", "between"]] for d in (data, twice))
+    np.testing.assert_allclose(again["est"], once["est"], rtol=1e-4)
+    np.testing.assert_allclose(again["se"], once["se"], rtol=1e-3)
+    # A unit of its own for each subject: the sandwich of clusters, which lavaan calls MLR.
+    apart = correlations(data.assign(unit=data["subject"])).set_index("lhs")["se"]
+    sandwich = cfa(_MODEL, data, cluster="subject", estimator="MLR").parameters.set_index("lhs")["se"]
+    n = data["subject"].nunique()
+    levels = ["within", "between"]
+    np.testing.assert_allclose(apart[levels], sandwich[levels] * np.sqrt(n / (n - 1)), rtol=1e-3)
 
 
 def test_items_go_with_the_rest_of_their_dimension_and_their_information_adds_up(survey, examined):

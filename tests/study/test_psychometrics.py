@@ -1,5 +1,7 @@
 """A study that examines its instruments, whether or not it fits a model."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -38,6 +40,12 @@ def test_a_study_of_instruments_alone_runs_and_is_reported(results):
     assert 'id="psychometrics-2"' not in text
     figures = {path.name for path in (results.folder / "public" / "figures").glob("psychometrics_*_1.png")}
     assert "psychometrics_loadings_1.png" in figures
+    levels = pd.read_csv(results.folder / "public" / "tables" / "psychometrics_levels.csv").set_index("level")
+    for level, where in (("within", "mellem personer"), ("between", "mellem det bedømte")):
+        r, low, high = (
+            f"{levels.loc[level, c]:.2f}".replace(".", ",") for c in ("estimate", "lower", "upper")
+        )
+        assert re.search(rf"{r}\s+\({low}\D+{high}\)\s+{where}", text)
     # Not examined, not modelled: the reader is told.
     assert "relationel ledelse" in text.lower()
 

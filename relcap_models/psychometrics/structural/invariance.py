@@ -79,7 +79,8 @@ def invariance(
         (see `cfa`).
     partial : parameters that stay free at all levels, such as `trust =~ t2`, `t3 | t1`, `t2 ~ 1`, `t2 ~~ t2`.
     missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers (maximum
-        likelihood for answers missing at random; not of ordered items).
+        likelihood for answers missing at random; not of ordered items); `pairwise`, of ordered items,
+        estimates each threshold and correlation from all who answered (missing completely at random).
 
     With ordered items the estimator is WLSMV in the theta parameterization, otherwise MLR. The first group
     (at the first wave) has factor means 0 and variances 1.
@@ -99,16 +100,18 @@ def invariance(
     Source: Wu & Estabrook (2016), Psychometrika 81, 1014-1045.
     """
     levels = _levels(levels)
-    if missing not in ("listwise", "fiml"):
-        raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
-    design = read_design(syntax, data, ordered, group, waves)
+    if missing not in ("listwise", "pairwise", "fiml"):
+        raise DataError(f"`missing` is 'listwise', 'pairwise' or 'fiml', and not {missing!r}")
+    design = read_design(syntax, data, ordered, group, waves, missing)
     levels = tuple(level for level in levels if level != "thresholds" or design.thresholds)
     if not levels:
         raise DataError("`levels` is `thresholds` alone, and there are no ordered items")
     if missing == "fiml" and design.thresholds:
         raise DataError(
-            f'Ordered items ({", ".join(design.thresholds)}) need complete answers: use missing="listwise"'
+            f'"fiml" knows no ordered items ({", ".join(design.thresholds)}): use missing="pairwise"'
         )
+    if missing == "pairwise" and not design.thresholds:
+        raise DataError('"pairwise" is of ordered items, and there are none: use missing="fiml"')
     freed = freed_parameters(partial, design)
     models = {level: model_at(design, _up_to(level), freed) for level in levels}
     fits = {}

@@ -23,6 +23,7 @@ import pandas as pd
 
 from relcap_models.errors import DataError, Problem
 from relcap_models.psychometrics.items import read_groups, read_items
+from relcap_models.psychometrics.structural.missing_answers import PAIRWISE
 from relcap_models.psychometrics.structural.ordinal_sample import category_text, is_ordered
 from relcap_models.psychometrics.structural.sample import check_frame, refuse_repeated
 from relcap_models.psychometrics.structural.syntax import Modifier, Term, parse
@@ -72,8 +73,9 @@ def read_design(
     ordered: Sequence[str] | bool,
     group: str | Sequence | None,
     waves: Sequence[Mapping[str, str]] | None,
+    missing: str,
 ) -> Design:
-    """The design of a comparison.
+    """The design of a comparison. missing : `listwise`, `pairwise` or `fiml`.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def read_design(
         read_items(data[numbers], constant=True)
     codes, groups = _groups(data, group)
     ordinal = [i for i in items if i in asked or any(is_ordered(data[place[i]]) for place in places)]
-    thresholds = _thresholds(data, ordinal, items, columns, groups, codes)
+    thresholds = _thresholds(data, ordinal, items, columns, groups, codes, missing)
     return Design(factors, covariances, thresholds, groups, columns)
 
 
@@ -161,25 +163,35 @@ def _thresholds(
     columns: Sequence[Mapping[str, str]],
     groups: Sequence[str],
     codes: np.ndarray,
+    missing: str,
 ) -> dict[str, int]:
     """Number of thresholds by item, the same in all groups at all waves."""
     places = columns or ({item: item for item in items},)
-    usable = data[[place[item] for place in places for item in items]].notna().all(axis=1).to_numpy()
+    answered = data[[place[item] for place in places for item in items]].notna()
+    usable = (answered.all(axis=1) if missing == "listwise" else answered.any(axis=1)).to_numpy()
     occasions = []
     for g in range(max(1, len(groups))):
         rows = usable & (codes == g)
         if ordinal and rows.sum() == 0:
             of = f" in group '{groups[g]}'" if groups else ""
-            raise DataError(f"Nobody{of} answered every item{' at every wave' if columns else ''}")
+            everything = f"Nobody{of} answered every item{' at every wave' if columns else ''}"
+            raise DataError(f"{everything}, fewest {answered[codes == g].sum().idxmin()}: {PAIRWISE}")
         for k, place in enumerate(places, start=1):
             where = f" in group '{groups[g]}'" if groups else ""
             where += f" at wave {k}" if columns else ""
             occasions.append((rows, place, where))
     found, problems = {}, []
     for item in ordinal:
-        seen = [set(data.loc[rows, place[item]].unique()) for rows, place, _ in occasions]
+        seen = [set(data.loc[rows, place[item]].dropna().unique()) for rows, place, _ in occasions]
         every = sorted(set().union(*seen))
         for mine, (_, _, where) in zip(seen, occasions):
+            if not mine:
+                said, remedy = (
+                    f"was answered by nobody{where}",
+                    "Leave it, or those who did not answer it, out",
+                )
+                problems.append(Problem(file="items", column=item, message=said, remedy=remedy))
+                continue
             lacking = [category_text(value) for value in every if value not in mine]
             if lacking:
                 said = f"nobody{where} who can be used chose category {', '.join(lacking)}"

@@ -48,6 +48,8 @@ def modification_indices(fit: Fit) -> pd.DataFrame:
         change = np.where(known, -gradient[new] / np.where(known, left, 1.0), np.nan)
     mi = fit.model.n * change**2 * left
     shown = table.loc[added, ["lhs", "op", "rhs", "group", "level"]].reset_index(drop=True)
+    if not fit.two_level:
+        shown["level"] = 1
     shown["mi"], shown["epc"] = mi, change
     for name, observed in (("sepc_lv", False), ("sepc_all", True)):
         shown[name] = _standardized_change(fit, table, added, change, observed=observed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, combinations_with_replacement
 
@@ -71,7 +71,7 @@ def parameter_table(
     groups: Sequence[str],
     means: bool,
     std_lv: bool = False,
-    group_equal: Sequence[str] = (),
+    group_equal: Collection[str] = (),
     ordinal: Ordinal | None = None,
 ) -> pd.DataFrame:
     """Every parameter of the model, in lavaan's order.
@@ -269,7 +269,7 @@ def _without_means(rows: list[Row], upper: Sequence[str]) -> list[Row]:
 
 
 def _release(
-    rows: list[Row], group_equal: Sequence[str], *, std_lv: bool, ordinal: Ordinal | None
+    rows: list[Row], group_equal: Collection[str], *, std_lv: bool, ordinal: Ordinal | None
 ) -> list[Row]:
     """What equality over groups identifies after the first one: latent means and variances, item scales."""
     latent = {row.lhs for row in rows if row.op == "=~"}
@@ -312,7 +312,7 @@ def _modified(rows: list[Row], n_groups: int, *, own_blocks: bool) -> list[Row]:
     return found
 
 
-def _equalities(rows: list[Row], group_equal: Sequence[str]) -> tuple[list[Row], np.ndarray]:
+def _equalities(rows: list[Row], group_equal: Collection[str]) -> tuple[list[Row], np.ndarray]:
     """Rows with labels where parameters are equal, and each row's number among the free ones (0 if fixed)."""
     sets: dict[str, list[int]] = {}
     latent = {row.lhs for row in rows if row.op == "=~"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from relcap_models.psychometrics.structural.estimate_dwls import residual, weights
 from relcap_models.psychometrics.structural.fit import Fit
@@ -110,10 +111,17 @@ def _weighted_squares(fit: Fit) -> list[tuple[float, float, int]]:
         moving = saturated_directions(p, means=means, fixed=fixed)
         weight = expected_information(moving, moments.sigma, mu, sample)
         kept = kept_moments(p, means=means, fixed=fixed)
-        whole = _vector(sample.cov, sample.mean, means=means)[kept]
-        off = _vector(sample.cov - moments.sigma, sample.mean - mu, means=means)[kept]
+        cov, mean = _pairwise_moments(sample.values) if fit.fiml else (sample.cov, sample.mean)
+        whole = _vector(cov, mean, means=means)[kept]
+        off = _vector(cov - moments.sigma, mean - mu, means=means)[kept]
         found.append((off @ weight @ off, whole @ weight @ whole, len(kept)))
     return found
+
+
+def _pairwise_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(covariance, mean) of those who answered both variables, or one: lavaan's GFI with FIML is of these."""
+    n = len(values)
+    return pd.DataFrame(values).cov().to_numpy() * (n - 1) / n, np.nanmean(values, axis=0)
 
 
 def _vector(cov: np.ndarray, mean: np.ndarray, *, means: bool) -> np.ndarray:

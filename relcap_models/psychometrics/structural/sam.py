@@ -24,12 +24,15 @@ from relcap_models.psychometrics.structural.sample import check_frame, refuse_re
 from relcap_models.psychometrics.structural.syntax import Syntax, parse
 from relcap_models.psychometrics.structural.variables import Variables, variables_of
 
+EQUAL = ("loadings", "residuals", "residual.covariances", "regressions")
+
 
 def sam(
     syntax: str,
     data: pd.DataFrame,
     *,
     group: str | Sequence | None = None,
+    group_equal: Sequence[str] = (),
     missing: str = "listwise",
     std_lv: bool = False,
 ) -> CfaResult:
@@ -44,6 +47,8 @@ def sam(
         error), no item of two factors, and no means.
     data : a row for each respondent, columns of numbers; missing answers are NaN.
     group : a column of the data, or each respondent's group: one model for each, in order of appearance.
+    group_equal : what is equal over groups: `loadings`, `residuals`, `residual.covariances` (of items) in the
+        first step, `regressions` in the second. (lavaan 0.6-14 only labels the regressions.)
     missing : `listwise` leaves respondents with missing answers out; `fiml` uses all answers, in either step.
     std_lv : residual variances of factors are 1 and first loadings free, in place of first loadings of 1:
         the same estimates in other units. (lavaan 0.6-14 takes the total variance of explained factors, and
@@ -68,6 +73,11 @@ def sam(
     check_frame(data)
     if missing not in ("listwise", "fiml"):
         raise DataError(f"`missing` is 'listwise' or 'fiml', and not {missing!r}")
+    group_equal = (group_equal,) if isinstance(group_equal, str) else tuple(group_equal)
+    if strange := [name for name in group_equal if name not in EQUAL]:
+        raise DataError(f"`group_equal` of sam() is of {', '.join(EQUAL)}, and not {', '.join(strange)}")
+    if std_lv and "loadings" in group_equal:
+        raise DataError("With std_lv units differ between groups, and loadings with them: leave std_lv out")
     model = parse(syntax)
     refuse_repeated(data, {name for term in model.terms for name in (term.lhs, term.rhs)})
     _check(model, variables_of(model.terms))
@@ -78,13 +88,28 @@ def sam(
     with naming_missing(data, names[0].observed, codes, missing, FIML):
         samples, notes = continuous_samples(data, names, groups, codes, fiml=fiml)
         measured = {
-            factor: fit_measurement(model, factor, samples, groups, fiml=fiml) for factor in names[0].latent
+            factor: fit_measurement(
+                model, factor, samples, groups, fiml=fiml, group_equal=set(group_equal) - {"regressions"}
+            )
+            for factor in names[0].latent
         }
         covariances, reliability = factor_covariances(names[0], measured, samples)
         means = fiml or len(groups) > 1
-        structural = fit_structure(model, names[0], covariances, samples, groups, means=means)
+        paths = set(group_equal) & {"regressions"}
+        structural = fit_structure(
+            model, names[0], covariances, samples, groups, means=means, group_equal=paths
+        )
         joint = joint_fit(
-            model, names, samples, groups, measured, structural, means=means, fiml=fiml, std_lv=std_lv
+            model,
+            names,
+            samples,
+            groups,
+            measured,
+            structural,
+            means=means,
+            fiml=fiml,
+            std_lv=std_lv,
+            group_equal=group_equal,
         )
     rows = [
         (

@@ -49,6 +49,7 @@ def joint_fit(
     means: bool,
     fiml: bool,
     std_lv: bool,
+    group_equal: Sequence[str] = (),
 ) -> Fit:
     """The whole model at the estimates of both steps.
 
@@ -58,7 +59,9 @@ def joint_fit(
         If `std_lv` does not go with what the model fixes or sets equal.
     """
     steps, table = (
-        with_sample_moments(parameter_table(model, groups=groups, means=means, std_lv=unit), samples)
+        with_sample_moments(
+            parameter_table(model, groups=groups, means=means, std_lv=unit, group_equal=group_equal), samples
+        )
         for unit in (False, std_lv)
     )
     inner, whole = (build_model(t, names, samples) for t in (steps, table))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -17,7 +17,13 @@ from relcap_models.psychometrics.structural.variables import Variables, variable
 
 
 def fit_measurement(
-    model: Syntax, factor: str, samples: Sequence[Sample], groups: Sequence[str], *, fiml: bool
+    model: Syntax,
+    factor: str,
+    samples: Sequence[Sample],
+    groups: Sequence[str],
+    *,
+    fiml: bool,
+    group_equal: Collection[str] = (),
 ) -> Fit:
     """One factor and its items alone, in all groups.
 
@@ -28,7 +34,8 @@ def fit_measurement(
     """
     terms = tuple(_terms_of(model, factor))
     names = variables_of(terms)
-    table = parameter_table(Syntax(terms, ()), groups=groups, means=fiml or len(groups) > 1)
+    means = fiml or len(groups) > 1
+    table = parameter_table(Syntax(terms, ()), groups=groups, means=means, group_equal=group_equal)
     parts = tuple(_part(sample, names.observed, fiml=fiml) for sample in samples)
     try:
         fit = fit_table(table, (), (names,) * len(groups), parts, estimator="ML", fiml=fiml)
@@ -112,6 +119,7 @@ def fit_structure(
     groups: Sequence[str],
     *,
     means: bool,
+    group_equal: Collection[str] = (),
 ) -> Fit:
     """The regressions, fitted to the covariances of `factor_covariances`. means : count, and are free."""
     order = structural_order(names)
@@ -130,7 +138,7 @@ def fit_structure(
     parts = tuple(
         _of_moments(cov[np.ix_(at, at)], inner.observed, sample) for cov, sample in zip(covariances, samples)
     )
-    table = parameter_table(Syntax(tuple(terms), ()), groups=groups, means=means)
+    table = parameter_table(Syntax(tuple(terms), ()), groups=groups, means=means, group_equal=group_equal)
     return fit_table(table, (), (inner,) * len(groups), parts, estimator="ML", fiml=False)
 
 

@@ -35,6 +35,24 @@ def two_level_sandwich(
     return inverse @ meat @ inverse / model.n, saturated - np.trace(meat @ inverse)
 
 
+def unit_sandwich(model: Model, theta: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Covariance of the estimates if not clusters are independent, but units that several of them lie in.
+
+    owner : (cluster,) the unit of each, from 0.
+    """
+    inverse = model.freedom.invert(two_level_hessian(model, theta))
+    return sum_by_unit(two_level_scores(model, theta) @ inverse / model.n, owner)
+
+
+def sum_by_unit(by_cluster: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """(estimate, estimate) covariance of what clusters add to each estimate, units being independent."""
+    by_unit = np.zeros((owner.max() + 1, by_cluster.shape[1]))
+    np.add.at(by_unit, owner, by_cluster)
+    # At the border of the covariances that can be, scores do not sum to zero.
+    by_unit -= by_unit.mean(axis=0)
+    return len(by_unit) / (len(by_unit) - 1) * by_unit.T @ by_unit
+
+
 def moments_model(
     sample: TwoLevelSample, fixed_within: np.ndarray, fixed_between: np.ndarray
 ) -> tuple[Model, np.ndarray]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from relcap_models.report.blocks import Block, Column, Heading, Paragraph, Picture, Table
 from relcap_models.report.figures.psychometrics import draw_loadings
 from relcap_models.report.sections.cells import count_cell, interval_cell, number_cell, text_cell
@@ -18,20 +16,23 @@ def factor_blocks(of: Examined) -> list[Block]:
         return [*blocks, Paragraph(texts("psychometrics.no_factors"), "note")]
     blocks.append(Paragraph(texts("psychometrics.factors_how")))
     correlations = parameters[parameters["parameter"] == "correlation"]
-    levels = of.everybody("levels").set_index(["dimension", "level"])["estimate"]
+    levels = of.everybody("levels").dropna(subset=["estimate"]).set_index(["dimension", "level"])
     for _, row in correlations.iterrows():
-        within, between = (levels.get((row["dimension"], level), math.nan) for level in ("within", "between"))
         sentence = texts(
             "psychometrics.correlation",
             dimensions=of.analysis.dimension(row["dimension"]),
             value=texts.number(row["estimate"]),
             interval=texts.interval(row["lower"], row["upper"]),
         )
-        if not (math.isnan(within) or math.isnan(between)):
+        both = [(row["dimension"], level) for level in ("within", "between")]
+        if all(place in levels.index for place in both):
+            within, between = (levels.loc[place] for place in both)
             sentence += " " + texts(
                 "psychometrics.correlation_levels",
-                within=texts.number(within),
-                between=texts.number(between),
+                within=texts.number(within["estimate"]),
+                within_interval=texts.interval(within["lower"], within["upper"]),
+                between=texts.number(between["estimate"]),
+                between_interval=texts.interval(between["lower"], between["upper"]),
             )
         blocks.append(Paragraph(sentence))
     items = [i for i in of.analysis.items if i in set(parameters["item"])]
