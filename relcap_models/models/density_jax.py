@@ -18,7 +18,7 @@ from jax.scipy.special import log_ndtr
 from relcap_models.models.density import Density, Responses
 from relcap_models.models.density_blocks import GroupedEffects, Location, UnitEffects
 from relcap_models.models.density_colleagues import Colleagues
-from relcap_models.models.density_covariance import BetweenWaves, Scaled
+from relcap_models.models.density_covariance import BetweenWaves, OneCovariance, Scaled, StableAndWithin
 from relcap_models.models.density_district import DistrictEffects
 from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
@@ -141,6 +141,34 @@ def _between_waves(waves: BetweenWaves, values: Values) -> tuple[Array, Array]:
     return jnp.linalg.cholesky(matrix), own
 
 
+@singledispatch
+def _of_units(covariance: Any, values: Values) -> tuple[Array, Array]:
+    """Cholesky factor (W·P, W·P) of a unit's effects, and what its priors have beyond those of parameters."""
+    raise TypeError(type(covariance).__name__)
+
+
+@_of_units.register
+def _(covariance: OneCovariance, values: Values) -> tuple[Array, Array]:
+    wave_factor, own = _between_waves(covariance.waves, values)
+    return jnp.kron(wave_factor, _scaled(covariance.scaled, values, values["sd_unit"])), own
+
+
+@_of_units.register
+def _(covariance: StableAndWithin, values: Values) -> tuple[Array, Array]:
+    factors = {n: _scaled(s, values, values[f"sd_unit_{n}"]) for n, s in covariance.scaled.items()}
+    parts = {name: factor @ factor.T for name, factor in factors.items()}
+    lagged = values.get("lagged", jnp.zeros((covariance.size, covariance.size)))
+    innovation = parts.get("innovation", parts["wave"])
+    # within[v][w] : covariance of the deviations in waves v ≥ w
+    within = [[parts["wave"]]]
+    for _ in range(1, covariance.n_waves):
+        before = within[-1]
+        within.append([lagged @ block for block in before] + [lagged @ before[-1] @ lagged.T + innovation])
+    waves = range(covariance.n_waves)
+    blocks = [[parts["stable"] + (within[v][w] if v >= w else within[w][v].T) for w in waves] for v in waves]
+    return jnp.linalg.cholesky(jnp.block(blocks)), jnp.zeros(())
+
+
 def _stretched(shared: Shared, z: Array) -> Array:
     along = _summed(z * shared.direction, shared.group, len(shared.further))
     return z + shared.direction * _gathered(shared.further * along, shared.group)
@@ -202,12 +230,10 @@ def _(block: DistrictEffects, values: Values, eta: Array, shocks: dict[int, Arra
 
 @_effects.register
 def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
-    factor = _scaled(block.covariance.scaled, values, values["sd_unit"])
-    wave_factor, own = _between_waves(block.covariance.waves, values)
+    whole, own = _of_units(block.covariance, values)
     estimate = jnp.asarray(block.estimate)
     for role, shock in shocks.items():
         estimate = estimate.at[:, :, role].add(-shock)
-    whole = jnp.kron(wave_factor, factor)
     flat = estimate.reshape(block.shape[0], -1)
     effects, of_rows = _rows(block.rows, whole[None], values["unit_z"], flat)
     by_role = (effects - effects.mean(axis=0)).reshape(-1, block.n_dimensions)
@@ -218,9 +244,9 @@ def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) 
 def _(block: GroupedEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
     name = block.grouping.name
     factor = _scaled(block.covariance, values, values[f"sd_{name}"])
-    estimate = _means(block.means, eta) + _colleagues(block.colleagues, eta)
+    estimate = _means(block.means, eta).reshape(-1, block.size) + _colleagues(block.colleagues, eta)
     effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], estimate)
-    return _gathered(effects, block.grouping.group_of_rating), own
+    return _gathered(effects.reshape(-1, eta.shape[1]), block.index), own
 
 
 @_effects.register
@@ -230,11 +256,12 @@ def _(block: NestedEffects, values: Values, eta: Array, shocks: dict[int, Array]
     )
     means = [jnp.linalg.cholesky(outer @ outer.T + inner @ inner.T / m) for m in block.nesting.sizes]
     position = block.nesting.position
-    estimate = _means_and_contrasts(_means(block.means, eta), block.weight, position)
+    inner_means = _means(block.means, eta).reshape(-1, block.size)
+    estimate = _means_and_contrasts(inner_means, block.weight, position)
     estimate = estimate + _colleagues(block.colleagues, eta)
     factors = jnp.stack([inner, *means])
     rows, own = _rows(block.rows, factors, values[f"{block.names[1]}_z"], estimate)
-    return _gathered(_combined(rows, position), block.row_of_rating), own
+    return _gathered(_combined(rows, position).reshape(-1, eta.shape[1]), block.row_of_rating), own
 
 
 def _helmert(position: np.ndarray) -> np.ndarray:

@@ -65,6 +65,9 @@ def test_far_out_they_are_equal_too(name, case_named, jax_density):
         "items with 2, 3 and 7 categories",
         "dimensions of one and three items",
         "covariates",
+        "link, two waves, covariates",
+        "link, three waves, separate dimensions",
+        "link, same source, two waves",
     ],
 )
 def test_value_and_gradient_are_those_of_the_density_by_hand(name, case_named, jax_density):
