@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,7 @@ class LeadershipLink(RatingModel):
     moderator: str | None = None
     cascade: tuple[str, ...] = ()
     results: tuple[Result, ...] = ()
+    has_lagged: ClassVar[bool] = True
     smallest: float = Field(0.1, gt=0, description="smallest effect of interest, in points per sd")
 
     @model_validator(mode="after")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import field_validator
 
 from relcap_models.data.survey import Survey
 from relcap_models.models.families import LATENT_SCALE, family_name
@@ -35,6 +37,14 @@ class RatingModel(Declaration, ABC):
     loadings: Literal["free", "equal"] = "free"
     covariates: tuple[str, ...] = ()
     priors: Priors = Priors()
+    has_lagged: ClassVar[bool] = False
+
+    @field_validator("priors")
+    @classmethod
+    def _lagged_acts_on_something(cls, priors: Priors) -> Priors:
+        if not cls.has_lagged and priors.lagged != Priors.model_fields["lagged"].default:
+            raise ValueError("`lagged` is a prior of leadership_link alone: leave it out here")
+        return priors
 
     @property
     def response(self) -> str:

@@ -25,6 +25,21 @@ def test_defaults_are_those_of_the_contract(study_folder):
     )
 
 
+def test_a_prior_of_effects_that_an_analysis_does_not_have_is_refused(study_folder, study_text):
+    wrong = study_text.replace(
+        "kind: climate, id: safety", "kind: climate, id: safety, priors: {lagged: 0.1}"
+    )
+    found = problems(study_folder, wrong)
+    assert list(found) == ["analyses[1].priors"]
+    assert "leadership_link alone" in found["analyses[1].priors"].message
+    # The default says nothing that could be in vain: saved fits hold it.
+    read_text = study_text.replace(
+        "kind: climate, id: safety", "kind: climate, id: safety, priors: {lagged: 0.3}"
+    )
+    (study_folder / "study.yaml").write_text(read_text, encoding="utf-8")
+    read_study(study_folder)
+
+
 def test_a_study_is_found_by_its_folder_and_by_its_file(study_folder):
     assert read_study(study_folder).config == read_study(study_folder / "study.yaml").config
 
