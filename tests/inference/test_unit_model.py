@@ -26,16 +26,23 @@ def test_products_layers_and_outcomes_are_recovered():
     n = np.full(U, 30.0)
     share = 1 / (1 + np.exp(-(0.2 + 0.9 * capacity)))
     successes = rng.binomial(30, share).astype(float)
+    days = rng.poisson(5.0 * np.exp(-0.6 * capacity + rng.normal(0.0, 0.2, U))).astype(float)
+    content = 2.0 * capacity + rng.normal(0.0, 0.3, U)
+    everybody = np.ones(U, dtype=bool)
     terms = (("leadership",), ("complexity",), ("leadership", "complexity"))
     found = sample_unit_model(
         measured(("capacity", "leadership"), np.column_stack([capacity, leadership]), rng),
         [
             Equation("capacity", terms),
             Equation("leadership", (("leadership above",),)),
-            Equation("served", (("capacity",),)),
+            *(Equation(outcome, (("capacity",),)) for outcome in ("content", "served", "absence")),
         ],
         attributes={"complexity": complexity},
-        outcomes={"served": Observed("binomial", successes, np.ones(U, dtype=bool), n, n)},
+        outcomes={
+            "content": Observed("gaussian", content, everybody, n, np.full(U, 0.2)),
+            "served": Observed("binomial", successes, everybody, n, n),
+            "absence": Observed("count", days, everybody, np.ones(U), np.ones(U)),
+        },
         above=above,
         seed=1,
         chains=2,
@@ -47,7 +54,9 @@ def test_products_layers_and_outcomes_are_recovered():
         "capacity ~ complexity": 0.0,
         "capacity ~ leadership × complexity": 0.3,
         "leadership ~ leadership above": 0.5,
+        "content ~ capacity": 2.0 / content.std(ddof=1),
         "served ~ capacity": 0.9,
+        "absence ~ capacity": -0.6,
     }
     assert set(found) == set(truth)
     for name, value in truth.items():
