@@ -16,10 +16,11 @@ import pandas as pd
 from relcap_models.data.survey import Survey
 from relcap_models.errors import DataError, Problem
 from relcap_models.estimands.estimate import Estimate
-from relcap_models.estimands.leadership_link.unit_latents import unit_latents
+from relcap_models.estimands.leadership_link.unit_latents import stable_effects, unit_latents
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.unit_model import Equation, Measured, Observed, name_of, sample_unit_model
 from relcap_models.models.leadership_link import LeadershipLink, Result
+from relcap_models.seeds import child_seed
 
 CAPACITY = "capacity"
 """How others experience working with a unit, as a name in these regressions."""
@@ -33,6 +34,10 @@ def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int
     deviations. Coefficients of latent outcomes are in latent units; of gaussian outcomes in standard
     deviations of the outcome between units, of binomial ones in log odds, of counts in log rates. A product's
     coefficient says by how much that of one factor grows with the other.
+
+    All are regressions between units: with several waves, of what of a latent variable is the same in all of
+    them (`stable_effects`), and of an outcome over all waves. What a unit's change from wave to wave goes
+    with is no question of theirs, since outcomes need not be counted in every wave.
     """
     model = fit.model
     asked = _questions(model)
@@ -41,7 +46,7 @@ def link_regression_table(fit: Fit, survey: Survey, *, ci_prob: float, seed: int
     known = unit_facts(model, fit.frame.units, survey)
     equations = [equation for _, equation, _ in asked]
     draws = sample_unit_model(
-        measured(fit),
+        measured(fit, np.random.default_rng(child_seed(seed, "stable"))),
         equations,
         attributes=known.attributes,
         outcomes=known.outcomes,
@@ -83,16 +88,10 @@ def _names(fit: Fit) -> tuple[str, ...]:
     return tuple(names.get(role, role) for role in fit.structure.roles)
 
 
-def measured(fit: Fit) -> Measured:
-    """What answers say of each unit's latent variables, averages over waves."""
-    staff = fit.draws("staff_effect").mean(axis=2)
-    ends = [fit.draws(f"{end}_effect").mean(axis=2) for end in ("perceiver", "target")]
-    draws = np.concatenate([*ends, staff], axis=2)
-    latents = unit_latents(fit)
-    prior = latents[0].covariance.mean(axis=0)
-    if len(latents) > 1:
-        prior = prior + latents[1].covariance.mean(axis=0) / len(fit.frame.waves)
-    return Measured.of_draws(fit.frame.units, _names(fit), draws, prior)
+def measured(fit: Fit, rng: np.random.Generator) -> Measured:
+    """What answers say of each unit's latent variables, of several waves their stable parts."""
+    prior = unit_latents(fit)[0].covariance.mean(axis=0)
+    return Measured.of_draws(fit.frame.units, _names(fit), stable_effects(fit, rng), prior)
 
 
 def _questions(model: LeadershipLink) -> list[tuple[str, Equation, str]]:
@@ -183,7 +182,7 @@ def _above(layers: Sequence[str], units: pd.DataFrame) -> np.ndarray:
 
 
 def _outcome(result: Result, units: Sequence[str], survey: Survey) -> Observed:
-    """An outcome of each unit over all waves."""
+    """An outcome of each unit over all waves, weighted by what is known of each."""
     table = survey.outcomes
     rows = table[table["outcome"].astype(str) == result.outcome]
     unit = pd.Categorical(rows["unit_id"].astype(str), categories=list(units)).codes

@@ -14,8 +14,12 @@ from relcap_models.estimands.leadership_link.joint import (
     outcome_of,
     predictors_of,
 )
-from relcap_models.estimands.leadership_link.regressions import measured
-from relcap_models.estimands.leadership_link.unit_latents import UnitLatents, unit_latents
+from relcap_models.estimands.leadership_link.unit_latents import (
+    UnitLatents,
+    covariance_over_waves,
+    unit_effects,
+    unit_latents,
+)
 from relcap_models.inference.fit import Fit
 from relcap_models.inference.unit_model import Measured
 
@@ -38,12 +42,13 @@ def link_sensitivity_table(
     others : (check, detail) → fit of the same analysis under other priors, or with fewer answers
     """
     rows = []
+    weights = weights_without_each(fit)
     for predictor in leader_facets(fit):
         for adjusted in adjustments(fit):
             held = predictors_of(predictor, adjusted=adjusted)
             about = {"predictor": predictor, "adjusted": adjusted}
             for latents in unit_latents(fit):
-                rows += [about | row for row in _of_fit(fit, latents, held, ci_prob)]
+                rows += [about | row for row in _of_fit(fit, latents, held, weights, ci_prob)]
             for (check, detail), other in others.items():
                 for latents in unit_latents(other):
                     row = about | {"check": check, "detail": detail, "level": latents.level}
@@ -54,7 +59,7 @@ def link_sensitivity_table(
 
 
 def _of_fit(
-    fit: Fit, latents: UnitLatents, held: tuple[str, ...], ci_prob: float
+    fit: Fit, latents: UnitLatents, held: tuple[str, ...], weights: np.ndarray, ci_prob: float
 ) -> Iterator[dict[str, object]]:
     """The estimate, what it would take to explain it away, and how it hangs on single units."""
     slope = _slope(fit, latents, held)
@@ -62,9 +67,8 @@ def _of_fit(
     yield about | {"check": "estimate", "detail": ""} | _summary(slope, ci_prob)
     needed = _needed(_robustness(fit, latents, held), slope, ci_prob)
     yield about | {"check": "robustness", "detail": "", "quantity": "partial_r2"} | needed
-    if latents.level == "between":
-        for row in _left_out(fit, latents, slope, ci_prob):
-            yield about | row
+    for row in _left_out(slope, weights, ci_prob):
+        yield about | row
 
 
 def _slope(fit: Fit, latents: UnitLatents, held: tuple[str, ...]) -> np.ndarray:
@@ -106,20 +110,26 @@ def _needed(values: np.ndarray, slope: np.ndarray, ci_prob: float) -> dict[str, 
     return {"mean": mean, "lower": max(float(lower), 0.0), "upper": float(upper)}
 
 
-def _left_out(fit: Fit, latents: UnitLatents, slope: np.ndarray, ci_prob: float) -> list[dict[str, object]]:
-    """The lowest and highest slopes when a unit's answers say nothing of the covariance."""
+def weights_without_each(fit: Fit) -> np.ndarray:
+    """(S, U) weights of draws, each column summing to 1, when a unit's answers say nothing of the covariance.
+
+    Its answers of all waves are taken away together, so that the weights are those of both levels.
+    """
     from arviz_stats.base import array_stats
 
-    known = measured(fit)
-    covariance = latents.covariance
-    within = [other.covariance for other in unit_latents(fit) if other.level == "within"]
-    covariance = covariance + sum(within) / len(fit.frame.waves) if within else covariance
-    log_density = unit_log_densities(covariance, known)
-    found = []
-    for unit in range(log_density.shape[1]):
-        log_weight, _ = array_stats.psislw(log_density[:, unit])
-        weight = np.exp(log_weight - log_weight.max())
-        found.append(_weighted(slope, weight / weight.sum(), ci_prob))
+    covariance = covariance_over_waves(fit)
+    draws = unit_effects(fit)
+    flat = draws.reshape(*draws.shape[:2], -1)
+    names = [f"{role} {wave}" for wave in fit.frame.waves for role in fit.structure.roles]
+    known = Measured.of_draws(fit.frame.units, names, flat, covariance.mean(axis=0))
+    log_weights, _ = array_stats.psislw(unit_log_densities(covariance, known).T, axis=-1)
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+    return (weights / weights.sum(axis=1, keepdims=True)).T
+
+
+def _left_out(slope: np.ndarray, weights: np.ndarray, ci_prob: float) -> list[dict[str, object]]:
+    """The lowest and highest slopes when a unit is left out."""
+    found = [_weighted(slope, weight, ci_prob) for weight in weights.T]
     means = [row["mean"] for row in found]
     chosen = (("lowest", int(np.argmin(means))), ("highest", int(np.argmax(means))))
     return [{"check": "unit_left_out", "detail": which, **found[unit]} for which, unit in chosen]
@@ -130,11 +140,14 @@ def unit_log_densities(covariance: np.ndarray, known: Measured) -> np.ndarray:
 
     covariance : (S, P, P) draws of that of units
     """
-    seen = covariance[:, None] + np.linalg.inv(known.precision)
-    root = np.linalg.cholesky(seen)
-    z = np.linalg.solve(root, np.broadcast_to(known.mean[..., None], (*root.shape[:-1], 1)))[..., 0]
-    log_root = np.log(np.diagonal(root, axis1=2, axis2=3)).sum(axis=2)
-    return -0.5 * np.square(z).sum(axis=2) - log_root
+    found = []
+    # Unit by unit: over waves, matrices of all units and draws would fill the memory.
+    for mean, error in zip(known.mean, np.linalg.inv(known.precision)):
+        root = np.linalg.cholesky(covariance + error)
+        z = np.linalg.solve(root, np.broadcast_to(mean[:, None], (len(root), len(mean), 1)))[..., 0]
+        log_root = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+        found.append(-0.5 * np.square(z).sum(axis=1) - log_root)
+    return np.stack(found, axis=1)
 
 
 def _weighted(draws: np.ndarray, weight: np.ndarray, ci_prob: float) -> dict[str, object]:

@@ -47,23 +47,69 @@ def unit_latents(fit: Fit) -> tuple[UnitLatents, ...]:
 
 def levels_of(draws: Draws, names: tuple[str, ...], known: set[str], n_waves: int) -> tuple[UnitLatents, ...]:
     """The same from draws by name; `known` are the names that there are."""
-
-    def covariance(part: str) -> np.ndarray:
-        sd = draws(f"sd_{part}")
-        return draws(f"corr_{part}") * sd[:, :, None] * sd[:, None, :]
-
     if "sd_unit" in known:
-        return (UnitLatents("between", names, covariance("unit")),)
-    within = [covariance("unit_wave")]
+        return (UnitLatents("between", names, _covariance(draws, "unit")),)
+    deviations = _deviations(draws, n_waves)
+    within = sum(row[-1] for row in deviations) / n_waves
+    stable = UnitLatents("between", names, _covariance(draws, "unit_stable"))
+    return stable, UnitLatents("within", names, within)
+
+
+def _covariance(draws: Draws, part: str) -> np.ndarray:
+    sd = draws(f"sd_{part}")
+    return draws(f"corr_{part}") * sd[:, :, None] * sd[:, None, :]
+
+
+def _deviations(draws: Draws, n_waves: int) -> list[list[np.ndarray]]:
+    """(S, P, P) covariances of a unit's deviations in wave v with those in wave w ≤ v: [v][w]."""
+    rows = [[_covariance(draws, "unit_wave")]]
     for _ in range(1, n_waves):
+        before = rows[-1]
         if n_waves == 2:
-            within.append(within[-1])
+            rows.append([np.zeros_like(before[0]), before[0]])
             continue
         lagged = draws("lagged")
-        moved = lagged @ within[-1] @ np.swapaxes(lagged, 1, 2)
-        within.append(moved + covariance("unit_innovation"))
-    stable = UnitLatents("between", names, covariance("unit_stable"))
-    return stable, UnitLatents("within", names, sum(within) / n_waves)
+        last = lagged @ before[-1] @ np.swapaxes(lagged, 1, 2) + _covariance(draws, "unit_innovation")
+        rows.append([*(lagged @ block for block in before), last])
+    return rows
+
+
+def covariance_over_waves(fit: Fit) -> np.ndarray:
+    """(S, W·P, W·P) covariance of a unit's latent variables in all waves, wave after wave."""
+    n_waves = len(fit.frame.waves)
+    between = unit_latents(fit)[0].covariance
+    if n_waves == 1:
+        return between
+    rows = _deviations(fit.draws, n_waves)
+    waves = range(n_waves)
+    return np.block(
+        [[between + (rows[v][w] if v >= w else np.swapaxes(rows[w][v], 1, 2)) for w in waves] for v in waves]
+    )
+
+
+def unit_effects(fit: Fit) -> np.ndarray:
+    """(S, U, W, P) draws of units' latent variables, with different sources."""
+    ends = [fit.draws(f"{end}_effect") for end in ("perceiver", "target")]
+    return np.concatenate([*ends, fit.draws("staff_effect")], axis=3)
+
+
+def stable_effects(fit: Fit, rng: np.random.Generator) -> np.ndarray:
+    """(S, U, P) draws of what of units' latent variables is the same in all waves.
+
+    With several waves drawn given the unit's effects in each and their covariance, draw by draw: a mean over
+    waves would hold a share of their deviations, and blend both levels.
+    """
+    effects = unit_effects(fit)
+    n_draws, n_units, n_waves, P = effects.shape
+    if n_waves == 1:
+        return effects[:, :, 0]
+    stable = unit_latents(fit)[0].covariance
+    repeated = np.tile(stable, (1, n_waves, 1))
+    gain = np.swapaxes(np.linalg.solve(covariance_over_waves(fit), repeated), 1, 2)
+    value, vectors = np.linalg.eigh(stable - gain @ repeated)
+    root = vectors * np.sqrt(np.maximum(value, 0.0))[:, None, :]
+    noise = rng.standard_normal((n_draws, n_units, P))
+    return effects.reshape(n_draws, n_units, -1) @ np.swapaxes(gain, 1, 2) + noise @ np.swapaxes(root, 1, 2)
 
 
 def rating_variance(fit: Fit, facet: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import multivariate_normal
 
 import relcap_models as rc
@@ -15,8 +16,15 @@ from relcap_models.estimands.leadership_link.sensitivity import (
     link_sensitivity_table,
     robustness_value,
     unit_log_densities,
+    weights_without_each,
 )
-from relcap_models.estimands.leadership_link.unit_latents import rating_variance, unit_latents
+from relcap_models.estimands.leadership_link.unit_latents import (
+    covariance_over_waves,
+    rating_variance,
+    stable_effects,
+    unit_effects,
+    unit_latents,
+)
 from relcap_models.estimands.leadership_link.units import link_unit_table
 from relcap_models.inference.unit_model import Measured
 from relcap_models.models import LeadershipLink
@@ -67,10 +75,32 @@ def test_levels_are_the_parts_of_the_covariance_over_waves(fit):
     values = {name: fit.draws(name)[s] for name in fit.posterior if name.startswith(("sd_unit", "lagged"))}
     drawn = {name: fit.draws(name)[s] for name in fit.posterior if name.startswith("corr_unit")}
     whole = _stable_and_within(values | drawn, 3)
+    np.testing.assert_allclose(covariance_over_waves(fit)[s], whole, atol=1e-12)
     blocks = [whole[w * P : (w + 1) * P, w * P : (w + 1) * P] for w in range(3)]
     np.testing.assert_allclose(np.mean(blocks, axis=0), between.covariance[s] + within.covariance[s])
     sd = fit.draws("sd_unit_stable")[s]
     np.testing.assert_allclose(between.covariance[s], fit.draws("corr_unit_stable")[s] * np.outer(sd, sd))
+
+
+def test_stable_parts_are_drawn_given_effects_in_all_waves(fit):
+    """With the covariance of one draw, mean and spread are those that its inverse tells."""
+    s, n = 11, 4000
+    one = fit.tree["posterior"].to_dataset().isel(chain=[0], draw=[s])
+    many = replace(fit, tree=xr.DataTree.from_dict({"posterior": one.isel(draw=np.zeros(n, dtype=int))}))
+    found = stable_effects(many, np.random.default_rng(5))
+    effects = unit_effects(fit)[s]
+    stable = unit_latents(fit)[0].covariance[s]
+    P, (U, W) = len(stable), effects.shape[:2]
+    # Of (stable part, effects in all waves), one normal vector.
+    whole = np.block([[stable, np.tile(stable, W)], [np.tile(stable, W).T, covariance_over_waves(fit)[s]]])
+    precision = np.linalg.inv(whole)
+    left = np.linalg.inv(precision[:P, :P])
+    mean = -effects.reshape(U, -1) @ precision[:P, P:].T @ left
+    sd = np.sqrt(np.diag(left))
+    # 4,000 draws of 16 units: means to .016 sd each, the largest of 64 within four such errors.
+    np.testing.assert_allclose((found.mean(axis=0) - mean) / sd, 0.0, atol=0.065)
+    pooled = np.einsum("sui,suj->ij", found - mean, found - mean) / (n * U)
+    np.testing.assert_allclose(pooled / np.outer(sd, sd), left / np.outer(sd, sd), atol=0.03)
 
 
 def test_paths_add_up(fit):
@@ -194,3 +224,25 @@ def test_leaving_a_unit_out_by_weights_comes_near_to_leaving_it_out(survey):
     # The unit is gone as a rater too, and weights are noisy: half a posterior sd.
     assert ends["lowest"] == pytest.approx(min(refitted), abs=0.5 * sd)
     assert ends["highest"] == pytest.approx(max(refitted), abs=0.5 * sd)
+
+
+def test_the_slope_within_hangs_on_a_unit_as_a_fit_without_it_says(fit, survey):
+    """Of the unit on which it hangs most; all its answers are gone, of all waves."""
+    weights = weights_without_each(fit)
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    slope = unit_latents(fit)[1].slopes("target", (NAMES[2],))[:, 0]
+    moved = slope @ weights - slope.mean()
+    most = int(np.abs(moved).argmax())
+    rows = link_sensitivity_table(fit, {}, ci_prob=0.9)
+    rows = rows[(rows["check"] == "unit_left_out") & (rows["level"] == "within") & ~rows["adjusted"]]
+    ends = rows.set_index("detail")["mean"]
+    assert ends["lowest"] == pytest.approx(slope.mean() + moved.min())
+    assert ends["highest"] == pytest.approx(slope.mean() + moved.max())
+    answers, unit = survey.responses, fit.frame.units[most]
+    gone = (answers["rater_unit"].astype(str) == unit) | (answers["target_unit"].astype(str) == unit)
+    without = replace(survey, responses=answers[~gone].reset_index(drop=True))
+    refitted = rc.fit(LeadershipLink(), without, engine="fast", seed=1, chains=2, draws=300, progress=False)
+    expected = unit_latents(refitted)[1].slopes("target", (NAMES[2],)).mean()
+    # A quarter of a posterior sd, of which 600 draws by weights and 600 of the fit leave a tenth open.
+    assert slope.mean() + moved[most] == pytest.approx(expected, abs=0.25 * slope.std())
+    assert abs(moved[most]) > 0.25 * slope.std()
