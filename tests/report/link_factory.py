@@ -234,12 +234,9 @@ def _checks(
         for level, part in _levels(n_waves):
             for adjusted, factor in ((False, 1.5), (True, 1.0)):
                 mean = part * factor * slope
-                checks = [("estimate", "", 1.0), *CHECKS]
-                if level == "between":
-                    checks += [
-                        ("unit_left_out", "lowest", left_out[0]),
-                        ("unit_left_out", "highest", left_out[1]),
-                    ]
+                ends = zip(("lowest", "highest"), left_out)
+                without = [("unit_left_out", which, factor) for which, factor in ends]
+                checks = [("estimate", "", 1.0), *CHECKS, *without]
                 about = (adjusted, level, outcome)
                 rows += [
                     (*about, c, d, "slope", m * mean, m * mean - 2 * sd, m * mean + 2 * sd)
@@ -291,3 +288,15 @@ def _into_context(folder: Path, *, separate: bool, engine: str, asked: Mapping[s
         }
     ]
     path.write_text(json.dumps(context, ensure_ascii=False), encoding="utf-8")
+
+
+def regressions(**means):
+    """Mean and P(> 0) of some coefficients; others are 0."""
+    terms = {
+        "moderation": ("moderation", "capacity", "leadership × complexity"),
+        "cascade": ("cascade", "leadership", "leadership above"),
+        "outcome": ("outcome", "quality", "capacity"),
+        "structure": ("outcome", "quality", "meetings × complexity"),
+        "capacity": ("outcome", "quality", "capacity × complexity"),
+    }
+    return {term: means.get(name, (0.0, 0.5)) for name, term in terms.items()}
