@@ -92,7 +92,7 @@ def loo(fit: Fit, *, n_draws: int = 500) -> LooResult:
     Raises
     ------
     FitError
-        If the fit has fewer than 25 draws in all, or draws that are not finite.
+        If the fit has fewer than 25 draws in all, draws that are not finite, or several instruments at once.
     """
     from arviz_stats.base import array_stats
 
@@ -204,7 +204,18 @@ def respondent_log_density(fit: Fit, *, n_draws: int, people: np.ndarray | None 
     people : positions of the respondents that are asked for, in that order; None: all of them
     Respondents with up to three effects of their own are integrated by adaptive Gauss–Hermite quadrature,
     others by 64 quasi-random points around the Gaussian approximation of their effects.
+
+    Raises
+    ------
+    FitError
+        If ratings are about several facets, as in a leadership link.
     """
+    if len(fit.frame.facets) > 1:
+        raise FitError(
+            f"Leaving respondents out is worked out for one instrument at a time, and '{fit.model.id}' has "
+            f"several ({', '.join(fit.frame.facets)}). Compare it by its checks, or leave respondents out of "
+            "an analysis of kind `relations` or `climate` of each instrument."
+        )
     # Imported here: they load the compiler, which reading a study does not need.
     from relcap_models.inference.person_integral import log_marginals
     from relcap_models.models.kernels import FAMILY_CODES

@@ -238,3 +238,9 @@ def test_analyses_of_the_same_answers_are_compared_respondent_by_respondent(smal
     assert np.isnan(table.loc["numbers", ["elpd_diff", "se_diff"]].astype(float)).all()
     left_out["free"].save(tmp_path)
     assert (tmp_path / "loo.csv").read_text(encoding="utf-8").splitlines()[1] == "a,-3.0,0.0,0.9,True"
+
+
+def test_a_link_of_several_instruments_is_refused_with_their_names(small_fit):
+    frame = replace(small_fit.frame, facets=("capacity", "leadership"))
+    with pytest.raises(FitError, match=r"one instrument at a time.*capacity, leadership"):
+        loo(replace(small_fit, frame=frame))
