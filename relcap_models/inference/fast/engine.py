@@ -9,8 +9,7 @@
    84, 717–726).
 
 A ratio of covariances, such as the slope of a leadership link, has longer tails than these draws when units
-are few: with twenty, intervals are up to a fifth too narrow where the perceiver effect is held constant
-(`tests/recovery/measured/link_nuts.csv`).
+are few: with twenty, intervals are a tenth too narrow (`tests/recovery/measured/link_nuts.csv`).
 """
 
 from __future__ import annotations
