@@ -117,7 +117,6 @@ def sample_unit_model(
     exogenous = [name for name in measured.names if name not in latent_outcomes]
     n_units = len(measured.units)
     with pm.Model() as model:
-        unknown = _unknown(equations, measured.names, outcomes or {}, n_units)
         known: dict[str, pt.TensorVariable | np.ndarray] = dict(attributes)
         if exogenous:
             sd = pm.Gamma("sd_exogenous", 2, 2 / 0.5, shape=len(exogenous))
@@ -126,16 +125,16 @@ def sample_unit_model(
             for k, name in enumerate(exogenous):
                 known[name] = (z @ root.T)[:, k]
         for equation in _in_order(latent_outcomes, known):
-            location = _location(equation, unknown, known, above)
-            own = location + unknown.residual(equation) * unknown.noise(equation)
-            known[equation.outcome] = _passed_on(equation, unknown, own, above)
+            location = _location(equation, known, above)
+            residual = pm.HalfNormal(f"residual {equation.outcome}", _RESIDUAL)
+            noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
+            known[equation.outcome] = _passed_on(equation, location + residual * noise, above)
         latent = pm.math.stack([known[name] for name in measured.names], axis=1)
         error = latent - measured.mean
         pm.Potential("measured", -0.5 * (error[:, :, None] * measured.precision * error[:, None, :]).sum())
         for equation in equations:
             if equation.outcome not in latent_outcomes:
-                location = _location(equation, unknown, known, above)
-                _observe(equation, unknown, location, (outcomes or {})[equation.outcome])
+                _observe(equation, known, above, (outcomes or {})[equation.outcome], n_units)
     try:
         compiled = nutpie.compile_pymc_model(model)
         tree = nutpie.sample(
@@ -143,58 +142,9 @@ def sample_unit_model(
         )
     except (RuntimeError, ValueError) as error:
         raise FitError(f"The regressions among units cannot be sampled: {error}") from None
-    found = tree["posterior"]["coefficient"].transpose("chain", "draw", ...).to_numpy()
-    return {name: found[:, :, k] for name, k in unknown.place_of_term.items()}
-
-
-@dataclass(frozen=True)
-class _Unknown:
-    """What is sampled of all equations, in a few vectors: compiling takes as long as there are variables.
-
-    coefficients : (terms,) · residuals, intercepts : (equations,) · noises : (equations with noise, U)
-    place_of_term, place, noisy : where those of each are
-    """
-
-    coefficients: pt.TensorVariable
-    residuals: pt.TensorVariable
-    intercepts: pt.TensorVariable | None
-    noises: pt.TensorVariable | None
-    place_of_term: dict[str, int]
-    place: dict[str, int]
-    counted: dict[str, int]
-    noisy: dict[str, int]
-
-    def coefficient(self, equation: Equation, term: tuple[str, ...]) -> pt.TensorVariable:
-        return self.coefficients[self.place_of_term[f"{equation.outcome} ~ {name_of(term)}"]]
-
-    def residual(self, equation: Equation) -> pt.TensorVariable:
-        return self.residuals[self.place[equation.outcome]]
-
-    def intercept(self, equation: Equation) -> pt.TensorVariable:
-        return self.intercepts[self.counted[equation.outcome]]
-
-    def noise(self, equation: Equation) -> pt.TensorVariable:
-        return self.noises[self.noisy[equation.outcome]]
-
-
-def _unknown(
-    equations: Sequence[Equation], latent: Sequence[str], outcomes: Mapping[str, Observed], n_units: int
-) -> _Unknown:
-    import pymc as pm
-
-    terms = [f"{e.outcome} ~ {name_of(term)}" for e in equations for term in e.terms]
-    names = [e.outcome for e in equations]
-    counted = [name for name in names if name not in latent]
-    # Gaussian outcomes are integrated over theirs.
-    noisy = [name for name in names if name in latent or outcomes[name].family != "gaussian"]
-    spread = np.array([_RESIDUAL if name in latent else 1.0 for name in names])
-    return _Unknown(
-        pm.Normal("coefficient", 0.0, _COEFFICIENT, shape=len(terms)),
-        pm.HalfNormal("residual", spread, shape=len(names)),
-        pm.Normal("intercept", 0.0, 2.0, shape=len(counted)) if counted else None,
-        pm.Normal("noise", shape=(len(noisy), n_units)) if noisy else None,
-        *({name: k for k, name in enumerate(these)} for these in (terms, names, counted, noisy)),
-    )
+    posterior = tree["posterior"]
+    names = [f"{e.outcome} ~ {name_of(term)}" for e in equations for term in e.terms]
+    return {name: posterior[name].transpose("chain", "draw").to_numpy() for name in names}
 
 
 def _correlation(size: int) -> pt.TensorVariable:
@@ -221,10 +171,11 @@ def _in_order(equations: Mapping[str, Equation], known: Mapping[str, object]) ->
 
 def _location(
     equation: Equation,
-    unknown: _Unknown,
     known: Mapping[str, pt.TensorVariable | np.ndarray],
     above: np.ndarray | None,
-) -> pt.TensorVariable | float:
+) -> pt.TensorVariable:
+    import pymc as pm
+
     total = 0.0
     for term in equation.terms:
         if _own(equation, term):
@@ -233,7 +184,7 @@ def _location(
         for variable in term:
             name = variable.removesuffix(" above")
             value = value * (known[name] if name == variable else above @ known[name])
-        total = total + unknown.coefficient(equation, term) * value
+        total = total + pm.Normal(f"{equation.outcome} ~ {name_of(term)}", 0.0, _COEFFICIENT) * value
     return total
 
 
@@ -247,13 +198,13 @@ def _own(equation: Equation, term: tuple[str, ...]) -> bool:
     return term == (f"{equation.outcome} above",)
 
 
-def _passed_on(
-    equation: Equation, unknown: _Unknown, own: pt.TensorVariable, above: np.ndarray | None
-) -> pt.TensorVariable:
+def _passed_on(equation: Equation, own: pt.TensorVariable, above: np.ndarray | None) -> pt.TensorVariable:
     """What units bring themselves, and what comes to them from layer to layer: (I − b·W)⁻¹ times it."""
+    import pymc as pm
+
     if not any(_own(equation, term) for term in equation.terms):
         return own
-    coefficient = unknown.coefficient(equation, (f"{equation.outcome} above",))
+    coefficient = pm.Normal(f"{equation.outcome} ~ {equation.outcome} above", 0.0, _COEFFICIENT)
     total, step, reach = own, own, above
     # Layers have an end: a power of W is 0.
     while reach.any():
@@ -263,7 +214,11 @@ def _passed_on(
 
 
 def _observe(
-    equation: Equation, unknown: _Unknown, location: pt.TensorVariable | float, found: Observed
+    equation: Equation,
+    known: Mapping[str, pt.TensorVariable | np.ndarray],
+    above: np.ndarray | None,
+    found: Observed,
+    n_units: int,
 ) -> None:
     """The likelihood of an outcome, with a residual for each unit beyond its sampling error."""
     import pymc as pm
@@ -271,16 +226,18 @@ def _observe(
     here = found.known
     # Coefficients are on the scale of the outcome's own spread (gaussian), of log odds or of log rates.
     centre, scale = _scale(found)
-    location = unknown.intercept(equation) + location
-    residual = unknown.residual(equation)
+    location = _location(equation, known, above)
+    residual = pm.HalfNormal(f"residual {equation.outcome}", 1.0)
+    intercept = pm.Normal(f"intercept {equation.outcome}", 0.0, 2.0)
     name, value = f"{equation.outcome}_seen", found.value[here]
     if found.family == "gaussian":
         # Integrated over units' residuals: outcomes that are known well would tie each to all coefficients.
         spread = np.maximum(found.spread[here] / scale, 1e-3)
-        spread = pm.math.sqrt(residual**2 + spread**2)
-        pm.Normal(name, location[here], spread, observed=(value - centre) / scale)
+        expected = (intercept + location)[here]
+        pm.Normal(name, expected, pm.math.sqrt(residual**2 + spread**2), observed=(value - centre) / scale)
         return
-    eta = (location + residual * unknown.noise(equation))[here]
+    noise = pm.Normal(f"{equation.outcome}_z", shape=n_units)
+    eta = (intercept + location + residual * noise)[here]
     if found.family == "binomial":
         pm.Binomial(name, n=found.n[here].astype(int), logit_p=centre + eta, observed=value.astype(int))
     else:
