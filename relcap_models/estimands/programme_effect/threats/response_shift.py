@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.relation_waves import BASE, relation_waves
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE, relation_waves
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank, effect_rows, ends_alone
 from relcap_models.models.exposure import SPILLOVER
 from relcap_models.psychometrics.survey.answers import Answers, answers_to
