@@ -13,8 +13,8 @@ from relcap_models.estimands.programme_effect.comparisons.end_comparisons import
     weight_rows,
 )
 from relcap_models.estimands.programme_effect.comparisons.end_panel import EndPanel, end_panels
-from relcap_models.estimands.programme_effect.notes import ONE_CLUSTER
 from relcap_models.estimands.programme_effect.comparisons.saturated import saturated
+from relcap_models.estimands.programme_effect.notes import ONE_CLUSTER
 from tests.estimands.programme_effect.panels import Y, case_with, exposure, noise, rows_of
 
 
