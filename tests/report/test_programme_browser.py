@@ -57,3 +57,17 @@ def test_what_the_checks_came_to_can_be_read_without_scrolling_its_table(section
         box = cell.bounding_box()
         assert box["x"] + box["width"] <= width
         assert box["width"] > 100
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_numbers_of_the_design_stand_on_one_line(section, width):
+    page = section(width=width)
+    values = page.locator(f"{SECTION} .definitions dd")
+    numbers = [value for value in values.all() if value.inner_text().strip().isdigit()]
+    assert len(numbers) >= 2
+    lines = """node => {
+        const range = document.createRange()
+        range.selectNodeContents(node)
+        return range.getClientRects().length
+    }"""
+    assert [value.evaluate(lines) for value in numbers] == [1] * len(numbers)

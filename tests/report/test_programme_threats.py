@@ -1,5 +1,7 @@
 """What stands beside a programme's effects: simpler methods, threats, the design and the checklist."""
 
+from dataclasses import replace
+
 import pandas as pd
 import programme_factory as factory
 import pytest
@@ -190,6 +192,18 @@ def test_the_figure_of_threats_has_each_variant_below_the_estimate_over_all_data
     assert _labels(pictures["programme_trends"])[1:] == [
         f"trends differ by at most {bound} times as much" for bound in ("0.5", "1", "2")
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_phone_every_label_of_the_checks_fits_the_figure(programme_material, language):
+    threats = pd.concat([factory.all_threats(), factory.selection()])
+    pictures = pictures_of(blocks_of(programme_material(threats=threats, language=language)))
+    for name in ("programme_threats", "programme_trends", "programme_selection"):
+        figure = pictures[name].draw(replace(LIGHT, narrow=True))
+        figure.draw_without_rendering()
+        labels = [text for ax in figure.axes for text in ax.texts]
+        assert labels
+        assert not [text.get_text() for text in labels if text.get_window_extent().x1 > figure.bbox.x1]
 
 
 def test_the_course_has_hollow_marks_before_the_start_and_a_goal(programme_material):
