@@ -76,30 +76,24 @@ def test_effects_on_either_end_are_recovered():
 def test_the_fast_engine_is_near_the_sampler():
     """Medians within .3 of the interval's width, widths within a quarter.
 
-    In this world the fast engine's simple effects are .12 to .17 of the width above those of the sampler (3,000
-    draws of it; the interaction .02 below), and its intervals 1 to 10 % wider. With 1,200 draws, worth some 80
-    independent ones, the sampler's medians are uncertain by .04 of the width.
+    In this world the fast engine's simple effects are .12 to .17 of the width above those of the sampler
+    (3,000 draws of it; the interaction .02 below), and its intervals 1 to 10 % wider. With 1,200 draws, worth
+    some 80 independent ones, the sampler's medians are uncertain by .04 of the width.
     """
     survey = survey_of(Cell("main", 16, 0.4), 1)
     model = rc.ProgrammeEffect(programme="P", assignment="observational")
-    tables = []
+    keys, tables = ["estimand", "aggregate", "group", "time", "scale"], []
     for engine, chains, draws in (("fast", 4, 1000), ("nuts", 2, 600)):
         fit = rc.fit(
             model, survey, engine=engine, seed=1, chains=chains, draws=draws, tune=400, progress=False
         )
         table = programme_effect_tables(fit, survey, ci_prob=0.9, goal=0.0)["programme_effects"]
-        keys = ["estimand", "aggregate", "group", "time", "scale"]
         tables.append(table.set_index(keys)[["median", "lower", "upper"]])
     fast, sampled = tables
-    width = {name: table["upper"] - table["lower"] for name, table in (("fast", fast), ("sampled", sampled))}
-    assert set(fast.index.get_level_values("estimand")) == {
-        "rater_end",
-        "target_end",
-        "both_ends",
-        "interaction",
-    }
-    assert ((fast["median"] - sampled["median"]).abs() < 0.3 * width["sampled"]).all()
-    assert (width["fast"] / width["sampled"]).between(0.75, 1.25).all()
+    assert {"rater_end", "target_end", "both_ends"} <= set(fast.index.get_level_values("estimand"))
+    wide, width = fast["upper"] - fast["lower"], sampled["upper"] - sampled["lower"]
+    assert ((fast["median"] - sampled["median"]).abs() < 0.3 * width).all()
+    assert (wide / width).between(0.75, 1.25).all()
 
 
 @pytest.mark.recovery

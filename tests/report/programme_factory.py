@@ -252,6 +252,7 @@ def all_threats(estimand: str = "target_end", effect: float = 0.3) -> pd.DataFra
         ("anticipation", "-1", estimand, "difference", 0.04, -0.05, 0.13, NONE),
         ("response_shift", "thresholds", "", "difference_test", 9.1, NONE, NONE, 0.4, "held"),
         ("response_shift", "loadings", "", "difference_test", 30.1, NONE, NONE, 0.001, "not_held"),
+        ("response_shift", "intercepts", "", "difference_test", 3.0, NONE, NONE, 0.6, "not_held"),
         ("response_shift", "RC1", "", "shift", 0.4, 0.2, 0.6, 0.001, "not_held"),
         ("response_shift", "RC5", "", "shift", -0.1, -0.3, 0.1, 0.4, "held"),
         ("response_shift", "RC1", "", "drift", 0.1, -0.1, 0.3, 0.3, "held"),

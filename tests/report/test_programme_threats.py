@@ -96,7 +96,7 @@ def test_every_threat_has_a_sentence_with_what_its_check_came_to(programme_mater
     placebo = told["The same would be found for something that the programme should not move."]
     assert placebo.startswith("Psychological safety: −0.01")
     assert "was +0.04 (−0.05 to 0.13)" in told["Anticipation"]
-    assert "not equal before and after the start: loadings" in told["Another yardstick"]
+    assert "not equal before and after the start: loadings." in told["Another yardstick"]
     assert "otherwise for exposed relations in: RC1." in told["Another yardstick"]
     assert "drift and no shift by the programme, it moved in: RC5." in told["Another yardstick"]
     assert "20% to 30% no longer did" in told["Dropout and turnover"]
