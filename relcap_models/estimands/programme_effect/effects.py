@@ -42,9 +42,9 @@ def programme_effect_tables(
     model's latent effects do not hang on these, so that they say what the same effect comes to where ratings
     start from other levels, and who was exposed.
 
-    estimand : `rater_end`, `target_end`, `both_ends`, `interaction` and `spillover` are effects: a score as it
-    was minus one without the programme, which takes comparisons to know. A single group has none, and so no
-    effects: its one estimand is `change`, since the last wave before the start, at whichever end.
+    estimand : `rater_end`, `target_end`, `both_ends`, `interaction` and `spillover` are effects: a score as
+    it was minus one without the programme, which takes comparisons to know. A single group has none, and so
+    no effects: its one estimand is `change`, since the last wave before the start, at whichever end.
 
     latent : in standard deviations of the response's own noise · points : of the response scale ·
     probability : share of favourable answers. `prob_goal` is P(effect > goal), in points alone.
