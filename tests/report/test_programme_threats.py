@@ -197,8 +197,9 @@ def test_the_figure_of_threats_has_each_variant_below_the_estimate_over_all_data
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_on_a_phone_every_label_of_the_checks_fits_the_figure(programme_material, language):
     threats = pd.concat([factory.all_threats(), factory.selection()])
-    pictures = pictures_of(blocks_of(programme_material(threats=threats, language=language)))
-    for name in ("programme_threats", "programme_trends", "programme_selection"):
+    material = programme_material(methods=ALIKE, threats=threats, language=language)
+    pictures = pictures_of(blocks_of(material))
+    for name in ("programme_comparisons", "programme_threats", "programme_trends", "programme_selection"):
         figure = pictures[name].draw(replace(LIGHT, narrow=True))
         figure.draw_without_rendering()
         labels = [text for ax in figure.axes for text in ax.texts]
