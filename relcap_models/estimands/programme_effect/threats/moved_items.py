@@ -86,7 +86,7 @@ class FourGroups:
         key = frozenset(free)
         if key not in self._fits:
             syntax = self.model.syntax
-            design = read_design(syntax, self.table, True, self.group, None)
+            design = read_design(syntax, self.table, True, self.group, None, "listwise")
             freed = freed_parameters([line for code in free for line in self._lines(code)], design)
             self._fits[key] = cfa(
                 model_at(design, _ACTIVE, freed),
