@@ -48,6 +48,11 @@ def programme(
         )
         return tables
     said(f"{analysis.id}: {analysis.kind} of {analysis.instrument}")
+    if exposed.design == SINGLE_GROUP:
+        said(
+            f"{analysis.id}: nobody to compare with: a change since before the start, which may be the "
+            "programme's, anything else's, a trend's, or the passing of chance lows; no effect is told"
+        )
     stream = place / "stream.zarr"
     stream.mkdir(parents=True)
     seed = int(child_seed(study.config.seed, "fit", analysis.id).generate_state(1)[0])

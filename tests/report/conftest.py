@@ -1,5 +1,6 @@
 """Reports rendered once for all tests that look at them."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,6 +51,24 @@ def link_material(tmp_path):
     return material
 
 
+@pytest.fixture(scope="session")
+def true_threats():
+    """Checks of a simulated programme that does nothing, in the half of 16 districts that stood lowest."""
+    from relcap_models.estimands.programme_effect import programme_design_table, programme_threat_table
+    from relcap_models.models import ProgrammeEffect
+    from relcap_models.report.disclosure.programmes import hide_programmes
+    from relcap_models.report.disclosure.rules import Disclosure
+    from tests.recovery.programme_grid import Cell, survey_of
+
+    survey = survey_of(Cell("selection", 16, 0.0), 1)
+    model = ProgrammeEffect(id="training", programme="P", assignment="observational", chosen="lowest")
+    tables = {
+        "programme_designs": programme_design_table(model, model.exposed(survey)),
+        "programme_threats": programme_threat_table(model, survey, ci_prob=0.9, seed=1),
+    }
+    return hide_programmes("programme_threats", tables, Disclosure(), some_small=False)
+
+
 @pytest.fixture
 def programme_material(tmp_path):
     """Material of a study with an invented programme; options as in `programme_factory`."""
@@ -64,3 +83,62 @@ def programme_material(tmp_path):
         return Material(results, load_texts(results.context["report"]["language"]))
 
     return material
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium here: install the package `chromium` to run the browser tests")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def open_report(browser):
+    """Open a report; `page.noise` gathers console messages, `page.requests` every address asked for."""
+    contexts = []
+
+    def open_page(report, *, width=1280, scheme="light", javascript=True):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=javascript
+        )
+        page = context.new_page()
+        page.noise, page.requests = [], []
+        page.on("console", lambda message: page.noise.append(message.text))
+        page.on("pageerror", lambda error: page.noise.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(report.as_uri(), wait_until="load")
+        contexts.append(context)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def programme_report(tmp_path_factory, true_threats):
+    """The report of a programme, with everything that its section can hold."""
+    from programme_factory import METHODS, write_programme_results
+
+    from relcap_models.report.render import render_report
+
+    folder = tmp_path_factory.mktemp("programme")
+    methods = {**dict.fromkeys(METHODS, 1.05), "two_way": 0.4}
+    return render_report(
+        write_programme_results(folder, methods=methods, forbidden=0.3, threats=true_threats, chosen=True)
+    )

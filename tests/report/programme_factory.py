@@ -252,7 +252,15 @@ def all_threats(estimand: str = "target_end", effect: float = 0.3) -> pd.DataFra
         ("anticipation", "-1", estimand, "difference", 0.04, -0.05, 0.13, NONE),
         ("response_shift", "thresholds", "", "difference_test", 9.1, NONE, NONE, 0.4, "held"),
         ("response_shift", "loadings", "", "difference_test", 30.1, NONE, NONE, 0.001, "not_held"),
-        ("response_shift", "without_shifting_items", *about, effect - 0.04, low, high, NONE, "items:RC1,RC4"),
+        ("response_shift", "intercepts", "", "difference_test", 3.0, NONE, NONE, 0.6, "not_held"),
+        ("response_shift", "RC1", "", "shift", 0.4, 0.2, 0.6, 0.001, "not_held"),
+        ("response_shift", "RC5", "", "shift", -0.1, -0.3, 0.1, 0.4, "held"),
+        ("response_shift", "RC1", "", "drift", 0.1, -0.1, 0.3, 0.3, "held"),
+        ("response_shift", "RC5", "", "drift", 0.5, 0.3, 0.7, 0.001, "not_held"),
+        ("response_shift", "equal:orientation", "", "latent_difference", 0.3, 0.1, 0.5, NONE),
+        ("response_shift", "freed:orientation", "", "latent_difference", 0.2, 0.0, 0.4, NONE),
+        ("response_shift", "orientation", "", "mean_impact", -0.1, NONE, NONE, NONE, "items:RC1"),
+        ("response_shift", "without_shifting_items", *about, effect - 0.04, low, high, NONE, "items:RC1"),
         ("dropout", "leavers:w2", "", "share", 0.2, NONE, NONE, NONE),
         ("dropout", "leavers:never", "", "share", 0.3, NONE, NONE, NONE),
         ("dropout", "stayers", *about, effect + 0.03, low, high, NONE),
@@ -268,12 +276,14 @@ def single_group_threats() -> pd.DataFrame:
     """What can be checked without a comparison; the rest says that it cannot."""
     threats = all_threats("change")
     kept = threats["threat"].isin(["none", "placebo_outcome", "response_shift", "dropout", "leave_one_out"])
+    kept &= ~threats["quantity"].isin(["shift", "drift", "latent_difference"])
     blank = [
         (threat, "", "", quantity, NONE, NONE, NONE, NONE, "no_comparison")
         for threat, quantity in (
             ("pre_trends", "wald"),
             ("placebo_start", "effect"),
             ("anticipation", "effect"),
+            ("response_shift", "shift"),
         )
     ]
     return pd.concat([threats[kept], threat_rows(*blank), selection()])

@@ -1,55 +1,17 @@
 """The report in a real browser: it opens silently, asks for nothing, and fits a phone."""
 
-import shutil
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 pytestmark = pytest.mark.browser
 
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium here: install the package `chromium` to run the browser tests")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        yield opened
-        opened.close()
-
 
 @pytest.fixture
-def visit(browser, hostile_report):
-    """Open the report; `page.noise` gathers console messages, `page.requests` every address asked for."""
-    pages = []
-
-    def open_page(*, width=1280, scheme="light", javascript=True):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=javascript
-        )
-        page = context.new_page()
-        page.noise, page.requests = [], []
-        page.on("console", lambda message: page.noise.append(message.text))
-        page.on("pageerror", lambda error: page.noise.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.goto(hostile_report.as_uri(), wait_until="load")
-        pages.append(context)
-        return page
-
-    yield open_page
-    for context in pages:
-        context.close()
+def visit(open_report, hostile_report):
+    """Open the report, see `open_report`."""
+    return partial(open_report, hostile_report)
 
 
 def test_opens_without_a_word_and_asks_for_nothing_outside(visit, hostile_report):

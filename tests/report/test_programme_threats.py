@@ -1,5 +1,7 @@
 """What stands beside a programme's effects: simpler methods, threats, the design and the checklist."""
 
+from dataclasses import replace
+
 import pandas as pd
 import programme_factory as factory
 import pytest
@@ -94,12 +96,57 @@ def test_every_threat_has_a_sentence_with_what_its_check_came_to(programme_mater
     placebo = told["The same would be found for something that the programme should not move."]
     assert placebo.startswith("Psychological safety: −0.01")
     assert "was +0.04 (−0.05 to 0.13)" in told["Anticipation"]
-    assert "not equal: loadings" in told["Another yardstick"]
+    assert "not equal before and after the start: loadings." in told["Another yardstick"]
+    assert "otherwise for exposed relations in: RC1." in told["Another yardstick"]
+    assert "drift and no shift by the programme, it moved in: RC5." in told["Another yardstick"]
     assert "20% to 30% no longer did" in told["Dropout and turnover"]
     assert "0.80 points lower" in told["Dropout and turnover"]
     assert "within the interval of the estimate over all data, +0.30 (0.20 to 0.40)" in told["Contamination"]
     assert "+0.15 to +0.35 points" in told["A single district or unit makes all of it."]
     assert "with: lowest" in told["A single district or unit makes all of it."]
+
+
+def test_without_comparisons_it_is_said_that_drift_is_not_told_apart(programme_material):
+    threats = factory.single_group_threats()
+    blocks = blocks_of(programme_material(design="single_group", threats=threats))
+    table = next(b for b in after(blocks, "What else could be behind the change?") if isinstance(b, Table))
+    told = {row[0].text.partition(":")[0]: row[1].text for row in table.rows}
+    said = (
+        "Whether it would have moved without the programme cannot be told. There is nobody to compare with."
+    )
+    assert said in told["Another yardstick"]
+
+
+def test_checks_of_a_simulated_programme_are_told_as_they_came_out(programme_material, true_threats):
+    """Rows as `programme_threat_table` makes them: leaving districts out, and having chosen the lowest."""
+    blocks = blocks_of(programme_material(threats=true_threats, chosen=True))
+    told, texts = results(blocks), load_texts("en")
+    rows = (
+        true_threats[true_threats["estimand"] == "target_end"]
+        .set_index(["threat", "quantity", "variant"])
+        .sort_index()
+    )
+    one_out = rows.loc["leave_one_out", "effect"]
+    span = [texts.signed(one_out.loc[variant, "value"]) for variant in ("lowest", "highest")]
+    assert f"{span[0]} to {span[1]} points" in told["A single district or unit makes all of it."]
+    selection = told["Regression to the mean"]
+    for quantity in ("change", "difference"):
+        simulated, observed = (
+            rows.loc[("regression_to_the_mean", quantity, v)] for v in ("simulated", "observed")
+        )
+        assert f"{texts.signed(simulated['value'])} ({texts.number(simulated['lower'])} to " in selection
+        assert texts.signed(observed["value"]) in selection
+    assert not [said for said in told.values() if said == texts("programmes.threats.see_table")]
+    # The districts left out are named in the table of all checks, and nowhere as codes.
+    names = one_out["note"].str.extract("cluster:([^;]+)")[0]
+    words = words_of(blocks)
+    assert all(f"Without {name}." in words for name in names)
+    assert not [
+        code for code in ("leave_one_out", "cluster:", "not_lowest", "latent_difference") if code in words
+    ]
+    labels = _labels(pictures_of(blocks)["programme_threats"])
+    assert {"One left out: lowest", "One left out: highest"} <= set(labels)
+    assert "programme_selection" in pictures_of(blocks)
 
 
 def test_a_placebo_that_moves_speaks_against_the_estimate(programme_material):
@@ -145,6 +192,19 @@ def test_the_figure_of_threats_has_each_variant_below_the_estimate_over_all_data
     assert _labels(pictures["programme_trends"])[1:] == [
         f"trends differ by at most {bound} times as much" for bound in ("0.5", "1", "2")
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_phone_every_label_of_the_checks_fits_the_figure(programme_material, language):
+    threats = pd.concat([factory.all_threats(), factory.selection()])
+    material = programme_material(methods=ALIKE, threats=threats, language=language)
+    pictures = pictures_of(blocks_of(material))
+    for name in ("programme_comparisons", "programme_threats", "programme_trends", "programme_selection"):
+        figure = pictures[name].draw(replace(LIGHT, narrow=True))
+        figure.draw_without_rendering()
+        labels = [text for ax in figure.axes for text in ax.texts]
+        assert labels
+        assert not [text.get_text() for text in labels if text.get_window_extent().x1 > figure.bbox.x1]
 
 
 def test_the_course_has_hollow_marks_before_the_start_and_a_goal(programme_material):

@@ -102,11 +102,12 @@ def test_with_one_comparison_district_nothing_is_inferred(tmp_path):
     assert table(results, "programme_designs")["refused"].tolist() == ["one_comparison_cluster"]
 
 
-def test_before_and_after_alone_is_a_change(tmp_path):
+def test_before_and_after_alone_is_a_change(tmp_path, capsys):
     all_start = {"share": 1.0, "starts": ["w2"]}
-    results = run_study(study(tmp_path / "all", programme=all_start, waves=2), progress=False).folder
+    results = run_study(study(tmp_path / "all", programme=all_start, waves=2)).folder
     effects = table(results, "programme_effects")
     assert set(effects["estimand"]) == {"change"}
+    assert "nobody to compare with: a change since before the start" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,19 @@ from relcap_models.estimands.cells import quantities
 from relcap_models.estimands.estimate import Estimate, by_chain
 from relcap_models.estimands.programme_effect.counterfactuals import Contrast
 from relcap_models.inference.fit import Fit
-from relcap_models.models.exposure import BOTH_ENDS, RATER_END, SPILLOVER, TARGET_END
+from relcap_models.models.exposure import BOTH_ENDS, RATER_END, SINGLE_GROUP, SPILLOVER, TARGET_END
 from relcap_models.models.programme_effect import Exposed
 
 COUNTS = ("n_respondents", "n_relations", "n_units", "n_clusters")
 SCALES = ("latent", "points", "probability")
+_EFFECT = {
+    "question": "What did the programme change?",
+    "assumptions": "without it, exposed relations would have changed as the others did",
+}
+_CHANGE = {
+    "question": "What changed since the last wave before the start?",
+    "assumptions": "none that tells the programme from whatever else changed since then",
+}
 
 
 def contrast_means(
@@ -43,9 +51,8 @@ def contrast_means(
         shown = n_dimensions if scale == "latent" or n_dimensions == 1 else means.shape[1]
         for q, dimension in enumerate(quantities(fit)[:shown]):
             table = Estimate(
-                question="What did the programme change?",
+                **(_CHANGE if exposed.design == SINGLE_GROUP else _EFFECT),
                 unit=scale,
-                assumptions="without it, exposed relations would have changed as the others did",
                 draws=by_chain(means[:, q], fit.n_chains),
                 labels=pd.DataFrame(labels).assign(**counts),
             ).table(ci_prob=ci_prob)

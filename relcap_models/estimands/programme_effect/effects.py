@@ -38,9 +38,13 @@ def programme_effect_tables(
     Rows of the first are means over relations in waves, all with one weight: `cell` over those of one cohort
     (the wave in which their exposure began) in one wave, `simple` over all, `group` by cohort, `calendar` by
     wave, `dynamic` by waves since the start. Below 0 these are differences before it (where the fit has
-    them): a check, no effects. Of a single group the estimand is `change`. Rows of the second are `simple`
-    means by the types of rater and target: the model's latent effects do not hang on these, so that they say
-    what the same effect comes to where ratings start from other levels, and who was exposed.
+    them): a check, no effects. Rows of the second are `simple` means by the types of rater and target: the
+    model's latent effects do not hang on these, so that they say what the same effect comes to where ratings
+    start from other levels, and who was exposed.
+
+    estimand : `rater_end`, `target_end`, `both_ends`, `interaction` and `spillover` are effects: a score as
+    it was minus one without the programme, which takes comparisons to know. A single group has none, and so
+    no effects: its one estimand is `change`, since the last wave before the start, at whichever end.
 
     latent : in standard deviations of the response's own noise · points : of the response scale ·
     probability : share of favourable answers. `prob_goal` is P(effect > goal), in points alone.

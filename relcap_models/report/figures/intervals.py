@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,8 @@ _ROWS_WITH_ONE_AXIS = 25
 _LABEL = 60
 _LINE, _ROOM = 0.14, 0.12
 """Inches on a phone: a line of a label, and the room above it and below the mark."""
-_WRAP = 38
+_WRAP, _WRAP_LABEL = 38, 46
+"""Characters that fit on a phone, in a title and in a label."""
 _ROWS_ON_A_PHONE = 400
 """Matplotlib can draw no picture of more than 65,000 pixels: beyond this, a phone gets the wide figure."""
 
@@ -67,6 +68,7 @@ def draw_intervals(
     narrow = theme.narrow and sum(map(len, own)) <= _ROWS_ON_A_PHONE
     stacked = narrow or panel_labels is not None
     if narrow:
+        own = [[_wrapped(lines) for lines in rows] for rows in own]
         row = 2 * _ROOM + _LINE * max(len(lines) for rows in own for lines in rows)
         size = NARROW_WIDTH, sum(len(rows) * row + 0.8 for rows in own) + 1.0
     elif stacked:
@@ -108,6 +110,10 @@ def draw_intervals(
 
 def _lines(labels: Sequence[str]) -> list[list[str]]:
     return [[drawable(line, _LABEL) for line in label.split("\n")] for label in labels]
+
+
+def _wrapped(lines: list[str]) -> list[str]:
+    return [part for line in lines for part in wrap(line, _WRAP_LABEL) or [""]]
 
 
 def _label_beside(ax: Axes, theme: Theme, panel: Panel, rows: list[list[str]], *, shown: bool) -> None:

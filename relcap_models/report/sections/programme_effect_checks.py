@@ -40,6 +40,8 @@ def variant_in_words(rows: ProgrammeRows, row: pd.Series) -> str:
     """A variant as the table has it (`relative:1`, `stayers:w2`, `-2`, `0.25`, an instrument) in words."""
     texts, variant = rows.texts, str(row["variant"])
     code, _, rest = variant.partition(":")
+    if code in ("equal", "freed"):
+        return texts(f"programmes.threats.parts.{code}", rest=rows.analysis.dimension(rest))
     if rest:
         known = texts.known(f"programmes.threats.parts.{code}", "")
         return known.format(rest=_number(rows, rest)) if known else variant
@@ -172,14 +174,33 @@ def _anticipation(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iter
 
 def _shift(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[str]:
     texts, part = rows.texts, table[table["threat"] == threat]
+    lost = part[part["note"].str.split(";").map(lambda codes: "not_held" in codes)]
     tests = part[part["quantity"] == "difference_test"]
-    lost = tests[tests["note"].str.split(";").map(lambda codes: "not_held" in codes)]
-    if len(lost):
-        names = [variant_in_words(rows, row) for _, row in lost.iterrows()]
-        yield texts("programmes.threats.not_held", levels=texts.listing(names))
+    levels = lost[lost["quantity"] == "difference_test"]
+    if len(levels):
+        # Levels below one that did not hold do not hold either: the first says it.
+        yield texts("programmes.threats.not_held", levels=variant_in_words(rows, levels.iloc[0]))
     elif len(tests):
         yield texts("programmes.threats.held")
+    yield from _beside_comparisons(rows, part[part["quantity"] == "shift"], lost)
     yield from _moves(rows, table, threat)
+
+
+def _beside_comparisons(rows: ProgrammeRows, shift: pd.DataFrame, lost: pd.DataFrame) -> Iterator[str]:
+    """Which items moved for exposed relations alone, and which everywhere."""
+    texts = rows.texts
+    shifted, drifted = (
+        list(lost["variant"][lost["quantity"] == quantity]) for quantity in ("shift", "drift")
+    )
+    if shift["value"].notna().any():
+        yield texts(
+            "programmes.threats." + ("shifted" if shifted else "not_shifted"), items=texts.listing(shifted)
+        )
+        if alike := [item for item in drifted if item not in shifted]:
+            yield texts("programmes.threats.drifted", items=texts.listing(alike))
+    elif len(shift):
+        why = notes_in_words(rows, str(shift["note"].iloc[0]))
+        yield texts("programmes.threats.drift_unknown", why=why)
 
 
 def _dropout(rows: ProgrammeRows, table: pd.DataFrame, threat: str) -> Iterator[str]:

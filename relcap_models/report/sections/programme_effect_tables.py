@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -93,62 +93,51 @@ def simple_table(rows: ProgrammeRows) -> Table:
 
 def parts_table(rows: ProgrammeRows) -> Table | None:
     """Effects by cohort, by wave, and by both."""
-    texts = rows.texts
     table = rows.effects[rows.effects["aggregate"].isin(_PARTS)]
-    if table.empty:
-        return None
-    found = list(_by_scale(rows, table))
-    return Table(
-        texts(f"programmes.table.parts.{rows.word}", ci=rows.ci, assignment=rows.assignment),
-        (
-            Column(texts("programmes.column_what"), figures=False),
-            Column(texts("programmes.column_cohort"), figures=False),
-            Column(texts("programmes.column_wave"), figures=False),
-            *_scale_columns(rows),
-            Column(texts("programmes.column_counts.n_relations")),
-        ),
-        tuple(
-            (
-                text_cell(rows.title(row["estimand"])),
-                text_cell(row["group"] or texts("words.all_dimensions")),
-                text_cell(row["time"] or texts("words.all_dimensions")),
-                *_scale_cells(rows, row),
-                count_cell(texts, row["n_relations"]),
-            )
-            for row in found
-        ),
-        folded=texts.count("table.unfold", len(found)),
-        source=_SOURCE,
-    )
+    labels = {"group": "column_cohort", "time": "column_wave"}
+    return _table_of_parts(rows, table, "parts", labels, keys=_TIMES, source=_SOURCE)
 
 
 def types_table(rows: ProgrammeRows) -> Table | None:
     """Effects by the types (or layers) of rating and rated units."""
+    labels = {"rater_type": "column_rater_type", "target_type": "column_target_type"}
+    source = "tables/programme_relation_types.csv"
+    return _table_of_parts(rows, rows.types, "types", labels, keys=tuple(labels), source=source)
+
+
+def _table_of_parts(
+    rows: ProgrammeRows,
+    table: pd.DataFrame,
+    name: str,
+    labels: Mapping[str, str],
+    *,
+    keys: tuple[str, ...],
+    source: str,
+) -> Table | None:
+    """A folded row for each effect and part. labels : text of the column of each label of a part."""
     texts = rows.texts
-    if rows.types.empty:
+    if table.empty:
         return None
-    found = list(_by_scale(rows, rows.types, ("rater_type", "target_type")))
+    found = list(_by_scale(rows, table, keys))
     return Table(
-        texts(f"programmes.table.types.{rows.word}", ci=rows.ci, assignment=rows.assignment),
+        texts(f"programmes.table.{name}.{rows.word}", ci=rows.ci, assignment=rows.assignment),
         (
             Column(texts("programmes.column_what"), figures=False),
-            Column(texts("programmes.column_rater_type"), figures=False),
-            Column(texts("programmes.column_target_type"), figures=False),
+            *(Column(texts(f"programmes.{title}"), figures=False) for title in labels.values()),
             *_scale_columns(rows),
             Column(texts("programmes.column_counts.n_relations")),
         ),
         tuple(
             (
                 text_cell(rows.title(row["estimand"])),
-                text_cell(row["rater_type"]),
-                text_cell(row["target_type"]),
+                *(text_cell(row[label] or texts("words.all_dimensions")) for label in labels),
                 *_scale_cells(rows, row),
                 count_cell(texts, row["n_relations"]),
             )
             for row in found
         ),
         folded=texts.count("table.unfold", len(found)),
-        source="tables/programme_relation_types.csv",
+        source=source,
     )
 
 

@@ -22,6 +22,7 @@ from relcap_models.report.sections.programme_effect_checks import (
 from relcap_models.report.sections.programme_effect_rows import ProgrammeRows
 
 _OWN_FIGURE = ("pre_trends", "regression_to_the_mean")
+_SIGNED = (EFFECT, "difference", "change", "gap_at_start", "tipping_point", "mean_impact")
 _SHARES = ("share", "missing_share", "comparison_share", "stability")
 
 
@@ -187,6 +188,5 @@ def _figure(rows: ProgrammeRows, row: pd.Series) -> Cell:
         return Cell(texts.percent(row["mean"]), float(row["mean"]))
     if pd.notna(row["lower"]):
         return Cell(difference_with_interval(texts, row), float(row["mean"]))
-    signed = quantity in (EFFECT, "difference", "change", "gap_at_start", "tipping_point", "mean_impact")
-    write = texts.signed if signed else texts.number
+    write = texts.signed if quantity in _SIGNED else texts.number
     return Cell(write(row["mean"]), float(row["mean"]))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.data import Survey, Wave, read_survey
-from relcap_models.estimands.programme_effect.relation_waves import told
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import told
 from relcap_models.estimands.programme_effect.threats.case import Case
 from relcap_models.models.exposure import Exposure
 from relcap_models.schema import load_instrument

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.relation_waves import relation_waves
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import relation_waves
 from relcap_models.estimands.programme_effect.threats.dropout import (
     Panel,
     missing_share,

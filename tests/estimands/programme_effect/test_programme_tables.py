@@ -11,9 +11,9 @@ from relcap_models.estimands.programme_effect import (
     programme_threat_table,
     programme_weight_table,
 )
-from relcap_models.estimands.programme_effect.averages import simple
-from relcap_models.estimands.programme_effect.comparisons import COLUMNS, WEIGHTS
-from relcap_models.estimands.programme_effect.saturated import saturated
+from relcap_models.estimands.programme_effect.comparisons.averages import simple
+from relcap_models.estimands.programme_effect.comparisons.saturated import saturated
+from relcap_models.estimands.programme_effect.comparisons.tables import COLUMNS, WEIGHTS
 from relcap_models.estimands.programme_effect.threats import COLUMNS as THREATS
 from relcap_models.estimands.programme_effect.threats.case import case_of
 from relcap_models.models import ProgrammeEffect

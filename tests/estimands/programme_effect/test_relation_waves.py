@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from relcap_models.data import Wave, read_survey
-from relcap_models.estimands.programme_effect.relation_waves import relation_waves, told
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import relation_waves, told
 from relcap_models.models import ProgrammeEffect
 from relcap_models.models.exposure import Spillover
 from relcap_models.schema import load_instrument

@@ -5,12 +5,16 @@ import pandas as pd
 import pytest
 
 from relcap_models.differences import att_gt
-from relcap_models.estimands.programme_effect.averages import averages, estimated, simple
-from relcap_models.estimands.programme_effect.before_start import with_leads
-from relcap_models.estimands.programme_effect.end_comparisons import group_time_rows, two_way_row, weight_rows
-from relcap_models.estimands.programme_effect.end_panel import EndPanel, end_panels
+from relcap_models.estimands.programme_effect.comparisons.averages import averages, estimated, simple
+from relcap_models.estimands.programme_effect.comparisons.before_start import with_leads
+from relcap_models.estimands.programme_effect.comparisons.end_comparisons import (
+    group_time_rows,
+    two_way_row,
+    weight_rows,
+)
+from relcap_models.estimands.programme_effect.comparisons.end_panel import EndPanel, end_panels
+from relcap_models.estimands.programme_effect.comparisons.saturated import saturated
 from relcap_models.estimands.programme_effect.notes import ONE_CLUSTER
-from relcap_models.estimands.programme_effect.saturated import saturated
 from tests.estimands.programme_effect.panels import Y, case_with, exposure, noise, rows_of
 
 

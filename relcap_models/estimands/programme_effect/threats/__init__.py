@@ -8,7 +8,7 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.estimands.estimate import columns
-from relcap_models.estimands.programme_effect.averages import simple
+from relcap_models.estimands.programme_effect.comparisons.averages import simple
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, case_of, effect_rows
 from relcap_models.estimands.programme_effect.threats.comparisons_left_out import (
     contamination_rows,

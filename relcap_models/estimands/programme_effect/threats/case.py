@@ -10,9 +10,9 @@ import pandas as pd
 
 from relcap_models.data.survey import Survey
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import Average, estimated, simple
-from relcap_models.estimands.programme_effect.relation_waves import relation_waves, whole
-from relcap_models.estimands.programme_effect.saturated import Saturated, saturated
+from relcap_models.estimands.programme_effect.comparisons.averages import Average, estimated, simple
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import relation_waves, whole
+from relcap_models.estimands.programme_effect.comparisons.saturated import Saturated, saturated
 from relcap_models.models.exposure import SINGLE_GROUP
 from relcap_models.models.exposure_columns import INTERACTION
 from relcap_models.models.programme_effect import Exposed, ProgrammeEffect

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.relation_regression import ENDS
-from relcap_models.estimands.programme_effect.relation_waves import BASE
+from relcap_models.estimands.programme_effect.comparisons.relation_regression import ENDS
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank, effect_rows, ends_alone
 from relcap_models.models.exposure import Spillover, read_exposure
 

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import estimated
-from relcap_models.estimands.programme_effect.relation_waves import BASE, relation_waves
+from relcap_models.estimands.programme_effect.comparisons.averages import estimated
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE, relation_waves
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank, effect_rows, ends_alone
 from relcap_models.models.exposure import COMPARISON
 from relcap_models.models.frame import Frame

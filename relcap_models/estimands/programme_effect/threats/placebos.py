@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from relcap_models.errors import DataError
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import averages
-from relcap_models.estimands.programme_effect.before_start import as_if_earlier, with_anticipation
+from relcap_models.estimands.programme_effect.comparisons.averages import averages
+from relcap_models.estimands.programme_effect.comparisons.before_start import as_if_earlier, with_anticipation
 from relcap_models.estimands.programme_effect.threats.case import (
     Case,
     Row,

@@ -11,9 +11,9 @@ from scipy.stats import f as fisher
 from relcap_models.differences import honest_trends
 from relcap_models.errors import DataError, FitError
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import Average, averages, estimated
-from relcap_models.estimands.programme_effect.before_start import with_leads
-from relcap_models.estimands.programme_effect.saturated import Saturated
+from relcap_models.estimands.programme_effect.comparisons.averages import Average, averages, estimated
+from relcap_models.estimands.programme_effect.comparisons.before_start import with_leads
+from relcap_models.estimands.programme_effect.comparisons.saturated import Saturated
 from relcap_models.estimands.programme_effect.threats.case import EFFECT, Case, Row, blank, effect_rows
 from relcap_models.models.exposure_columns import INTERACTION
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.relation_regression import LEAST_CLUSTERS
+from relcap_models.estimands.programme_effect.comparisons.relation_regression import LEAST_CLUSTERS
 from relcap_models.estimands.programme_effect.threats.case import Case, Row, blank
 from relcap_models.models.exposure import TARGET_END
 from relcap_models.seeds import generator

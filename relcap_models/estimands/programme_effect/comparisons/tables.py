@@ -11,17 +11,21 @@ from relcap_models.differences.dyadic import FEW_UNITS as FIFTY
 from relcap_models.differences.group_time import FEW_CLUSTERS as TWENTY
 from relcap_models.estimands.estimate import columns
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.averages import averages, estimated
-from relcap_models.estimands.programme_effect.before_start import with_leads
-from relcap_models.estimands.programme_effect.end_comparisons import (
+from relcap_models.estimands.programme_effect.comparisons.averages import averages, estimated
+from relcap_models.estimands.programme_effect.comparisons.before_start import with_leads
+from relcap_models.estimands.programme_effect.comparisons.end_comparisons import (
     few_cluster_rows,
     group_time_rows,
     two_way_row,
     weight_rows,
 )
-from relcap_models.estimands.programme_effect.end_panel import end_panels
-from relcap_models.estimands.programme_effect.relation_waves import outcomes, relation_waves, whole
-from relcap_models.estimands.programme_effect.saturated import Saturated, saturated
+from relcap_models.estimands.programme_effect.comparisons.end_panel import end_panels
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import (
+    outcomes,
+    relation_waves,
+    whole,
+)
+from relcap_models.estimands.programme_effect.comparisons.saturated import Saturated, saturated
 from relcap_models.models.exposure import SINGLE_GROUP
 from relcap_models.models.programme_effect import Exposed, ProgrammeEffect
 

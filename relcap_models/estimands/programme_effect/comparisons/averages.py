@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.relation_regression import ENDS
-from relcap_models.estimands.programme_effect.relation_waves import BASE, exposed_units
-from relcap_models.estimands.programme_effect.saturated import Saturated
+from relcap_models.estimands.programme_effect.comparisons.relation_regression import ENDS
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE, exposed_units
+from relcap_models.estimands.programme_effect.comparisons.saturated import Saturated
 from relcap_models.models.exposure import BOTH_ENDS, RATER_END, TARGET_END
 from relcap_models.models.exposure_columns import INTERACTION
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.programme_effect.relation_waves import BASE
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE
 
 
 def with_leads(rows: pd.DataFrame) -> pd.DataFrame:

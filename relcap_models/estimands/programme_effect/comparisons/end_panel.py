@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from relcap_models.estimands.programme_effect.relation_waves import without_spillover
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import without_spillover
 from relcap_models.models.exposure import BOTH_ENDS, RATER_END, TARGET_END
 from relcap_models.models.programme_effect import Exposed
 

@@ -16,8 +16,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import t as student
 
-from relcap_models.estimands.programme_effect.relation_regression import ENDS, largest_variance, regress
-from relcap_models.estimands.programme_effect.relation_waves import BASE, CHANGE
+from relcap_models.estimands.programme_effect.comparisons.relation_regression import (
+    ENDS,
+    largest_variance,
+    regress,
+)
+from relcap_models.estimands.programme_effect.comparisons.relation_waves import BASE, CHANGE
 
 PARTS = ["estimand", "cohort_rater", "cohort_target", "group", "event", "wave"]
 ROUNDING = 1e-8

@@ -13,8 +13,12 @@ from relcap_models.differences import att_gt, few_clusters, goodman_bacon
 from relcap_models.differences.group_time import FEW_CLUSTERS as TWENTY
 from relcap_models.errors import DataError, FitError
 from relcap_models.estimands.programme_effect import notes
-from relcap_models.estimands.programme_effect.end_panel import EndPanel
-from relcap_models.estimands.programme_effect.relation_regression import ENDS, largest_variance, regress
+from relcap_models.estimands.programme_effect.comparisons.end_panel import EndPanel
+from relcap_models.estimands.programme_effect.comparisons.relation_regression import (
+    ENDS,
+    largest_variance,
+    regress,
+)
 
 PANEL = {"time": "time", "cohort": "cohort"}
 PARTS = {"group": "group", "dynamic": "event_time", "calendar": "time"}
