@@ -12,6 +12,7 @@ from scipy.special import logit, ndtri
 
 from relcap_models.models import kernels
 from relcap_models.models.density_blocks import (
+    Covariates,
     GroupedEffects,
     Location,
     UnitEffects,
@@ -173,11 +174,13 @@ class Density:
         self.location = Location(frame, priors, scale)
         rough = rough_estimates(frame, structure, scale, observed)
         # From the top down: what lies further down is sampled around what the effects above it leave.
+        covariates = [Covariates(frame, priors, scale, rough)] if frame.covariates else []
         districts = [
-            DistrictEffects(district, frame, structure, priors, scale, rough)
+            DistrictEffects(district, frame, structure, priors, scale, rough, covariates)
             for district in structure.districts
         ]
-        self.effects = [*districts, UnitEffects(frame, structure, priors, scale, rough, districts)]
+        above = [*covariates, *districts]
+        self.effects = [*above, UnitEffects(frame, structure, priors, scale, rough, above)]
         people = ("respondent", "respondent_wave")
         self._add_groups([g for g in structure.nested if g[0].name in people], priors, scale, rough)
         if structure.relation != "none":

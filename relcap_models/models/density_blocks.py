@@ -26,7 +26,7 @@ from relcap_models.models.structure import Grouping, Structure, unit_rows
 
 
 class Location:
-    """μ per wave and facet (0 in the reference wave), μ of own-unit ratings, covariates."""
+    """μ per wave and facet (0 in the reference wave), μ of own-unit ratings."""
 
     def __init__(self, frame: Frame, priors: Priors, scale: float) -> None:
         self.frame, self.n_dimensions = frame, len(frame.dimensions)
@@ -47,28 +47,18 @@ class Location:
             self.parameters += (
                 Parameter("mu_own", (n_waves, self.n_dimensions), "normal", priors.mean * scale),
             )
-        if frame.covariates:
-            self.parameters += (
-                Parameter(
-                    "beta", (len(frame.covariates), self.n_dimensions), "normal", priors.covariate * scale
-                ),
-            )
 
     def forward(self, values: Values, eta: np.ndarray) -> None:
         if "mu_later" in values:
             kernels.gather_add(eta, values["mu_later"], self.later)
         if self.mixed:
             kernels.gather_add(eta, values["mu_own"], self.own)
-        if self.frame.covariates:
-            eta += self.frame.covariates_of_rating @ values["beta"]
 
     def backward(self, d_eta: np.ndarray, d_values: Values) -> None:
         if "mu_later" in d_values:
             kernels.scatter_add(d_eta, self.later, d_values["mu_later"])
         if self.mixed:
             kernels.scatter_add(d_eta, self.own, d_values["mu_own"])
-        if self.frame.covariates:
-            d_values["beta"] += self.frame.covariates_of_rating.T @ d_eta
 
     def population(self, values: Values, taken: np.ndarray) -> tuple[Values, np.ndarray]:
         """Locations when effects have not been centred, and what was taken off in the reference wave.
@@ -92,8 +82,6 @@ class Location:
         named = {"mu_facet" if n_facets > 1 else "mu": mu - others + others[0]}
         if self.mixed:
             named["mu_own"] = values["mu_own"] - by_wave[:, 1] + others[0]
-        if frame.covariates:
-            named["beta"] = values["beta"].copy()
         return named, others[0]
 
 
@@ -102,14 +90,49 @@ def orthonormal_contrasts(n: int) -> np.ndarray:
     return helmert(n).T if n > 1 else np.zeros((n, 0))
 
 
-class District(Protocol):
-    """Shocks of districts at one end of a rating."""
+class AboveUnits(Protocol):
+    """What unit effects are sampled around: they follow what is taken off their estimates."""
 
-    role: int
+    def of_units(self) -> np.ndarray:
+        """(U, W, roles, D) what of each unit's estimated effects it accounts for."""
+        ...
 
-    def of_units(self) -> np.ndarray: ...
+    def follow(self, d_units: np.ndarray) -> None:
+        """Take in derivatives with respect to `of_units`."""
+        ...
 
-    def follow(self, d_units: np.ndarray) -> None: ...
+
+class Covariates:
+    """Linear effects of covariates.
+
+    Effects of units and districts are estimated from answers that hold those of covariates, too: their
+    estimates follow the coefficients.
+    """
+
+    follows = False
+
+    def __init__(self, frame: Frame, priors: Priors, scale: float, rough: Rough) -> None:
+        self.columns, self.units = frame.covariates_of_rating, rough.unit_of_covariates
+        shape = (len(frame.covariates), len(frame.dimensions))
+        self.parameters = (Parameter("beta", shape, "normal", priors.covariate * scale),)
+        self._flat = self.units.reshape(-1, shape[0])
+
+    def forward(self, values: Values, eta: np.ndarray) -> float:
+        self.beta, self.d_followers = values["beta"], np.zeros_like(values["beta"])
+        eta += self.columns @ self.beta
+        return 0.0
+
+    def of_units(self) -> np.ndarray:
+        return self.units @ self.beta
+
+    def follow(self, d_units: np.ndarray) -> None:
+        self.d_followers += self._flat.T @ d_units.reshape(len(self._flat), -1)
+
+    def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
+        d_values["beta"] += self.columns.T @ d_eta + self.d_followers
+
+    def report(self, values: Values) -> Values:
+        return {"beta": values["beta"].copy()}
 
 
 class UnitEffects:
@@ -127,7 +150,7 @@ class UnitEffects:
         priors: Priors,
         scale: float,
         rough: Rough,
-        districts: Sequence[District] = (),
+        above: Sequence[AboveUnits] = (),
     ) -> None:
         self.roles, self.n_dimensions = structure.roles, len(frame.dimensions)
         self.shape = (len(frame.units), len(frame.waves), len(self.roles) * self.n_dimensions)
@@ -135,7 +158,7 @@ class UnitEffects:
         several = len(frame.facets) > 1 and n_waves > 1
         kind = StableAndWithin if several else OneCovariance
         self.covariance = kind(self.roles, self.n_dimensions, n_waves, priors, scale)
-        self.districts, self.estimate = districts, rough.unit
+        self.above, self.estimate = above, rough.unit
         self.rows = Rows(
             np.zeros(self.shape[0], dtype=np.int64),
             rough.unit_information,
@@ -161,11 +184,11 @@ class UnitEffects:
         """(U, W, P) effects, with mean zero over units; the next call writes them anew."""
         whole = self.covariance.forward(values)
         estimate = self.estimate
-        if self.districts:
+        if self.above:
             estimate = self._left.reshape(estimate.shape)
             np.copyto(estimate, self.estimate)
-            for district in self.districts:
-                estimate[:, :, district.role] -= district.of_units()
+            for part in self.above:
+                estimate -= part.of_units()
         rows = self.rows.forward(whole, values["unit_z"], estimate.reshape(self._left.shape))
         np.copyto(self._effects, rows)
         kernels.centre(self._effects, *self._one_stratum)
@@ -185,10 +208,8 @@ class UnitEffects:
             kernels.scatter_add(d_eta, index, by_role)
         kernels.centre(d_effects, *self._one_stratum)
         self.rows.backward(d_effects, d_values["unit_z"], self._d_whole, self._d_estimate)
-        if self.districts:
-            d_estimate = self._d_estimate.reshape(self.estimate.shape)
-            for district in self.districts:
-                district.follow(-d_estimate[:, :, district.role])
+        for part in self.above:
+            part.follow(-self._d_estimate.reshape(self.estimate.shape))
         self.covariance.backward(self._d_whole, d_values)
 
     def report(self, values: Values) -> Values:

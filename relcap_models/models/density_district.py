@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from relcap_models.models import kernels
+from relcap_models.models.density_blocks import AboveUnits
 from relcap_models.models.density_covariance import Scaled, Values
 from relcap_models.models.density_rows import Rows
 from relcap_models.models.frame import Frame
@@ -30,8 +33,9 @@ class DistrictEffects:
         priors: Priors,
         scale: float,
         rough: Rough,
+        above: Sequence[AboveUnits] = (),
     ) -> None:
-        self.grouping, self.n_dimensions = grouping, len(frame.dimensions)
+        self.above, self.grouping, self.n_dimensions = above, grouping, len(frame.dimensions)
         name, size = grouping.name, (grouping.n_groups, self.n_dimensions)
         self.role = structure.roles.index(name.removeprefix("district_"))
         spread = priors.sd_district * scale
@@ -55,6 +59,9 @@ class DistrictEffects:
         np.add.at(precision, self.district, np.broadcast_to(weight, (len(weight), *self.shape[1:])))
         np.add.at(pull, self.district, weight * rough.unit[self.inside, :, self.role])
         self.estimate = (pull / np.maximum(precision, 1e-12)).reshape(size)
+        self.weight = np.broadcast_to(weight, (len(weight), *self.shape[1:]))
+        self.weight = self.weight / np.maximum(precision, 1e-12)[self.district]
+        self.all_roles = rough.unit.shape
         self.rows = Rows(np.zeros(grouping.n_groups, dtype=np.int64), precision.reshape(size))
         self._d_effects, self._d_estimate = np.zeros((2, *size))
         self._d_factor = np.zeros((1, self.n_dimensions, self.n_dimensions))
@@ -63,7 +70,12 @@ class DistrictEffects:
         """(G, D) shocks."""
         name = self.grouping.name
         factor = self.covariance.forward(values, values[f"sd_{name}"])
-        effects = self.rows.forward(factor[None], values[f"{name}_z"], self.estimate).copy()
+        estimate = self.estimate
+        for part in self.above:
+            of_units = part.of_units()[self.inside, :, self.role]
+            taken = np.tensordot(self.member, self.weight * of_units, axes=1)
+            estimate = estimate - taken.reshape(estimate.shape)
+        effects = self.rows.forward(factor[None], values[f"{name}_z"], estimate).copy()
         kernels.centre(effects, self.stratum, self.count)
         return effects
 
@@ -73,14 +85,14 @@ class DistrictEffects:
         return self.rows.log_density()
 
     def of_units(self) -> np.ndarray:
-        """(U, W, D) shock of each unit's district, 0 where it has none."""
-        shocks = np.zeros(self.shape)
-        shocks[self.inside] = self.effects.reshape(-1, *self.shape[1:])[self.district]
+        """(U, W, roles, D) shock of each unit's district, 0 where it has none."""
+        shocks = np.zeros(self.all_roles)
+        shocks[self.inside, :, self.role] = self.effects.reshape(-1, *self.shape[1:])[self.district]
         return shocks
 
     def follow(self, d_units: np.ndarray) -> None:
         """Take in derivatives with respect to `of_units`."""
-        total = np.tensordot(self.member, d_units[self.inside], axes=1)
+        total = np.tensordot(self.member, d_units[self.inside, :, self.role], axes=1)
         self.d_followers = self.d_followers + total.reshape(self.effects.shape)
 
     def backward(self, d_eta: np.ndarray, d_values: Values, values: Values) -> None:
@@ -91,6 +103,11 @@ class DistrictEffects:
         d_effects += self.d_followers
         kernels.centre(d_effects, self.stratum, self.count)
         self.rows.backward(d_effects, d_values[f"{name}_z"], self._d_factor, self._d_estimate)
+        for part in self.above:
+            d_units = np.zeros(self.all_roles)
+            d_estimate = self._d_estimate.reshape(-1, *self.shape[1:])[self.district]
+            d_units[self.inside, :, self.role] = -self.weight * d_estimate
+            part.follow(d_units)
         self.covariance.backward(self._d_factor[0], d_values, d_values[f"sd_{name}"])
 
     def report(self, values: Values) -> Values:

@@ -16,7 +16,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr
 
 from relcap_models.models.density import Density, Responses
-from relcap_models.models.density_blocks import GroupedEffects, Location, UnitEffects
+from relcap_models.models.density_blocks import Covariates, GroupedEffects, Location, UnitEffects
 from relcap_models.models.density_colleagues import Colleagues
 from relcap_models.models.density_covariance import BetweenWaves, OneCovariance, Scaled, StableAndWithin
 from relcap_models.models.density_district import DistrictEffects
@@ -39,11 +39,11 @@ def log_density(density: Density, x: Array) -> Array:
     def centred(effects: Array) -> Array:
         return _centred(effects, frame.level_of_rating, frame.n_ratings_of_level)
 
-    shocks: dict[int, Array] = {}
+    taken: dict[str, Array] = {}
     for block in density.effects:
         if block.follows:
             eta = centred(eta)
-        added, own = _effects(block, values, eta, shocks)
+        added, own = _effects(block, values, eta, taken)
         eta, total = eta + added, total + own
     eta = centred(eta) + _location(density.location, values)
     return total + _log_likelihood(density.responses, values, eta)
@@ -209,31 +209,40 @@ def _colleagues(colleagues: Colleagues | None, eta: Array) -> Array:
 
 
 @singledispatch
-def _effects(block: Any, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _effects(block: Any, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     """(N, D) what a block adds to the ratings, and its own terms of the log density.
 
-    eta : of the blocks before it · shocks : of districts, by the role they act on
+    eta : of the blocks before it · taken : what of units' estimates, (U, W, roles, D), each block before it
+    accounts for, by name
     """
     raise TypeError(type(block).__name__)
 
 
 @_effects.register
-def _(block: DistrictEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _(block: Covariates, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
+    taken["covariates"] = block.units @ values["beta"]
+    return block.columns @ values["beta"], jnp.zeros(())
+
+
+@_effects.register
+def _(block: DistrictEffects, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     name = block.grouping.name
     factor = _scaled(block.covariance, values, values[f"sd_{name}"])
-    effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], block.estimate)
+    estimate = jnp.asarray(block.estimate)
+    if "covariates" in taken:
+        of_units = block.weight * taken["covariates"][block.inside, :, block.role]
+        estimate = estimate - jnp.tensordot(block.member, of_units, axes=1).reshape(estimate.shape)
+    effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], estimate)
     effects = _centred(effects, block.stratum, block.count)
     of_units = effects.reshape(-1, *block.shape[1:])[block.district]
-    shocks[block.role] = jnp.zeros(block.shape).at[block.inside].set(of_units)
+    taken[name] = jnp.zeros(block.all_roles).at[block.inside, :, block.role].set(of_units)
     return _gathered(effects, block.grouping.group_of_rating), own
 
 
 @_effects.register
-def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _(block: UnitEffects, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     whole, own = _of_units(block.covariance, values)
-    estimate = jnp.asarray(block.estimate)
-    for role, shock in shocks.items():
-        estimate = estimate.at[:, :, role].add(-shock)
+    estimate = block.estimate - sum(taken.values(), jnp.zeros(()))
     flat = estimate.reshape(block.shape[0], -1)
     effects, of_rows = _rows(block.rows, whole[None], values["unit_z"], flat)
     by_role = (effects - effects.mean(axis=0)).reshape(-1, block.n_dimensions)
@@ -241,7 +250,7 @@ def _(block: UnitEffects, values: Values, eta: Array, shocks: dict[int, Array]) 
 
 
 @_effects.register
-def _(block: GroupedEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _(block: GroupedEffects, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     name = block.grouping.name
     factor = _scaled(block.covariance, values, values[f"sd_{name}"])
     estimate = _means(block.means, eta).reshape(-1, block.size) + _colleagues(block.colleagues, eta)
@@ -250,7 +259,7 @@ def _(block: GroupedEffects, values: Values, eta: Array, shocks: dict[int, Array
 
 
 @_effects.register
-def _(block: NestedEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _(block: NestedEffects, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     outer, inner = (
         _scaled(c, values, values[f"sd_{name}"]) for c, name in zip(block.covariances, block.names)
     )
@@ -294,7 +303,7 @@ def _means_and_contrasts(inner: Array, weight: np.ndarray, position: np.ndarray)
 
 
 @_effects.register
-def _(block: RelationEffects, values: Values, eta: Array, shocks: dict[int, Array]) -> tuple[Array, Array]:
+def _(block: RelationEffects, values: Values, eta: Array, taken: dict[str, Array]) -> tuple[Array, Array]:
     spreads = _spreads(block, values)
     factors = [_scaled(f, values, spread) for f, spread in zip(block.factors, spreads)]
     wave_factor, own = _between_waves(block.waves, values)
@@ -362,8 +371,6 @@ def _location(location: Location, values: Values) -> Array:
         total = total + _gathered(values["mu_later"], location.later)
     if location.mixed:
         total = total + _gathered(values["mu_own"], location.own)
-    if location.frame.covariates:
-        total = total + location.frame.covariates_of_rating @ values["beta"]
     return total
 
 

@@ -59,6 +59,9 @@ def build_graph(
         for groupings in (*structure.nested, *((district,) for district in structure.districts)):
             grouped = _grouped_effects if len(groupings) == 1 else _nested_effects
             effects += grouped(*groupings, frame, priors, scale)
+        if frame.covariates:
+            beta = pm.Normal("beta", 0.0, priors.covariate * scale, dims=("covariate", "dimension"))
+            effects += pt.dot(frame.covariates_of_rating, beta)
         eta = location + blocks.centred(effects, frame.level_of_rating)
         latent = (
             _loadings(frame, loadings, priors)[frame.item_of_response]
@@ -74,7 +77,7 @@ def unit_effect_labels(frame: Frame, structure: Structure) -> list[str]:
 
 
 def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
-    """μ per wave (0 in the reference wave), μ of own-unit ratings, and covariates: (N, D)."""
+    """μ per wave (0 in the reference wave) and μ of own-unit ratings: (N, D)."""
     n_waves, n_dimensions = len(frame.waves), len(frame.dimensions)
     n_facets = len(frame.facets)
     mu = pt.zeros((n_facets, n_dimensions))
@@ -86,9 +89,6 @@ def _location(frame: Frame, priors: Priors, scale: float) -> pt.TensorVariable:
     if frame.mixed:
         mu_own = pm.Normal("mu_own", 0.0, priors.mean * scale, dims=("wave", "dimension"))
         location = pt.where(frame.own[:, None], mu_own[frame.wave_of_rating], location)
-    if frame.covariates:
-        beta = pm.Normal("beta", 0.0, priors.covariate * scale, dims=("covariate", "dimension"))
-        location += pt.dot(frame.covariates_of_rating, beta)
     return location
 
 

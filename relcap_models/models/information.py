@@ -41,6 +41,7 @@ class Rough:
     score, precision : (N, D) what each rating's answers say of it, less its level's mean, or 0, and (N, D, D)
     with which precision
     unit : (U, W, roles, D) effects by least squares · unit_information : (U, W·roles·D, W·roles·D)
+    unit_of_covariates : (U, W, roles, C) what the same least squares make of each covariate
     unit_variance, relation_variance : of unit and relation effects
     noise : by effect, (D, D) covariance of true ratings around that effect when all above it are known
     sd_respondent : standard deviation of respondents' effects
@@ -49,6 +50,7 @@ class Rough:
     score: np.ndarray
     precision: np.ndarray
     unit: np.ndarray
+    unit_of_covariates: np.ndarray
     unit_information: np.ndarray
     unit_variance: float
     noise: dict[str, np.ndarray]
@@ -88,8 +90,10 @@ def rough_estimates(
         "respondent_target": 0.0 * alike,
         "rating": 0.0 * alike,
     }
-    unit = _unit_effects(frame, structure, score, answered)
-    known, unit = _unit_information(frame, structure, score, unit)
+    columns = np.column_stack([score, _less_level_means_of(frame, frame.covariates_of_rating)])
+    told = np.column_stack([answered, np.ones_like(frame.covariates_of_rating, dtype=bool)])
+    unit = _unit_effects(frame, structure, columns, told)
+    known, unit = _unit_information(frame, structure, columns, unit)
     information = np.kron(known, np.linalg.inv(alike))
     if observed is None:
         n_items = len(frame.items) / frame.n_latents
@@ -100,7 +104,8 @@ def rough_estimates(
     return Rough(
         seen,
         precision,
-        unit * scale,
+        unit[..., :D] * scale,
+        unit[..., D:],
         information / scale**2,
         _UNIT * scale**2,
         {name: variance * scale**2 for name, variance in noise.items()},
@@ -177,17 +182,17 @@ def _add(
 
 def _unit_effects(frame: Frame, structure: Structure, score: np.ndarray, answered: np.ndarray) -> np.ndarray:
     """(U, W, roles, D) ridge estimates on normal scores, in probit units, with mean 0 over units."""
-    n_waves, n_roles, n_dimensions = len(frame.waves), len(structure.roles), len(frame.dimensions)
+    n_waves, n_roles, n_columns = len(frame.waves), len(structure.roles), score.shape[1]
     columns = np.column_stack(unit_rows(frame, structure))
     size = len(frame.units) * n_waves * n_roles
-    effects = np.zeros((size, n_dimensions))
-    for dimension in range(n_dimensions):
+    effects = np.zeros((size, n_columns))
+    for dimension in range(n_columns):
         seen = columns[answered[:, dimension]]
         rows, ends = (seen >= 0).nonzero()
         member = csr_matrix((np.ones(len(rows)), (rows, seen[rows, ends])), shape=(len(seen), size))
         whole = (member.T @ member).toarray() + np.eye(size)
         effects[:, dimension] = np.linalg.solve(whole, member.T @ score[answered[:, dimension], dimension])
-    effects = effects.reshape(len(frame.units), n_waves, n_roles, n_dimensions)
+    effects = effects.reshape(len(frame.units), n_waves, n_roles, n_columns)
     return effects - effects.mean(axis=0)
 
 
@@ -204,6 +209,13 @@ def _rating_scores(frame: Frame) -> np.ndarray:
     count = np.bincount(slot, minlength=size)
     total = np.bincount(slot, score, minlength=size)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(frame.n_ratings, n_dimensions)
+
+
+def _less_level_means_of(frame: Frame, values: np.ndarray) -> np.ndarray:
+    """(N, …) values of ratings, less the mean of their level."""
+    centred = values.copy()
+    kernels.centre(centred, frame.level_of_rating, frame.n_ratings_of_level)
+    return centred
 
 
 def _less_level_means(frame: Frame, observed: PseudoObservations) -> np.ndarray:

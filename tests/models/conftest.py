@@ -265,7 +265,8 @@ def build_case(name: str) -> tuple[RatingModel, Survey]:
             model = ProgrammeEffect(
                 **PROGRAMME, spillover=Spillover(end="target", share=0.5), estimate="event_study"
             )
-            return model, make_survey(ratings, programmes=starts)
+            districts = {u: "xyz"[i // 3] for i, u in enumerate(nine)}
+            return model, make_survey(ratings, programmes=starts, districts=districts)
         case "programme, own unit, dose":
             starts = [
                 {"unit_id": unit, "start_wave": "w2", "dose": dose}

@@ -10,7 +10,7 @@ from scipy.special import logit
 from scipy.stats import norm
 
 from relcap_models.inference.geometry import observe_ratings
-from relcap_models.models.density_blocks import UnitEffects, orthonormal_contrasts
+from relcap_models.models.density_blocks import Covariates, UnitEffects, orthonormal_contrasts
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.density_rows import Rows
 
@@ -25,6 +25,8 @@ def rows_of(block) -> dict[str, Rows]:
     """Rows of effects by the name of their parameter."""
     if isinstance(block, RelationEffects):
         return {f"{name}_z": rows for name, rows in block.kinds.items()}
+    if isinstance(block, Covariates):
+        return {}
     return {block.parameters[-1].name: block.rows}
 
 

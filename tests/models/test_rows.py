@@ -96,38 +96,60 @@ def test_where_the_answers_say_much_the_root_keeps_still_when_correlations_chang
     np.testing.assert_allclose(little, turned[0], atol=1e-6)
 
 
-def test_effects_of_an_organisation_are_near_standard_normals_in_every_direction():
-    """The curvature of the log density in all effects at once, at typical spreads: nothing moves against
-    anything else, though a unit, its respondents and its relations share their ratings."""
+def density_of_an_organisation(**options):
+    """Of eight units in two districts, in one wave."""
     instrument = load_instrument("relational_capacity")
     organisation = {"n_units": 8, "n_respondents": 60, "n_districts": 2}
     simulation = Simulation.model_validate({"organisation": organisation, "nominations": {"partners": 5}})
     tables = simulate(
         simulation, instruments={instrument.id: instrument}, waves=(Wave("w1"),), seed=11
     ).tables
-    model = Relation(instrument=instrument.id)
-    density = model.density(model.frame(read_survey(tables, instruments=[instrument], waves=(Wave("w1"),))))
-    layout = density.layout
-    effects = np.concatenate(
-        [
-            np.arange(layout.slices[p.name].start, layout.slices[p.name].stop)
-            for block in density.effects
-            for p in block.parameters
-            if p.name.startswith(("pair", "one_sided")) or p.name.endswith("_z")
-        ]
-    )
-    x, step = layout.typical(), 1e-4
+    model = Relation(instrument=instrument.id, **options)
+    return model.density(model.frame(read_survey(tables, instruments=[instrument], waves=(Wave("w1"),))))
+
+
+def places_of(layout, *, starts=(), ends=()):
+    """Places in the vector of parameters with such names."""
+    names = [p.name for p in layout.parameters if p.name.startswith(starts) or p.name.endswith(ends)]
+    return np.concatenate([np.arange(layout.slices[name].start, layout.slices[name].stop) for name in names])
+
+
+def curvature_at_the_mode(density, places):
+    """(k, k) negative second derivatives in these places, where they are best and all else is typical."""
+    x, step = density.layout.typical(), 1e-4
     for _ in range(3):
-        curvature = np.empty((len(effects), len(effects)))
-        for row, place in enumerate(effects):
+        curvature = np.empty((len(places), len(places)))
+        for row, place in enumerate(places):
             ahead, behind = x.copy(), x.copy()
             ahead[place] += step
             behind[place] -= step
-            curvature[row] = (density(behind)[1] - density(ahead)[1])[effects] / (2 * step)
-        x[effects] += np.linalg.solve(curvature, density(x)[1][effects])
+            curvature[row] = (density(behind)[1] - density(ahead)[1])[places] / (2 * step)
+        x[places] += np.linalg.solve(curvature, density(x)[1][places])
+    return curvature
+
+
+EFFECTS = {"starts": ("pair", "one_sided"), "ends": ("_z",)}
+
+
+def test_effects_of_an_organisation_are_near_standard_normals_in_every_direction():
+    """The curvature of the log density in all effects at once, at typical spreads: nothing moves against
+    anything else, though a unit, its respondents and its relations share their ratings."""
+    density = density_of_an_organisation()
+    curvature = curvature_at_the_mode(density, places_of(density.layout, **EFFECTS))
     sd = 1.0 / np.sqrt(np.linalg.eigvalsh(curvature))
     assert sd.min() > 0.6
     assert sd.max() < 1.5
+
+
+def test_coefficients_of_covariates_hardly_move_against_effects_and_thresholds():
+    """Of attributes of units, which tell apart what effects of units and districts could be, too."""
+    density = density_of_an_organisation(covariates=("rater.layer", "target.layer", "target.size"))
+    coefficients = places_of(density.layout, starts=("beta",))
+    others = places_of(density.layout, starts=(*EFFECTS["starts"], "threshold"), ends=EFFECTS["ends"])
+    curvature = curvature_at_the_mode(density, np.concatenate([coefficients, others]))
+    # How far each may go with all others held, of how far it may go when they follow.
+    share = 1.0 / np.sqrt(np.diag(curvature) * np.diag(np.linalg.inv(curvature)))
+    assert share[: len(coefficients)].min() > 0.6
 
 
 def test_what_is_known_of_units_is_generalised_least_squares(case_named):
