@@ -74,6 +74,8 @@ def fixed_length_interval(study: EventStudy, bound: float, alpha: float) -> tupl
 
 def half_length(bias: float, sd: float, alpha: float) -> float:
     """The 1 − alpha quantile of |N(bias, sd²)|."""
+    # A search may look where loads, and with them the bias, are negative: the sign makes no difference.
+    bias = abs(bias)
     ratio = bias / sd
     if ratio > 8:
         # One side only is left: the other is beyond eight standard deviations.

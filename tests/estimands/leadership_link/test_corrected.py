@@ -54,22 +54,24 @@ def replicate(world, n_units, n_waves, *, n, source="different"):
 
 
 @pytest.mark.parametrize(
-    ("n_waves", "source", "n"), [(1, "different", 80), (1, "same", 100), (2, "different", 40)]
+    ("n_units", "n_waves", "source", "n"),
+    [(40, 1, "different", 80), (40, 1, "same", 100), (80, 2, "different", 40)],
 )
-def test_true_slopes_are_found_and_covered(n_waves, source, n):
+def test_true_slopes_are_found_and_covered(n_units, n_waves, source, n):
     """Between .5 and within −.5, where there are waves. Means within 3 Monte Carlo errors (and .025, for the
     bias of order 1/units); coverage above what 95 % gives 1 time in 1,000; errors as large as they are said
-    to be, within 3 Monte Carlo errors of a standard deviation and a tenth."""
+    to be, within 3 Monte Carlo errors and a tenth, by quartiles (a slope has long tails)."""
     world = linked(0.5, within=-0.5, stable=0.5) if n_waves > 1 else linked(0.5)
-    table = replicate(world, 40, n_waves, n=n, source=source)
+    table = replicate(world, n_units, n_waves, n=n, source=source)
     for _, part in table.groupby(["level", "adjusted"]):
         error = part[["error", "sd_error"]]
         bound = 3 * error.std() / np.sqrt(n) + [0.025, 0.0125]
         assert (error.mean().abs() < bound).all()
         least = 0.95 - 3.1 * np.sqrt(0.95 * 0.05 / n)
         assert (part[["covered", "sd_covered"]].mean() >= least).all()
-        ratio = part["sd_se"].median() / part["sd_error"].std()
-        assert abs(np.log(ratio)) < 3 / np.sqrt(2 * n) + 0.1
+        spread = np.subtract(*part["sd_error"].quantile([0.75, 0.25])) / 1.349
+        # The logarithm of a spread by quartiles errs by 1.17/√n.
+        assert abs(np.log(part["sd_se"].median() / spread)) < 3 * 1.17 / np.sqrt(n) + 0.1
 
 
 def test_leniency_and_reciprocity_fake_a_link_that_holding_the_perceiver_constant_undoes():
@@ -84,7 +86,7 @@ def test_leniency_and_reciprocity_fake_a_link_that_holding_the_perceiver_constan
 def test_leniency_that_respondents_share_fakes_no_link_where_they_rate_leaders_and_their_own_unit():
     """Correlated .95 between instruments it would add .95 · .36/8.5 to a covariance of 0: a slope of .16."""
     found = replicate(linked(0.0, common=0.95, leniency=0.0), 40, 1, n=100, source="same")["error"]
-    assert abs(found.mean()) < 3 * found.std() / 10 < 0.08
+    assert abs(found.mean()) < 3 * found.std() / 10 < 0.1
 
 
 def simulated(seed, **climate):

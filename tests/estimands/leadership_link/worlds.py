@@ -37,6 +37,12 @@ def scored(frame: Frame) -> np.ndarray:
     return np.bincount(frame.rating_of_response, frame.answer, minlength=frame.n_ratings) / count
 
 
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """The symmetric root: unlike NumPy's own draws with a covariance, the same on every processor."""
+    value, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(value, 0.0)) @ vectors.T
+
+
 @dataclass(frozen=True)
 class World:
     """Covariances of target, leadership, safety and perceiver effects, stable and of waves; and of errors.
@@ -59,9 +65,9 @@ class World:
     def answers_and_truth(self, frame: Frame, rng: np.random.Generator) -> tuple[Frame, np.ndarray]:
         """With answers, and the (U, W, 4) effects of units."""
         n, n_waves = len(frame.units), len(frame.waves)
-        unit = rng.multivariate_normal(np.zeros(4), self.stable, n)[:, None]
-        unit = unit + rng.multivariate_normal(np.zeros(4), self.waves, (n, n_waves))
-        leniency = rng.multivariate_normal(np.zeros(3), self.leniency, len(frame.respondents))
+        unit = rng.normal(size=(n, 1, 4)) @ _root(self.stable)
+        unit = unit + rng.normal(size=(n, n_waves, 4)) @ _root(self.waves)
+        leniency = rng.normal(size=(len(frame.respondents), 3)) @ _root(self.leniency)
         rater, target, wave = frame.rater_of_rating, frame.target_of_rating, frame.wave_of_rating
         facet, person = frame.facet_of_rating, frame.respondent_of_rating
         value = leniency[person, facet] + rng.normal(0, np.sqrt(self.rating), frame.n_ratings)
