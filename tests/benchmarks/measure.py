@@ -48,4 +48,4 @@ def keep(rows: pd.DataFrame, path: Path, *, by: Sequence[str]) -> None:
         before = pd.read_csv(path)
         again = pd.MultiIndex.from_frame(before[by]).isin(pd.MultiIndex.from_frame(rows[by]))
         rows = pd.concat([before[~again], rows])
-    rows.sort_values(list(by), kind="stable").to_csv(path, index=False, float_format="%.3g")
+    rows.sort_values(list(by), kind="stable").to_csv(path, index=False, float_format="%.4g")

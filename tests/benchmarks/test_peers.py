@@ -16,7 +16,7 @@ from relcap_models.schema import load_instrument
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate import Simulation, simulate
 from tests.benchmarks.measure import keep
-from tests.benchmarks.test_gradient import survey_of
+from tests.benchmarks.test_gradient import SIZES, survey_of
 from tests.benchmarks.test_sampling import scored, worst
 
 pytestmark = pytest.mark.bench
@@ -33,8 +33,8 @@ d <- read.csv(arguments[1])
 d$answer <- ordered(d$answer)
 m <- suppressMessages(brm(
   answer ~ 1 + (1 | rater) + (1 | target) + (1 | relation) + (1 | respondent), data = d,
-  family = cumulative("probit"), chains = 2, cores = 2, iter = 1000, warmup = 400, seed = 1,
-  refresh = 0, silent = 2))
+  family = cumulative("probit"), chains = 2, cores = 2, iter = 400 + as.integer(arguments[2]), warmup = 400,
+  seed = 1, refresh = 0, silent = 2))
 s <- posterior::summarise_draws(posterior::as_draws_array(m$fit), "ess_bulk")
 s <- s[grepl("^(b_|sd_|r_)", s$variable), ]
 w <- which.min(s$ess_bulk)
@@ -44,10 +44,10 @@ cat(sprintf('{"ess": %f, "worst": "%s", "seconds": %f, "version": "%s"}',
 """
 
 
-def one_item_survey():
-    """The small organisation, asked one question: a model that both can fit, save for our reciprocities."""
+def one_item_survey(size):
+    """An organisation that is asked one question: a model that both can fit, save for our reciprocities."""
     whole = load_instrument("relational_capacity")
-    organisation = {"n_respondents": 300, "n_units": 25, "n_districts": 4}
+    organisation, _ = SIZES[size]
     options = Simulation.model_validate({"organisation": organisation, "ratings": {"own_unit": False}})
     waves = [Wave("w1")]
     tables = simulate(options, instruments={whole.id: whole}, waves=waves, seed=1).tables
@@ -71,10 +71,11 @@ def compare(what, theirs, ours, figures, folder):
     keep(rows, folder / "peers.csv", by=["what", "who"])
 
 
-def test_against_brms(figures, tmp_path, measured_folder):
+@pytest.mark.parametrize(("size", "draws"), [("small", 2600), ("large", 600)])
+def test_against_brms(figures, size, draws, tmp_path, measured_folder):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed (Debian: r-cran-brms, r-cran-bh)")
-    survey = one_item_survey()
+    survey = one_item_survey(size)
     model = Relation(instrument="relational_capacity")
     frame = model.frame(survey)
     rating = frame.rating_of_response
@@ -88,13 +89,15 @@ def test_against_brms(figures, tmp_path, measured_folder):
     pd.DataFrame(columns).to_csv(tmp_path / "answers.csv", index=False)
     (tmp_path / "peer.R").write_text(BRMS, encoding="utf-8")
     ran = subprocess.run(
-        ["Rscript", tmp_path / "peer.R", tmp_path / "answers.csv"], capture_output=True, text=True
+        ["Rscript", tmp_path / "peer.R", tmp_path / "answers.csv", str(draws)],
+        capture_output=True,
+        text=True,
     )
     if "no package called" in ran.stderr or "Boost not found" in ran.stderr:
         pytest.skip("R cannot run brms (Debian: r-cran-brms, r-cran-bh)")
     assert ran.returncode == 0, ran.stderr
     theirs = json.loads(ran.stdout[ran.stdout.index("{") :])
-    options = {"chains": 2, "tune": 400, "draws": 600, "progress": False}
+    options = {"chains": 2, "tune": 400, "draws": draws, "progress": False}
     fit(model, survey, seed=0, **{**options, "tune": 10, "draws": 10})
     began = time.perf_counter()
     fitted = fit(model, survey, seed=1, **options)

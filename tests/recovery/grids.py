@@ -114,7 +114,9 @@ def run_batches(
         }
         place = folder / f"to_{batch}"
         many = run_many(work, tasks, folder=place, about=about)
-        found = summary(pd.concat(many.tables.values()), truth="truth", by=by).assign(failed=0)
+        # Keys as they will be read again from the table.
+        rows = pd.concat(many.tables.values()).round(dict.fromkeys(by, 4))
+        found = summary(rows, truth="truth", by=by).assign(failed=0)
         new = found if table is None else pooled(table, found, by=by)
         new["failed"] = len(many.failed) + (0 if table is None else table["failed"].max())
         for cell, reached, end in zip(cells, done, ends):

@@ -18,7 +18,8 @@ class Cell:
         return f"{self.effect:g}"
 
 
-CELLS = (Cell(0.0, BATCH + 3), Cell(0.5, BATCH - 2))
+# Three times .1 is not .3 in binary numbers.
+CELLS = (Cell(0.0, BATCH + 3), Cell(3 * 0.1, BATCH - 2))
 
 
 def estimate(number: int, seed: int) -> pd.DataFrame:
