@@ -130,8 +130,9 @@ def run_batches(
 
 def _rows(table: pd.DataFrame, cell: Cell) -> pd.Series:
     """Which rows are the cell's."""
-    known = {name: value for name, value in asdict(cell).items() if name in table}
-    return (table[list(known)] == pd.Series(known)).all(axis=1)
+    known = pd.DataFrame([asdict(cell)]).round(4).iloc[0]
+    known = known[[name for name in known.index if name in table]]
+    return (table[known.index].round(4) == known).all(axis=1)
 
 
 def _seeds(table: pd.DataFrame | None, cell: Cell) -> int:
