@@ -277,6 +277,8 @@ def test_no_other_weights_give_a_shorter_smooth_interval():
 @pytest.mark.parametrize("bias", [0, 0.3, 1, 3, 7.9, 8.1, 40])
 def test_half_lengths_are_quantiles_of_a_folded_normal(bias):
     q = half_length(2 * bias, 2.0, 0.05)
+    # A search may look where the bias is negative.
+    assert half_length(-2 * bias, 2.0, 0.05) == q
     assert q == pytest.approx(2 * foldnorm.ppf(0.95, bias), rel=1e-7)
     step = 1e-5
     by_bias = (half_length(2 * bias + step, 2, 0.05) - half_length(2 * bias - step * (bias > 0), 2, 0.05)) / (

@@ -15,8 +15,8 @@ def words_of(blocks):
     for block in blocks:
         words += [getattr(block, name, "") for name in ("text", "caption", "alt")]
         words += getattr(block, "items", ())
-        for row in getattr(block, "rows", ()):
-            words += [cell.text for cell in row]
+        words += [text for pair in getattr(block, "pairs", ()) for text in pair]
+        words += [cell.text for row in getattr(block, "rows", ()) for cell in row]
         words += [column.label for column in getattr(block, "columns", ())]
     return " ".join(words)
 

@@ -5,10 +5,11 @@ import re
 import pandas as pd
 import programme_factory as factory
 import pytest
+from section_reader import lead_of, pictures_of, words_of
 
 from relcap_models.language import LANGUAGES
 from relcap_models.report.assembly import sections_of
-from relcap_models.report.blocks import Bullets, Heading, Paragraph, Picture, Table
+from relcap_models.report.blocks import Bullets, Heading, Picture, Table
 from relcap_models.report.figures.theme import DARK, LIGHT, png
 from relcap_models.report.render import is_approximate
 from relcap_models.report.sections.closing import not_done_section
@@ -26,25 +27,6 @@ def section_of(material):
 
 def blocks_of(material):
     return section_of(material).blocks
-
-
-def words_of(blocks):
-    words = []
-    for block in blocks:
-        words += [getattr(block, name, "") for name in ("text", "caption", "alt")]
-        words += getattr(block, "items", ())
-        words += [text for pair in getattr(block, "pairs", ()) for text in pair]
-        words += [cell.text for row in getattr(block, "rows", ()) for cell in row]
-        words += [column.label for column in getattr(block, "columns", ())]
-    return " ".join(words)
-
-
-def lead_of(blocks):
-    return next(b.text for b in blocks if isinstance(b, Paragraph) and b.style == "lead")
-
-
-def pictures_of(blocks):
-    return {b.name.partition("_1-")[0]: b for b in blocks if isinstance(b, Picture)}
 
 
 def table_of(blocks, source):
