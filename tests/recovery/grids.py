@@ -99,12 +99,16 @@ def run_batches(
     """
     ends = [min(cell.replicates, until or cell.replicates) for cell in cells]
     about = {"version": rc.__version__}
+    before = None
     while True:
         table = pd.read_csv(measured) if measured.exists() else None
         done = [_seeds(table, cell) for cell in cells]
         left = [reached for reached, end in zip(done, ends) if reached < end]
         if not left:
             return table
+        if done == before:
+            raise RuntimeError(f"{measured.name}: the last batch is not in the table")
+        before = done
         batch = min(left) + BATCH
         tasks: dict[str, Mapping[str, Any]] = {
             f"{cell.name}-{seed}": {"number": number, "seed": seed}
