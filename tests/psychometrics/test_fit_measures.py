@@ -16,6 +16,17 @@ CASES = {
     "WLSMV": ("f =~ u1 + u2 + u3 + u4\nk =~ u5 + u6 + u7 + u8", "datcat", {"ordered": True}),
     "WLSMVX": ("f =~ u1 + u2 + u3 + u4\nf ~ z", "datcat", {"ordered": ["u1", "u2", "u3", "u4"]}),
     "MIXED": ("v =~ x1 + x2 + x3 + y", "hs", {"ordered": ["y"]}),
+    "GROUPMLR": (
+        HOLZINGER,
+        "hs",
+        {"estimator": "MLR", "group": "school", "group_equal": ("loadings", "intercepts")},
+    ),
+    "EQUAL": (HOLZINGER.replace("x2 + x3", "a*x2 + a*x3"), "hs", {"estimator": "MLR"}),
+    "GROUPWLSMV": (
+        "f =~ u1 + u2 + u3 + u4\nk =~ u5 + u6 + u7 + u8",
+        "datcat",
+        {"ordered": True, "group": "g", "group_equal": ("thresholds", "loadings")},
+    ),
     "FIMLMLR": (HOLZINGER, "holes", {"missing": "fiml", "estimator": "MLR"}),
     "TWO": (TWO_LEVELS, "levels", {"cluster": "cluster"}),
 }
@@ -140,6 +151,9 @@ LAVAAN = {
         "rni.robust": 0.9326011,
         "rmsea.notclose.pvalue.robust": 0.78609661,
     },
+    "GROUPMLR": {"scaling.factor.h1": 1.033425959, "scaling.factor.h0": 0.834315516},
+    "EQUAL": {"scaling.factor.h1": 1.051010126, "scaling.factor.h0": 1.099284907},
+    "GROUPWLSMV": {"wrmr": 0.8958058873, "srmr": 0.0534131597, "crmr": 0.0889785619, "gfi": 0.9877925065},
     "TWO": {
         "nfi": 0.99640072,
         "ifi": 1.0008524,

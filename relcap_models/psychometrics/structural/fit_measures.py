@@ -27,9 +27,10 @@ def fit_measures(fit: Fit) -> pd.Series:
     """Fit measures by lavaan's names; those with `scaled` or `robust` only where the estimator has them.
 
     Two-level models have no residual measures but SRMR. Those of lavaan's that are settings (the level of
-    RMSEA's interval, .90, and its bounds of close and of bad fit, .05 and .08) are left out. Where lavaan
-    0.6-14 counts equal parameters or ordinal groups otherwise, these are as in Mplus: `scaling.factor.h0` is
-    over distinct parameters, `wrmr` over the statistics of all groups.
+    RMSEA's interval, .90, and its bounds of close and of bad fit, .05 and .08) are left out. Two are counted
+    as lavaan 0.6-14 counts: `scaling.factor.h0` over parameters before they were set equal, `wrmr` over the
+    statistics of one group. For Mplus's, multiply the former by (parameters before) / `npar`, and divide the
+    latter by the square root of the number of groups.
 
     Source: RMSEA as in Steiger (1990), Multivariate Behavioral Research 25, 173-180; robust CFI, TLI and
     RMSEA: Brosseau-Liard & Savalei (2012, 2014); with missing answers: Zhang & Savalei (2023), Psychological
@@ -168,7 +169,8 @@ def _scaling_factors(fit: Fit) -> dict[str, float]:
     k, df = fit.model.n_estimated, fit.test.df
     if not df or not k:
         return {}
-    return {"scaling.factor.h1": (own + df * fit.test.scaling) / (k + df), "scaling.factor.h0": own / k}
+    saturated = (own + df * fit.test.scaling) / (k + df)
+    return {"scaling.factor.h1": saturated, "scaling.factor.h0": own / int((fit.table["free"] > 0).sum())}
 
 
 def _others(fit: Fit, n: int) -> dict[str, float]:
@@ -183,7 +185,7 @@ def _others(fit: Fit, n: int) -> dict[str, float]:
     }
     found = critical | {"mfi": np.exp(-0.5 * (chisq - df) / n)}
     if fit.ordinal:
-        return found | {"wrmr": np.sqrt(chisq / fit.model.n_statistics)}
+        return found | {"wrmr": np.sqrt(chisq / len(fit.model.statistics[0].statistics))}
     return found | {"ecvi": (chisq + 2 * fit.model.n_estimated) / n}
 
 
