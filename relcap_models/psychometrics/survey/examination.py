@@ -114,9 +114,8 @@ def examine(
             add("parameters", scope, measured.parameters)
             add("reliability", scope, measured.reliability)
             add("reliability", scope, reliability_rows(scope, notes, ci_prob=ci_prob, seed=key))
-            if scope.split == "survey":
-                add("levels", scope, level_rows(scope, notes, ci_prob=ci_prob))
-                add("information", scope, information_rows(scope, notes))
+            add("levels", scope, level_rows(scope, notes, ci_prob=ci_prob))
+            add("information", scope, information_rows(scope, notes))
         said(f"{name}: invariance")
         of = {"instrument": name}
         for equality in equalities(answers, notes):

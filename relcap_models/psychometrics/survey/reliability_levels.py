@@ -44,8 +44,7 @@ def reliability_rows(scope: Scope, notes: Notes, *, ci_prob: float, seed: int) -
         values, draws = _intraclass(items.mean(axis=1).to_numpy(), subject, unit, rng)
         for name, value, drawn in zip(("icc1", "icc2"), values, draws):
             yield base | {"coefficient": name, "level": "subject"} | _interval(value, drawn, ci_prob)
-        # Two-level models take their time, and how the levels differ is a question about the instrument.
-        if len(names) > 2 and scope.split == "survey":
+        if len(names) > 2:
             with notes.estimating(scope.split, scope.group, f"omega_levels:{dimension}"):
                 yield from _omega(names, items, subject, unit, base)
         yield from _agreement(answers, names, items, subject, base)

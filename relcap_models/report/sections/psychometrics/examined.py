@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
+from relcap_models.language import Texts
+from relcap_models.report.blocks import Cell
 from relcap_models.report.material import Analysis
 
 
@@ -28,3 +32,14 @@ class Examined:
 
     def picture(self, name: str) -> str:
         return f"psychometrics_{name}_{self.analysis.number}"
+
+
+def estimate_cell(texts: Texts, rows: pd.DataFrame, name: str) -> Cell:
+    """A row's estimate and interval, or a dash where there is none."""
+    if name not in rows.index or math.isnan(rows.loc[name, "estimate"]):
+        return Cell("–", muted=True)
+    row = rows.loc[name]
+    value = texts.number(row["estimate"])
+    if not math.isnan(row["lower"]):
+        value = texts("format.estimate", mean=value, interval=texts.interval(row["lower"], row["upper"]))
+    return Cell(value, row["estimate"])

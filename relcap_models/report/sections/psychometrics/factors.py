@@ -5,7 +5,7 @@ from __future__ import annotations
 from relcap_models.report.blocks import Block, Column, Heading, Paragraph, Picture, Table
 from relcap_models.report.figures.psychometrics import draw_loadings
 from relcap_models.report.sections.cells import count_cell, interval_cell, number_cell, text_cell
-from relcap_models.report.sections.psychometrics.examined import Examined
+from relcap_models.report.sections.psychometrics.examined import Examined, estimate_cell
 
 
 def factor_blocks(of: Examined) -> list[Block]:
@@ -68,4 +68,27 @@ def factor_blocks(of: Examined) -> list[Block]:
         *(Column(texts(f"psychometrics.column_{name}")) for name in names),
     )
     source = "tables/psychometrics_fit.csv"
-    return [*blocks, Table(texts("psychometrics.fit_table"), columns, tuple(rows), source=source)]
+    blocks.append(Table(texts("psychometrics.fit_table"), columns, tuple(rows), source=source))
+    return blocks + _levels_of_groups(of)
+
+
+def _levels_of_groups(of: Examined) -> list[Block]:
+    """Correlations within and between what is rated, of each wave, language and layer."""
+    texts, levels = of.texts, of.table("levels").dropna(subset=["estimate"])
+    levels = levels[levels["split"] != "survey"]
+    if levels.empty:
+        return []
+    rows = []
+    for (split, group, dimension), part in levels.groupby(["split", "group", "dimension"], sort=False):
+        by_level = part.set_index("level")
+        cells = [estimate_cell(texts, by_level, level) for level in ("within", "between")]
+        rows.append((text_cell(of.group(split, group)), text_cell(of.analysis.dimension(dimension)), *cells))
+    columns = (
+        Column(texts("psychometrics.column_group"), figures=False),
+        Column(texts("columns.dimension"), figures=False),
+        Column(texts("psychometrics.column_within")),
+        Column(texts("psychometrics.column_between")),
+    )
+    unfold = texts.count("table.unfold", len(rows))
+    caption = texts("psychometrics.levels_groups")
+    return [Table(caption, columns, tuple(rows), folded=unfold, source="tables/psychometrics_levels.csv")]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-import pandas as pd
-
-from relcap_models.language import Texts
-from relcap_models.report.blocks import Block, Cell, Column, Heading, Paragraph, Table
+from relcap_models.report.blocks import Block, Column, Heading, Paragraph, Table
 from relcap_models.report.sections.cells import interval_cell, number_cell, text_cell
-from relcap_models.report.sections.psychometrics.examined import Examined
+from relcap_models.report.sections.psychometrics.examined import Examined, estimate_cell
 
 
 def reliability_blocks(of: Examined) -> list[Block]:
@@ -63,7 +59,7 @@ def _reliability_of_everybody(of: Examined, level: Callable[[str], str]) -> Tabl
     rows = []
     for (coefficient, name), part in table.groupby(["coefficient", "level"], sort=False):
         by_dimension = part.set_index("dimension")
-        cells = [_estimate_cell(texts, by_dimension, dimension) for dimension in dimensions]
+        cells = [estimate_cell(texts, by_dimension, dimension) for dimension in dimensions]
         label = texts.known(f"psychometrics.coefficients.{coefficient}", coefficient)
         rows.append((text_cell(label), text_cell(level(name)), *cells))
     columns = (
@@ -73,13 +69,3 @@ def _reliability_of_everybody(of: Examined, level: Callable[[str], str]) -> Tabl
     )
     caption = texts("psychometrics.reliability_table", ci=of.analysis.ci(table))
     return Table(caption, columns, tuple(rows), source="tables/psychometrics_reliability.csv")
-
-
-def _estimate_cell(texts: Texts, rows: pd.DataFrame, dimension: str) -> Cell:
-    if dimension not in rows.index or math.isnan(rows.loc[dimension, "estimate"]):
-        return Cell("–", muted=True)
-    row = rows.loc[dimension]
-    value = texts.number(row["estimate"])
-    if not math.isnan(row["lower"]):
-        value = texts("format.estimate", mean=value, interval=texts.interval(row["lower"], row["upper"]))
-    return Cell(value, row["estimate"])
