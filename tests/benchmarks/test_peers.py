@@ -1,4 +1,4 @@
-"""The sampler beside others', in one run: brms where R has it, NumPyro where it is installed."""
+"""The sampler beside others: brms where R has it, NumPyro and BlackJAX where they are installed."""
 
 import json
 import shutil
@@ -20,6 +20,9 @@ from tests.benchmarks.test_gradient import SIZES, survey_of
 from tests.benchmarks.test_sampling import scored, worst
 
 pytestmark = pytest.mark.bench
+
+TUNE, DRAWS, ACCEPTED = 300, 200, 0.8
+"""Of every sampler on one density: steps of adaptation, draws, and the acceptance aimed at."""
 
 # Sampling alone is timed, not the minute in which Stan compiles the model.
 BRMS = """
@@ -108,24 +111,55 @@ def test_against_brms(figures, size, draws, tmp_path, measured_folder):
     compare(f"one ordinal item, {len(frame.answer):,} answers", theirs, ours, figures, measured_folder)
 
 
-def test_against_numpyro(figures, measured_folder):
-    """NumPyro's No-U-Turn sampler, with its own adaptation, on the same log density in JAX: small size."""
-    numpyro = pytest.importorskip("numpyro")
-    jax = pytest.importorskip("jax")
+def numpyro_draws(logp, start, seed):
+    """NumPyro's version, and the draws of its No-U-Turn sampler with its own adaptation."""
+    import jax
+    import numpyro
     from numpyro.infer import MCMC, NUTS
+
+    kernel = NUTS(potential_fn=lambda x: -logp(x), target_accept_prob=ACCEPTED)
+    mcmc = MCMC(kernel, num_warmup=TUNE, num_samples=DRAWS, progress_bar=False)
+    mcmc.run(jax.random.PRNGKey(seed), init_params=start)
+    return f"NumPyro {numpyro.__version__}", np.asarray(mcmc.get_samples())
+
+
+def blackjax_draws(logp, start, seed):
+    """BlackJAX's version, and the draws of its No-U-Turn sampler after its window adaptation."""
+    import blackjax
+    import jax
+
+    warm, sampling = jax.random.split(jax.random.PRNGKey(seed))
+    adaptation = blackjax.window_adaptation(blackjax.nuts, logp, target_acceptance_rate=ACCEPTED)
+    (state, parameters), _ = adaptation.run(warm, start, num_steps=TUNE)
+    step = blackjax.nuts(logp, **parameters).step
+
+    def advance(state, key):
+        state, _ = step(key, state)
+        return state, state.position
+
+    _, points = jax.jit(lambda s, keys: jax.lax.scan(advance, s, keys))(
+        state, jax.random.split(sampling, DRAWS)
+    )
+    return f"BlackJAX {blackjax.__version__}", np.asarray(points)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("library", ["numpyro", "blackjax"])
+def test_against_samplers(figures, measured_folder, library, seed):
+    """Other No-U-Turn samplers on the same log density in JAX, compiled on the way: small size, one chain."""
+    pytest.importorskip(library)
+    jax = pytest.importorskip("jax")
 
     from relcap_models.models.density_jax import log_density
 
+    sampler = {"numpyro": numpyro_draws, "blackjax": blackjax_draws}[library]
     model = Relation(instrument="relational_capacity")
     survey = survey_of("small")
     density = model.density(model.frame(survey))
     with jax.enable_x64(True):
-        kernel = NUTS(potential_fn=lambda x: -log_density(density, x), target_accept_prob=0.8)
-        mcmc = MCMC(kernel, num_warmup=300, num_samples=200, progress_bar=False)
-        start = jax.numpy.asarray(density.layout.start(np.random.default_rng(0)))
+        start = jax.numpy.asarray(density.layout.start(np.random.default_rng(seed)))
         began = time.perf_counter()
-        mcmc.run(jax.random.PRNGKey(0), init_params=start, extra_fields=("num_steps",))
-        points = np.asarray(mcmc.get_samples())
+        who, points = sampler(lambda x: log_density(density, x), start, seed)
         seconds = time.perf_counter() - began
     draws: dict[str, list[np.ndarray]] = {}
     for x in points:
@@ -134,11 +168,12 @@ def test_against_numpyro(figures, measured_folder):
     size, name, _ = worst(
         {name: np.stack(values).reshape(1, len(values), -1) for name, values in draws.items()}
     )
-    theirs = {"who": f"NumPyro {numpyro.__version__}", "seconds": seconds, "worst": name, "ess": size}
-    options = {"chains": 1, "tune": 300, "draws": 200, "progress": False}
+    theirs = {"who": who, "seconds": seconds, "worst": name, "ess": size}
+    options = {"chains": 1, "tune": TUNE, "draws": DRAWS, "progress": False}
     began = time.perf_counter()
-    fitted = fit(model, survey, seed=1, **options)
+    fitted = fit(model, survey, seed=seed, **options)
     seconds = time.perf_counter() - began
     ess, name, _ = worst(scored(fitted))
     ours = {"who": "relcap_models", "seconds": seconds, "worst": name, "ess": ess}
-    compare("the same density of the small size, one chain", theirs, ours, figures, measured_folder)
+    what = f"one density of the small size, beside {library}, seed {seed}"
+    compare(what, theirs, ours, figures, measured_folder)
