@@ -247,11 +247,44 @@ def test_within_is_what_people_who_rate_the_same_differ_in(survey, examined):
     )
     means = means.dropna()
     inside = means - means.groupby(answers.subject.loc[means.index]).transform("mean")
-    found = examined["psychometrics_levels"].query("instrument == 'relational_capacity'")
+    found = examined["psychometrics_levels"].query(
+        "instrument == 'relational_capacity' and split == 'survey'"
+    )
     found = found.set_index("level")["estimate"]
     # Two-level estimates are those of deviations from the mean but for the weight of unequal groups.
     assert found["within"] == pytest.approx(inside.corr().iloc[0, 1], abs=0.02)
     assert found["between"] > means.corr().iloc[0, 1] > found["within"]
+
+
+def test_a_wave_is_examined_as_a_survey_of_that_wave_alone(examined):
+    instruments, tables = simulated()
+    ratings, people = (tables[name] for name in ("responses", "respondents"))
+    only = {
+        **tables,
+        "responses": ratings[ratings["wave"] == "w2"],
+        "respondents": people[people["wave"] == "w2"],
+    }
+    survey = read_survey(only, instruments=list(instruments.values()), waves=WAVES)
+    alone = examine(Psychometrics(instruments=("relational_capacity",)), survey, seed=1)
+    for table, drawn in (("levels", False), ("information", False), ("reliability", True)):
+        name, of = f"psychometrics_{table}", "instrument == 'relational_capacity'"
+        rows = (
+            examined[name]
+            .query(f"{of} and split == 'wave' and group == 'w2'")
+            .drop(columns=["split", "group"])
+        )
+        again = alone[name].query("split == 'survey'").drop(columns=["split", "group"])
+        assert len(rows)
+        # Bootstrap draws of a group have a seed of their own.
+        left_out = ["lower", "upper"] if drawn else []
+        pd.testing.assert_frame_equal(
+            rows.drop(columns=left_out).reset_index(drop=True),
+            again.drop(columns=left_out).reset_index(drop=True),
+            rtol=1e-6,
+        )
+    assert {"omega_within", "omega_between"} <= set(
+        examined["psychometrics_reliability"].query("split == 'wave'")["coefficient"]
+    )
 
 
 def test_intervals_of_correlations_take_rater_units_as_independent(survey):

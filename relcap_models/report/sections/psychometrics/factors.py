@@ -47,10 +47,12 @@ def factor_blocks(of: Examined) -> list[Block]:
             narrow=True,
         )
     )
+    # Counts are withheld where they would tell a small unit's.
+    counted = fit["n_ratings"].notna().any()
     rows = [
         (
             text_cell(of.group(row["split"], row["group"])),
-            count_cell(texts, row["n_ratings"]),
+            *([count_cell(texts, row["n_ratings"])] if counted else []),
             number_cell(texts, row["chisq"], digits=1),
             number_cell(texts, row["df"], digits=0),
             number_cell(texts, row["p"], digits=3),
@@ -64,7 +66,7 @@ def factor_blocks(of: Examined) -> list[Block]:
     names = ("chisq", "df", "p", "cfi", "rmsea", "rmsea_interval", "srmr")
     columns = (
         Column(texts("psychometrics.column_group"), figures=False),
-        Column(texts("psychometrics.column_ratings")),
+        *([Column(texts("psychometrics.column_ratings"))] if counted else []),
         *(Column(texts(f"psychometrics.column_{name}")) for name in names),
     )
     source = "tables/psychometrics_fit.csv"
