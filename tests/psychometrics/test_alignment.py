@@ -66,6 +66,19 @@ def test_means_and_variances_of_a_known_truth_are_found():
     assert agreement.loc[("y1", "~1", ""), "n_invariant"] == 5
 
 
+def test_means_are_those_of_sirt(data_of):
+    """Of the same configural estimates: `invariance.alignment` (4.3-21), meth = 3 (FIXED), eps = .01, √n."""
+    items = [f"A{i}" for i in range(1, 6)]
+    data = data_of("psychtools_bfi")[[*items, "education"]].dropna().astype(int)
+    found = alignment("f =~ " + " + ".join(items), data, group="education", fixed="1").factors
+    found = found.set_index("group").loc[["1", "3", "2", "5", "4"]]
+    # sirt's optimiser stops within 3e-5 of the minimum.
+    expected = [0, -0.287004800, -0.131732165, -0.198254813, -0.042974711]
+    np.testing.assert_allclose(found["mean"], expected, atol=1e-4)
+    spread = [1, 0.99153451, 1.03756507, 1.04108103, 1.05401100]
+    np.testing.assert_allclose(np.sqrt(found["variance"]), spread, atol=1e-4)
+
+
 def test_ordered_items_are_aligned_by_thresholds():
     data = _cut(answers(np.random.default_rng(2), 6000, odd=True))
     found = alignment(ONE, data, ordered=True, group="g", fixed="g0")
