@@ -22,7 +22,7 @@ class IntraclassCorrelations:
     """One-way random effects of groups on an answer.
 
     icc1 : share of the variance that lies between groups. icc2 : reliability of the groups' means.
-    Both with the limits of their interval (`level`). f, df_between, df_within, p : test of no group effect.
+    Both with the limits of their interval (`ci_prob`). f, df_between, df_within, p : test of no group effect.
     group_size : average number of respondents in a group.
     """
 
@@ -46,7 +46,7 @@ def icc(
     values: pd.Series | pd.DataFrame | np.ndarray,
     group: Sequence | np.ndarray | pd.Series,
     *,
-    level: float = 0.95,
+    ci_prob: float = 0.95,
 ) -> IntraclassCorrelations:
     """Share of variance between groups, ICC(1), and reliability of the groups' means, ICC(2).
 
@@ -58,7 +58,7 @@ def icc(
     values : (respondent,) answers or scores, or (respondent, item) items, of which each respondent's mean is
         taken. Respondents with a missing answer are left out, as R's rowMeans and aov do; a note says so.
     group : (respondent,) group of each. Groups of one respondent count between groups.
-    level : coverage of the intervals.
+    ci_prob : coverage of the intervals.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def icc(
     between, within = _mean_squares(scores, codes, n_groups)
     size, df = n / n_groups, (n_groups - 1, n - n_groups)
     ratio = within / between
-    low, high = _limits(ratio, df, level)
+    low, high = _limits(ratio, df, ci_prob)
     left_out = len(whole) - n
     notes = (f"{left_out} of {len(whole)} respondents miss an answer and are left out",) if left_out else ()
     if ratio > 1:
@@ -119,9 +119,9 @@ def _mean_squares(scores: np.ndarray, codes: np.ndarray, n_groups: int) -> tuple
     return float(between), float(within) if within > ROUNDING * total else 0.0
 
 
-def _limits(ratio: float, df: tuple[float, float], level: float) -> tuple[float, float]:
+def _limits(ratio: float, df: tuple[float, float], ci_prob: float) -> tuple[float, float]:
     """Limits of the ratio of error to target mean square: those of the lower and the upper ICC."""
-    tail = (1 + level) / 2
+    tail = (1 + ci_prob) / 2
     return ratio * stats.f.ppf(tail, *df), ratio / stats.f.ppf(tail, *reversed(df))
 
 
@@ -130,7 +130,7 @@ def _single(ratio: float, size: float) -> float:
     return float((1 - ratio) / (1 + (size - 1) * ratio))
 
 
-def shrout_fleiss(matrix: pd.DataFrame | np.ndarray, *, level: float = 0.95) -> pd.DataFrame:
+def shrout_fleiss(matrix: pd.DataFrame | np.ndarray, *, ci_prob: float = 0.95) -> pd.DataFrame:
     """How reliably judges tell targets apart: the six intraclass correlations of Shrout and Fleiss.
 
     ICC1: each target has other judges. ICC2: the same judges, a sample of many; agreement in level counts.
@@ -139,7 +139,7 @@ def shrout_fleiss(matrix: pd.DataFrame | np.ndarray, *, level: float = 0.95) -> 
     Parameters
     ----------
     matrix : (target, judge) ratings. Targets with a missing rating are left out, with a warning.
-    level : coverage of the intervals.
+    ci_prob : coverage of the intervals.
 
     Returns
     -------
@@ -175,8 +175,8 @@ def shrout_fleiss(matrix: pd.DataFrame | np.ndarray, *, level: float = 0.95) -> 
     msj, mse = judges / (k - 1), error / ((n - 1) * (k - 1))
     one, three = msw / msb, mse / msb
     df_one, df_three = (n - 1, n * (k - 1)), (n - 1, (n - 1) * (k - 1))
-    ones, threes = (one, *_limits(one, df_one, level)), (three, *_limits(three, df_three, level))
-    two = _agreement(msb, msj, mse, n, k, level)
+    ones, threes = (one, *_limits(one, df_one, ci_prob)), (three, *_limits(three, df_three, ci_prob))
+    two = _agreement(msb, msj, mse, n, k, ci_prob)
     rows = {
         "ICC1": ([_single(ratio, k) for ratio in ones], one, df_one),
         "ICC2": (two, three, df_three),
@@ -192,14 +192,14 @@ def shrout_fleiss(matrix: pd.DataFrame | np.ndarray, *, level: float = 0.95) -> 
     )
 
 
-def _agreement(msb: float, msj: float, mse: float, n: int, k: int, level: float) -> list[float]:
+def _agreement(msb: float, msj: float, mse: float, n: int, k: int, ci_prob: float) -> list[float]:
     """ICC2 with its limits by Satterthwaite's degrees of freedom (Shrout & Fleiss, 1979, p. 424)."""
     value = (msb - mse) / (msb + (k - 1) * mse + k * (msj - mse) / n)
     f_judges = msj / mse
     rest = n * (1 + (k - 1) * value) - k * value
     df = (k - 1) * (n - 1) * (k * value * f_judges + rest) ** 2
     df /= (n - 1) * (k * value * f_judges) ** 2 + rest**2
-    tail, noise = (1 + level) / 2, k * msj + (k * n - k - n) * mse
+    tail, noise = (1 + ci_prob) / 2, k * msj + (k * n - k - n) * mse
     down, up = stats.f.ppf(tail, n - 1, df), stats.f.ppf(tail, df, n - 1)
     lower = n * (msb - down * mse) / (down * noise + n * msb)
     upper = n * (up * msb - mse) / (noise + n * up * msb)

@@ -38,7 +38,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(truth):
     group, covered, n = np.repeat(np.arange(25), 8), 0, 400
     for _ in range(n):
         values = rng.normal(0, truth**0.5, 25)[group] + rng.normal(0, (1 - truth) ** 0.5, 200)
-        found = icc(values, group, level=0.9)
+        found = icc(values, group, ci_prob=0.9)
         covered += found.icc1_lower <= truth <= found.icc1_upper
     # Binomial Monte Carlo error of 400 data sets: four standard errors.
     assert covered / n == pytest.approx(0.9, abs=4 * (0.9 * 0.1 / n) ** 0.5)
