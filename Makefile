@@ -1,4 +1,4 @@
-# make demo | demo-full | test | lint | validation | bench     (README.md has the route without make)
+# make demo | demo-full | test | lint | validation | grids | bench     (README.md has the route without make)
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +9,7 @@ unexport PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-full test lint validation bench
+.PHONY: demo demo-full test lint validation grids bench
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -20,7 +20,7 @@ demo-full: $(VENV)/.ready
 
 # Two processes of tests with several threads of linear algebra each would wait for each other.
 test: $(VENV)/.ready
-	OPENBLAS_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "not recovery and not validation and not notebook and not bench"
+	OPENBLAS_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "not recovery and not validation and not grid and not notebook and not bench"
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -28,6 +28,9 @@ lint: $(VENV)/.ready
 
 validation: $(VENV)/.ready
 	$(PYTEST) -m validation
+
+grids: $(VENV)/.ready
+	$(PYTEST) -m grid
 
 bench: $(VENV)/.ready
 	$(PYTEST) -m bench

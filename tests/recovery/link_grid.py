@@ -2,8 +2,7 @@
 
 `run_grid` writes `measured/leadership_link.csv` beside this file: for each cell, method, source and
 adjustment the bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0.
-Seeds are 1, 2, … in every cell. `pytest -m validation tests/recovery/test_leadership_link.py` runs what is
-not in the table yet.
+Seeds are 1, 2, … in every cell. `make grids` runs what is not in the table yet.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 `run_grid` writes `measured/programme_effect.csv` beside this file: for each cell and end of a relation the
 bias with its Monte Carlo error, coverage of the 95 % interval, and how often that excludes 0. Seeds of every
-cell are 1, 2, … `pytest -m validation tests/recovery/test_programme_effect.py` runs what is not in the table
-yet.
+cell are 1, 2, … `make grids` runs what is not in the table yet.
 """
 
 from __future__ import annotations

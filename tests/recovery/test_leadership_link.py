@@ -64,7 +64,7 @@ def test_fast_engine_and_sampler_tell_the_same_link():
     assert 0.8 < width[0] / width[1] < 1.25
 
 
-@pytest.mark.validation
+@pytest.mark.grid
 def test_the_whole_grid():
     table = run_grid(RESULTS)
     assert (table["failed"] == 0).all()

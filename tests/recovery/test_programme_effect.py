@@ -154,7 +154,7 @@ def test_the_arthritis_trial_finds_that_the_drug_helps(reference):
     assert abs(simple.loc["points", "mean"] - naive) < 2 * simple.loc["points", "sd"]
 
 
-@pytest.mark.validation
+@pytest.mark.grid
 def test_the_grid_covers_at_its_level_and_finds_nothing_where_nothing_is():
     """Hours, resumed where it was stopped; see `programme_grid`."""
     judge(run_grid(RESULTS))
