@@ -264,6 +264,7 @@ def all_threats(estimand: str = "target_end", effect: float = 0.3) -> pd.DataFra
         ("dropout", "leavers:w2", "", "share", 0.2, NONE, NONE, NONE),
         ("dropout", "leavers:never", "", "share", 0.3, NONE, NONE, NONE),
         ("dropout", "stayers", *about, effect + 0.03, low, high, NONE),
+        ("dropout", "", estimand, "missing_share", 0.25, NONE, NONE, NONE),
         ("dropout", "", estimand, "tipping_point", 0.8, NONE, NONE, NONE),
         ("contamination", "0.25", *about, effect - 0.01, low, high, NONE),
         ("leave_one_out", "lowest", *about, effect - 0.15, low - 0.15, high - 0.15, NONE, "cluster:u01"),

@@ -189,7 +189,7 @@ def test_rows_that_are_suppressed_are_neither_drawn_nor_told(programme_material,
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert "Anticipation" in labels
     assert not any("Dropout" in label for label in labels)
-    assert "4 rows of checks are hidden" in words_of(blocks)
+    assert "5 rows of checks are hidden" in words_of(blocks)
     assert "Some rows are hidden" in words_of(blocks)
 
 
@@ -246,6 +246,8 @@ def test_every_figure_can_be_drawn_on_both_papers_and_on_a_phone(programme_mater
         "programme_comparisons",
         "programme_threats",
         "programme_trends",
+        "programme_shift",
+        "programme_tipping",
         "programme_selection",
     }
     theme = {"en": LIGHT, "da": DARK, "nb": replace(LIGHT, narrow=True)}[language]

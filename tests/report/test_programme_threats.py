@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import programme_factory as factory
 import pytest
@@ -194,13 +195,43 @@ def test_the_figure_of_threats_has_each_variant_below_the_estimate_over_all_data
     ]
 
 
+def test_items_that_moved_with_the_programme_stand_beside_those_that_moved_everywhere(programme_material):
+    pictures = pictures_of(blocks_of(programme_material(threats=factory.all_threats())))
+    drift, shift = pictures["programme_shift"].draw(LIGHT).axes
+    assert [label.get_text() for label in drift.get_yticklabels()] == ["RC1", "RC5"]
+    for ax, moved in ((drift, [0.1, 0.5]), (shift, [0.4, -0.1])):
+        points = next(c for c in ax.collections if isinstance(c, PathCollection) and len(c.get_offsets()))
+        np.testing.assert_allclose(points.get_offsets(), [[x, row] for row, x in enumerate(moved)])
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_the_effect_reaches_zero_where_those_who_left_tip_it(programme_material, way):
+    threats = factory.all_threats(effect=0.3 * way)
+    threats.loc[threats["quantity"] == "tipping_point", "value"] *= way
+    pictures = pictures_of(blocks_of(programme_material(effect=0.3 * way, threats=threats)))
+    (ax,) = pictures["programme_tipping"].draw(LIGHT).axes
+    (band,) = ax.collections
+    corners = band.get_paths()[0].vertices
+    edges = [corners[corners[:, 0] == x, 1] for x in (0, corners[:, 0].max())]
+    # The limit nearer to zero: 0.2 away at the start, and a quarter of a point nearer with each point.
+    start, end = (edge.min() if way > 0 else edge.max() for edge in edges)
+    assert start == pytest.approx(0.2 * way)
+    assert start + (end - start) * 0.8 / corners[:, 0].max() == pytest.approx(0, abs=1e-12)
+
+
+def test_where_nobody_left_there_is_no_such_figure(programme_material):
+    threats = factory.all_threats()
+    threats = threats[threats["quantity"] != "tipping_point"]
+    assert "programme_tipping" not in pictures_of(blocks_of(programme_material(threats=threats)))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_on_a_phone_every_label_of_the_checks_fits_the_figure(programme_material, language):
     threats = pd.concat([factory.all_threats(), factory.selection()])
     material = programme_material(methods=ALIKE, threats=threats, language=language)
     pictures = pictures_of(blocks_of(material))
-    for name in ("programme_comparisons", "programme_threats", "programme_trends", "programme_selection"):
-        figure = pictures[name].draw(replace(LIGHT, narrow=True))
+    for name in ("comparisons", "threats", "trends", "shift", "tipping", "selection"):
+        figure = pictures[f"programme_{name}"].draw(replace(LIGHT, narrow=True))
         figure.draw_without_rendering()
         labels = [text for ax in figure.axes for text in ax.texts]
         assert labels

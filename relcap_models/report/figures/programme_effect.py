@@ -1,4 +1,4 @@
-"""Figures about a programme: effects by time since its start, and which relations it reached when."""
+"""Figures about a programme: effects by time since its start, which relations it reached, and who left."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from relcap_models.language import Texts
@@ -112,6 +113,47 @@ def _add_course_key(
     )
 
 
+def draw_tipping(
+    theme: Theme, texts: Texts, effect: pd.Series, *, share: float, point: float, word: str
+) -> Figure:
+    """An effect with its interval, by how many points lower (or higher) those who left would rate.
+
+    effect : `mean, lower, upper` · share : of it that one point takes away · point : where the interval
+    reaches 0 · word : part of the texts' keys, `effect` or `change`
+    """
+    from matplotlib.figure import Figure
+
+    width = NARROW_WIDTH if theme.narrow else 0.62 * FULL_WIDTH
+    figure = Figure(figsize=(width, 2.9), layout="constrained")
+    ax = figure.subplots()
+    points = np.array([0.0, 1.6 * abs(point)])
+    fall = np.sign(point) * share * points
+    ax.axhline(0, color=theme.muted, linewidth=0.9, zorder=1)
+    ax.fill_between(
+        points, effect["lower"] - fall, effect["upper"] - fall, color=theme.accent, alpha=0.2, lw=0
+    )
+    ax.plot(points, effect["mean"] - fall, color=theme.accent, linewidth=2)
+    ax.axvline(abs(point), color=theme.third, linewidth=1.1, linestyle=(0, (5, 3)))
+    ax.annotate(
+        texts("programmes.threats.dropout.tips", points=texts.number(abs(point))),
+        (abs(point), 1.0),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(4, -4),
+        textcoords="offset points",
+        va="top",
+        color=theme.muted,
+    )
+    ax.set_xlim(0, points[-1])
+    ax.set_xlabel(texts("programmes.threats.dropout.axis." + ("lower" if point > 0 else "higher")))
+    ax.set_ylabel(texts(f"programmes.event.axis.{word}"))
+    ax.grid(axis="y", color=theme.grid, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(length=0)
+    format_axis(ax.xaxis, texts)
+    format_axis(ax.yaxis, texts)
+    return figure
+
+
 @dataclass(frozen=True)
 class Grid:
     """Which relations are how exposed. `fields`: `row, column, kind, n`, a row for each part of a field."""
@@ -173,7 +215,6 @@ def draw_exposure(
 
 def _draw_grid(ax: Axes, theme: Theme, texts: Texts, grid: Grid, n_rows: int, n_columns: int) -> None:
     """Fields that hold two kinds are divided from left to right."""
-    import numpy as np
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Rectangle
 

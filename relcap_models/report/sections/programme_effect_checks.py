@@ -36,6 +36,11 @@ def threat_name(rows: ProgrammeRows, threat: str) -> str:
     return rows.texts.known(f"programmes.threats.{threat}.name", threat)
 
 
+def quantity_in_words(rows: ProgrammeRows, row: pd.Series) -> str:
+    key = "change" if rows.single and row["quantity"] == EFFECT else str(row["quantity"])
+    return rows.texts.known(f"programmes.threats.quantities.{key}", key)
+
+
 def variant_in_words(rows: ProgrammeRows, row: pd.Series) -> str:
     """A variant as the table has it (`relative:1`, `stayers:w2`, `-2`, `0.25`, an instrument) in words."""
     texts, variant = rows.texts, str(row["variant"])

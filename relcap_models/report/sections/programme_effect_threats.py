@@ -6,22 +6,20 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from relcap_models.report.blocks import Block, Cell, Column, Heading, Paragraph, Picture, Table
-from relcap_models.report.figures.intervals import Panel, draw_intervals
+from relcap_models.report.blocks import Block, Cell, Column, Heading, Paragraph, Table
 from relcap_models.report.sections.cells import difference_with_interval, probability_cell, text_cell
 from relcap_models.report.sections.programme_effect_checks import (
     EFFECT,
     THREATS,
-    effects_under,
-    main_of,
     notes_in_words,
+    quantity_in_words,
     result_sentence,
     threat_name,
     variant_in_words,
 )
 from relcap_models.report.sections.programme_effect_rows import ProgrammeRows
+from relcap_models.report.sections.programme_effect_threat_figures import threat_pictures
 
-_OWN_FIGURE = ("pre_trends", "regression_to_the_mean")
 _SIGNED = (EFFECT, "difference", "change", "gap_at_start", "tipping_point", "mean_impact")
 _SHARES = ("share", "missing_share", "comparison_share", "stability")
 
@@ -39,9 +37,7 @@ def threat_blocks(rows: ProgrammeRows) -> Iterator[Block]:
     table = table[~table["suppressed"]]
     found = [t for t in THREATS if t in set(table["threat"])] + sorted(set(table["threat"]) - set(THREATS))
     yield _told(rows, table, [threat for threat in found if threat != "none"])
-    yield from _variants(rows, table, [t for t in found if t not in ("none", *_OWN_FIGURE)])
-    yield from _trends(rows, table)
-    yield from _selection(rows, table)
+    yield from threat_pictures(rows, table, [threat for threat in found if threat != "none"])
     yield _all_checks(rows, table, found)
 
 
@@ -64,80 +60,6 @@ def _told(rows: ProgrammeRows, table: pd.DataFrame, threats: list[str]) -> Table
     )
 
 
-def _variants(rows: ProgrammeRows, table: pd.DataFrame, threats: list[str]) -> Iterator[Picture]:
-    """The effect that is varied, and below it the effect under each variant."""
-    found = []
-    for threat in threats:
-        for _, row in effects_under(table, threat, rows.lead).iterrows():
-            about = variant_in_words(rows, row) if row["variant"] else ""
-            found.append((": ".join(filter(None, [threat_name(rows, threat), about])), row))
-    key = f"programmes.threats.caption.{rows.word}"
-    yield from _intervals(rows, table, found, name="threats", caption=rows.texts(key))
-
-
-def _trends(rows: ProgrammeRows, table: pd.DataFrame) -> Iterator[Picture]:
-    """The effect's interval under ever larger violations of parallel trends."""
-    effects = effects_under(table, "pre_trends", rows.lead)
-    found = [(variant_in_words(rows, row), row) for _, row in effects.iterrows()]
-    caption = rows.texts("programmes.threats.pre_trends.figure")
-    yield from _intervals(rows, table, found, name="trends", caption=caption)
-
-
-def _selection(rows: ProgrammeRows, table: pd.DataFrame) -> Iterator[Picture]:
-    """What choosing the lowest does by itself, beside what was seen."""
-    part = table[(table["threat"] == "regression_to_the_mean") & table["value"].notna()]
-    shown = part[part["quantity"].isin(["change", *([] if rows.single else ["difference"])])]
-    found = [
-        (f"{_quantity(rows, row)}: {variant_in_words(rows, row)}", row)
-        for _, row in shown.rename(columns={"value": "mean"}).iterrows()
-    ]
-    caption = rows.texts("programmes.threats.regression_to_the_mean.figure")
-    yield from _intervals(rows, table, found, name="selection", caption=caption, beside_main=False)
-
-
-def _intervals(
-    rows: ProgrammeRows,
-    table: pd.DataFrame,
-    found: list[tuple[str, pd.Series]],
-    *,
-    name: str,
-    caption: str,
-    beside_main: bool = True,
-) -> Iterator[Picture]:
-    texts, main = rows.texts, main_of(rows, table)
-    if not found or main is None:
-        return
-    shown = [(texts("programmes.threats.none.name"), main)] if beside_main else []
-    shown += found
-    labels = [label for label, _ in shown]
-    frame = pd.DataFrame([row[["mean", "lower", "upper"]] for _, row in shown]).astype(float)
-    sure = beside_main and pd.notna(main["lower"])
-    band = (float(main["lower"]), float(main["upper"])) if sure else None
-    word = rows.word if beside_main else "change"
-    threats = list(dict.fromkeys(str(row["threat"]) for _, row in found))
-    yield Picture(
-        f"programme_{name}_{rows.analysis.slug}",
-        lambda theme: draw_intervals(
-            theme,
-            texts,
-            labels=[],
-            panels=[Panel(rows.title(rows.lead), frame)],
-            panel_labels=[labels],
-            axis_label=texts(f"programmes.event.axis.{word}"),
-            reference=0.0,
-            band=band,
-        ),
-        alt=" ".join(result_sentence(rows, table, threat) for threat in threats),
-        caption=f"{caption} {texts('programmes.assigned_so', assignment=rows.assignment)}",
-        narrow=True,
-    )
-
-
-def _quantity(rows: ProgrammeRows, row: pd.Series) -> str:
-    key = "change" if rows.single and row["quantity"] == EFFECT else str(row["quantity"])
-    return rows.texts.known(f"programmes.threats.quantities.{key}", key)
-
-
 def _all_checks(rows: ProgrammeRows, table: pd.DataFrame, threats: list[str]) -> Table:
     texts, cells = rows.texts, []
     for threat in threats:
@@ -147,7 +69,7 @@ def _all_checks(rows: ProgrammeRows, table: pd.DataFrame, threats: list[str]) ->
                     text_cell(threat_name(rows, threat)),
                     text_cell(variant_in_words(rows, row) if row["variant"] else ""),
                     text_cell(rows.title(row["estimand"]) if row["estimand"] else ""),
-                    text_cell(_quantity(rows, row)),
+                    text_cell(quantity_in_words(rows, row)),
                     _figure(rows, row),
                     probability_cell(texts, row["p"]),
                     text_cell(_note(rows, row)),
