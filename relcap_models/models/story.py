@@ -98,7 +98,7 @@ def _unit_effects(
         covariance = np.kron(between, parameters["corr_unit"] * np.outer(sd, sd))
     else:
         covariance = _stable_and_within(parameters, n_waves)
-    raw = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=n_units)
+    raw = _normal(covariance, n_units, rng)
     raw = (raw - raw.mean(axis=0)).reshape(n_units, n_waves, len(structure.roles), len(frame.dimensions))
     return {f"{role}_effect": raw[:, :, k] for k, role in enumerate(structure.roles)}
 
@@ -154,7 +154,7 @@ def _relation_effects(
 
     def draw(n: int, covariance: np.ndarray) -> np.ndarray:
         full = np.kron(between, covariance)
-        drawn = rng.multivariate_normal(np.zeros(len(full)), full, size=n).reshape(n, len(between), -1)
+        drawn = _normal(full, n, rng).reshape(n, len(between), -1)
         return np.broadcast_to(drawn, (n, n_waves, n_dimensions))
 
     shared = draw(frame.n_relations, sum(parts.values()))
@@ -174,7 +174,15 @@ def _grouped_effects(grouping: Grouping, parameters: Parameters, rng: np.random.
     """(G, D) a draw for each group."""
     sd = parameters[f"sd_{grouping.name}"]
     covariance = parameters[f"corr_{grouping.name}"] * np.outer(sd, sd)
-    return rng.multivariate_normal(np.zeros(len(sd)), covariance, size=grouping.n_groups)
+    return _normal(covariance, grouping.n_groups, rng)
+
+
+def _normal(covariance: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, K) draws around 0, the same ones on every processor: the symmetric root is unique, and that which
+    NumPy's own draws use is so only up to signs and rotations."""
+    variances, axes = np.linalg.eigh(covariance)
+    root = (axes * np.sqrt(np.maximum(variances, 0.0))) @ axes.T
+    return rng.standard_normal((n, len(covariance))) @ root
 
 
 def _centred(drawn: np.ndarray, stratum_of_group: np.ndarray) -> np.ndarray:
