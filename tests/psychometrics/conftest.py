@@ -25,6 +25,12 @@ def bfi(data_of):
 
 
 @pytest.fixture(scope="session")
+def agreeable(bfi):
+    """Agreeableness, gender and education."""
+    return bfi[[*(f"A{i}" for i in range(1, 6)), "gender", "education"]]
+
+
+@pytest.fixture(scope="session")
 def datcat(data_of):
     """Eight items of five categories, two groups."""
     return data_of("semtools_datcat")
