@@ -163,7 +163,7 @@ def read_exposure(
     waves = tuple(w.id for w in survey.waves if (answers["wave"] == w.id).any())
     order = {w.id: position for position, w in enumerate(survey.waves)}
     there = np.array([order[w] for w in waves])
-    seen = set(answers["rater_unit"].astype(str)) | set(answers["target_unit"].astype(str))
+    seen = {u for end in ("rater_unit", "target_unit") for u in pd.unique(answers[end].astype(str))}
     units = tuple(u for u in survey.units["unit_id"].astype(str) if u in seen)
     rows = survey.programmes[survey.programmes["programme"].astype(str) == programme]
     _check_rows(rows, programme, survey, kind=kind, analysis=analysis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -245,6 +246,13 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     return frame_of(table, declared, survey, covariates=covariates)
 
 
+def _positions(column: tuple[np.ndarray, pd.Index], known: Sequence[str]) -> np.ndarray:
+    """Where each value of a factorized column stands among those that are known; −1 if it does not."""
+    code, values = column
+    place = pd.Index(known, dtype="str").get_indexer(values)
+    return np.where(code < 0, -1, place[code]).astype(np.int64)
+
+
 def frame_of(
     table: pd.DataFrame,
     declared: Instrument,
@@ -260,22 +268,20 @@ def frame_of(
     """
     waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
     keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
-    text = {key: table[key].astype("str").to_numpy(dtype=object) for key in keys}
+    text = {key: pd.factorize(table[key].astype("str")) for key in (*keys, "item")}
     listed = tuple(survey.units["unit_id"].astype(str))
-    taking_part = set(pd.unique(text["rater_unit"])) | set(pd.unique(text["target_unit"]))
+    taking_part = {unit for end in ("rater_unit", "target_unit") for unit in text[end][1]}
     units = tuple(u for u in listed if u in taking_part)
-    respondents = tuple(sorted(pd.unique(text["respondent_id"])))
+    respondents = tuple(sorted(text["respondent_id"][1]))
     codes = pd.DataFrame(
         {
-            "wave": pd.Categorical(text["wave"], categories=list(waves)).codes,
-            "respondent": pd.Categorical(text["respondent_id"], categories=list(respondents)).codes,
-            "rater": pd.Categorical(text["rater_unit"], categories=list(units)).codes,
-            "target": pd.Categorical(text["target_unit"], categories=list(units)).codes,
+            "wave": _positions(text["wave"], waves),
+            "respondent": _positions(text["respondent_id"], respondents),
+            "rater": _positions(text["rater_unit"], units),
+            "target": _positions(text["target_unit"], units),
         }
-    ).astype(np.int64)
-    item = pd.Categorical(table["item"].astype(str), categories=list(declared.item_ids)).codes.astype(
-        np.int64
     )
+    item = _positions(text["item"], declared.item_ids)
     codes["facet"] = 0 if facet_of_item is None else facet_of_item[item]
     key = ["wave", "rater", "target", "respondent", "facet"]
     rating_key = codes.groupby(key, sort=True).ngroup().to_numpy()

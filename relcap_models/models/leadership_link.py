@@ -176,7 +176,7 @@ class LeadershipLink(RatingModel):
 
     def _check_answers(self, names: tuple[str, ...], table: pd.DataFrame) -> None:
         """Refuse a link to nothing."""
-        answered = set(table["instrument"].astype(str))
+        answered = set(pd.unique(table["instrument"].astype(str)))
         asked = {self.instrument: "of another unit" if self.source == "different" else "of the own unit"}
         problems = [
             Problem(

@@ -96,7 +96,7 @@ class ProgrammeEffect(RatingModel):
         told, design = whole.comparable(cells), whole.design(cells)
         kept = answers[told]
         # What is left may end earlier: who starts after that has never started.
-        exposure = self._exposure(survey, kept)
+        exposure = whole if told.all() else self._exposure(survey, kept)
         instrument = declared if self.dimensions == "separate" else _pooled(declared)
         frame = frame_of(kept, instrument, survey, covariates=self.covariates)
         columns: tuple[Column, ...] = ()
