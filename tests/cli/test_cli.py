@@ -3,26 +3,12 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import relcap_models
-from relcap_models import cli
 from relcap_models.study import new_study
-
-
-@pytest.fixture
-def relcap(monkeypatch, capsys):
-    """Run the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["relcap", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -51,20 +37,18 @@ def test_every_command_of_the_contract_teaches_itself(relcap, command):
     assert "built yet" in out or f"  relcap {command}" in examples
 
 
-def test_help_comes_at_once_and_loads_no_tables():
-    """Half a second on an idle machine; the processor's time, so that a busy one does not fail it."""
+def test_help_loads_no_tables():
+    """They take most of a second."""
     program = (
-        "import sys, time; sys.argv = ['relcap', '--help']\n"
+        "import sys; sys.argv = ['relcap', '--help']\n"
         "from relcap_models.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'pandas', 'pydantic', 'pymc', 'matplotlib'} & set(sys.modules)\n"
-        "print(heavy or 'light', time.process_time(), file=sys.stderr)"
+        "print(*heavy, file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    loaded, seconds = run.stderr.split()
-    assert loaded == "light"
-    assert float(seconds) < 0.5
+    assert run.stderr.strip() == ""
 
 
 def test_a_new_study_is_in_order(relcap, study):
@@ -76,8 +60,11 @@ def test_a_new_study_is_in_order(relcap, study):
     assert "don't know" in out
 
 
-def test_validating_loads_no_sampler_no_compiler_and_no_plotting(study):
+@pytest.mark.parametrize("kind", ["template", "with a link and a programme"])
+def test_validating_loads_no_sampler_no_compiler_and_no_plotting(study, kind):
     """Each of them takes a second or more."""
+    if kind != "template":
+        study = Path(__file__).parents[2] / "studies" / "municipality"
     heavy = {"pymc", "pytensor", "arviz", "nutpie", "matplotlib", "numba", "scipy.stats"}
     program = (
         f"import sys; sys.argv = ['relcap', 'validate', {str(study)!r}]\n"

@@ -41,6 +41,39 @@ def test_cells_are_accurate_out_to_forty(link, location):
         assert above == pytest.approx(exact_above, rel=2e-7, abs=1e-12)
 
 
+@pytest.mark.parametrize("location", LOCATIONS)
+def test_partial_credit_is_accurate_out_to_forty(location):
+    steps = np.array(CUTS)
+    for answer in range(len(CUTS) + 1):
+        with mp.workdps(60):
+            score = [mp.mpf(0)]
+            for step in steps:
+                score.append(score[-1] + mp.mpf(location) - mp.mpf(step))
+            mass = mp.fsum(mp.exp(s) for s in score)
+            share = [mp.exp(s) / mass for s in score]
+            exact = float(score[answer] - mp.log(mass))
+            exact_slope = float(answer - mp.fsum(k * p for k, p in enumerate(share)))
+            above = [float(mp.fsum(share[k:]) - (answer >= k)) for k in range(1, 5)]
+        one, d_eta, d_loading, d_step = np.zeros(1, dtype=np.int64), np.zeros(1), np.zeros(1), np.zeros(4)
+        found = kernels.partial_credit(
+            np.array([location]),
+            one,
+            one,
+            one + answer,
+            np.ones(1),
+            steps,
+            one,
+            one + 5,
+            d_eta,
+            d_loading,
+            d_step,
+        )
+        assert found == pytest.approx(exact, rel=1e-13, abs=1e-15)
+        assert d_eta[0] == pytest.approx(exact_slope, rel=1e-13, abs=1e-13)
+        assert d_loading[0] == pytest.approx(location * exact_slope, rel=1e-13, abs=1e-12)
+        np.testing.assert_allclose(d_step, above, rtol=1e-13, atol=1e-13)
+
+
 @pytest.mark.parametrize("link", ["probit", "logit"])
 def test_the_vectorised_pass_equals_one_cell_after_the_other(link):
     cell = kernels.probit_cell if link == "probit" else kernels.logit_cell
