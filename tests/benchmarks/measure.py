@@ -41,11 +41,16 @@ def relcap(*arguments: object, allowed: tuple[int, ...] = (0,)) -> Cost:
     return cost_of("-c", "from relcap_models.cli import main; main()", *arguments, allowed=allowed)
 
 
-def keep(rows: pd.DataFrame, path: Path, *, by: Sequence[str]) -> None:
-    """Put rows into a table of what was measured, in the place of those with the same `by`."""
+def keep(rows: pd.DataFrame, path: Path, *, by: Sequence[str], environment: str) -> None:
+    """Put rows into a table of what was measured, in the place of those with the same `by`.
+
+    environment : machine and versions, a column of the rows
+    """
+    rows = rows.assign(machine=environment)
     path.parent.mkdir(exist_ok=True)
     if path.exists():
         before = pd.read_csv(path)
         again = pd.MultiIndex.from_frame(before[by]).isin(pd.MultiIndex.from_frame(rows[by]))
         rows = pd.concat([before[~again], rows])
-    rows.sort_values(list(by), kind="stable").to_csv(path, index=False, float_format="%.4g")
+    written = rows.sort_values(list(by), kind="stable").to_csv(index=False, float_format="%.4g")
+    path.write_text(written, encoding="utf-8")

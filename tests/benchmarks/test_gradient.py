@@ -4,6 +4,7 @@ import statistics
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from pymc.blocking import DictToArrayBijection
 from threadpoolctl import threadpool_limits
@@ -47,8 +48,8 @@ def milliseconds(work, *arguments, rounds=60):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_gradient(figures, size):
-    survey = survey_of(size)
+def test_gradient(kept, size):
+    survey, rows = survey_of(size), []
     for family, options in FAMILIES.items():
         model = Relation(instrument="relational_capacity", **options)
         frame = model.frame(survey)
@@ -59,16 +60,18 @@ def test_gradient(figures, size):
             values, eta = density.values(x), np.zeros((frame.n_ratings, len(frame.dimensions)))
             d_eta, d_values = np.zeros_like(eta), {k: np.zeros_like(v) for k, v in values.items()}
             answers = milliseconds(density.responses.forward_backward, values, eta, d_eta, d_values)
-        figures(
-            "gradient",
-            size=size,
-            family=family,
-            parameters=density.layout.size,
-            answers=len(frame.answer),
-            ms=whole,
-            ms_of_answers=answers,
-            ns_per_answer=1e6 * answers / len(frame.answer),
+        rows.append(
+            {
+                "size": size,
+                "family": family,
+                "parameters": density.layout.size,
+                "answers": len(frame.answer),
+                "ms": whole,
+                "ms_of_answers": answers,
+                "ns_per_answer": 1e6 * answers / len(frame.answer),
+            }
         )
+    kept("gradient", pd.DataFrame(rows), ["size", "family"])
 
 
 def test_gradient_against_the_same_model_in_pymc(figures):

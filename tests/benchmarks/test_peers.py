@@ -15,7 +15,6 @@ from relcap_models.models import Relation
 from relcap_models.schema import load_instrument
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate import Simulation, simulate
-from tests.benchmarks.measure import keep
 from tests.benchmarks.test_gradient import SIZES, survey_of
 from tests.benchmarks.test_sampling import scored, worst
 
@@ -63,19 +62,17 @@ def one_item_survey(size):
     return read_survey(tables, instruments=[Instrument.model_validate(declared)], waves=waves)
 
 
-def compare(what, theirs, ours, figures, folder):
+def compare(what, theirs, ours, kept):
     """Effective draws a second of both, and how many times theirs ours are."""
     rows = pd.DataFrame([theirs, ours])[["who", "seconds", "worst", "ess"]]
     rows.insert(0, "what", what)
     rows["ess_per_second"] = rows["ess"] / rows["seconds"]
     rows["ratio"] = rows["ess_per_second"].iloc[-1] / rows["ess_per_second"]
-    for row in rows.to_dict("records"):
-        figures("peers", **row)
-    keep(rows, folder / "peers.csv", by=["what", "who"])
+    kept("peers", rows, ["what", "who"])
 
 
 @pytest.mark.parametrize(("size", "draws"), [("small", 2600), ("large", 600)])
-def test_against_brms(figures, size, draws, tmp_path, measured_folder):
+def test_against_brms(kept, size, draws, tmp_path):
     if shutil.which("Rscript") is None:
         pytest.skip("R is not installed (Debian: r-cran-brms, r-cran-bh)")
     survey = one_item_survey(size)
@@ -108,7 +105,7 @@ def test_against_brms(figures, size, draws, tmp_path, measured_folder):
     theirs |= {"who": f"brms {theirs.pop('version')}"}
     ess, name, _ = worst(scored(fitted))
     ours = {"who": "relcap_models", "ess": ess, "worst": name, "seconds": seconds}
-    compare(f"one ordinal item, {len(frame.answer):,} answers", theirs, ours, figures, measured_folder)
+    compare(f"one ordinal item, {len(frame.answer):,} answers", theirs, ours, kept)
 
 
 def numpyro_draws(logp, start, seed):
@@ -145,7 +142,7 @@ def blackjax_draws(logp, start, seed):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("library", ["numpyro", "blackjax"])
-def test_against_samplers(figures, measured_folder, library, seed):
+def test_against_samplers(kept, library, seed):
     """Other No-U-Turn samplers on the same log density in JAX, compiled on the way: small size, one chain."""
     pytest.importorskip(library)
     jax = pytest.importorskip("jax")
@@ -176,4 +173,4 @@ def test_against_samplers(figures, measured_folder, library, seed):
     ess, name, _ = worst(scored(fitted))
     ours = {"who": "relcap_models", "seconds": seconds, "worst": name, "ess": ess}
     what = f"one density of the small size, beside {library}, seed {seed}"
-    compare(what, theirs, ours, figures, measured_folder)
+    compare(what, theirs, ours, kept)

@@ -157,19 +157,20 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_against_r(case, request, figures, tmp_path):
+def test_against_r(case, request, kept, tmp_path):
     """Both find the same figure; ours is told before the peer's, which may not be installed."""
     data_name, run, figure, package, expression, their_figure, close = CASES[case]
     data = request.getfixturevalue(data_name)
     ours, seconds = figure(run(data)), seconds_of(lambda: run(data))
-    figures("psychometrics beside R", what=case, who="relcap_models", figure=ours, seconds=seconds)
+    mine = {"what": case, "who": "relcap_models", "figure": ours, "seconds": seconds}
+    kept("psychometrics", pd.DataFrame([mine]), ["what", "who"])
     theirs = of_r(tmp_path, data, package, expression, their_figure)
-    figures(
-        "psychometrics beside R",
-        what=case,
-        who=f"{package} {theirs['version']}",
-        figure=theirs["figure"],
-        seconds=theirs["seconds"],
-        times_ours=theirs["seconds"] / seconds,
-    )
+    other = {
+        "what": case,
+        "who": f"{package} {theirs['version']}",
+        "figure": theirs["figure"],
+        "seconds": theirs["seconds"],
+        "times_ours": theirs["seconds"] / seconds,
+    }
+    kept("psychometrics", pd.DataFrame([other]), ["what", "who"])
     assert ours == pytest.approx(theirs["figure"], rel=close)

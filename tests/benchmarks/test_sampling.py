@@ -10,7 +10,6 @@ from relcap_models.estimands import relation_scores, unit_scores
 from relcap_models.inference import fit
 from relcap_models.inference.convergence import convergence
 from relcap_models.models import Relation
-from tests.benchmarks.measure import keep
 from tests.benchmarks.test_gradient import survey_of
 
 pytestmark = pytest.mark.bench
@@ -62,7 +61,7 @@ def efficiency(fitted, seconds):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("size", RUN)
-def test_effective_draws_a_second(figures, size, seed, measured_folder):
+def test_effective_draws_a_second(kept, size, seed):
     """Two chains on two processors, warm-up in the time; what is compiled was compiled before."""
     survey = survey_of(size)
     model = Relation(instrument="relational_capacity")
@@ -71,5 +70,4 @@ def test_effective_draws_a_second(figures, size, seed, measured_folder):
     began = time.perf_counter()
     fitted = fit(model, survey, seed=seed, chains=2, tune=tune, draws=draws, progress=False)
     row = {"size": size, "seed": seed, **efficiency(fitted, time.perf_counter() - began)}
-    figures("sampling", **row)
-    keep(pd.DataFrame([row]), measured_folder / "sampling.csv", by=["size", "seed"])
+    kept("sampling", pd.DataFrame([row]), ["size", "seed"])

@@ -2,6 +2,7 @@
 
 import statistics
 
+import pandas as pd
 import pytest
 
 from tests.benchmarks.measure import cost_of, relcap
@@ -29,20 +30,23 @@ simulation: {}
 """
 
 
-def test_help_and_validation(figures, repository):
+def test_help_and_validation(kept, repository):
+    rows, studies = [], repository / "studies"
     for name, arguments in (
         ("relcap --help", ["--help"]),
-        ("relcap validate studies/district", ["validate", repository / "studies" / "district"]),
+        *((f"relcap validate studies/{s}", ["validate", studies / s]) for s in ("district", "municipality")),
     ):
         costs = [relcap(*arguments) for _ in range(5)]
         seconds = statistics.median(cost.seconds for cost in costs)
-        figures("start-up", command=name, seconds=seconds, mib=costs[0].mib)
+        rows.append({"command": name, "seconds": seconds, "mib": costs[0].mib})
+    kept("startup", pd.DataFrame(rows), ["command"])
 
 
-def test_first_draw_in_a_second_process(figures, tmp_path):
+def test_first_draw_in_a_second_process(kept, tmp_path):
     """Everything from the start of Python to the end of a run of two draws; compiled code is on disk."""
     (tmp_path / "study.yaml").write_text(SMALL, encoding="utf-8")
     relcap("simulate", tmp_path)
     for turn in ("first process", "second process", "third process"):
         cost = cost_of("-c", FIRST_DRAW, tmp_path / "data")
-        figures("start-up", command=f"two draws on small, {turn}", seconds=cost.seconds, mib=cost.mib)
+        row = {"command": f"two draws on small, {turn}", "seconds": cost.seconds, "mib": cost.mib}
+        kept("startup", pd.DataFrame([row]), ["command"])
