@@ -62,6 +62,20 @@ def one_item_survey(size):
     return read_survey(tables, instruments=[Instrument.model_validate(declared)], waves=waves)
 
 
+def answers_of(frame):
+    """A row for each answer, as R's mixed models take them."""
+    rating = frame.rating_of_response
+    return pd.DataFrame(
+        {
+            "answer": frame.answer.astype(int),
+            "rater": frame.rater_of_rating[rating],
+            "target": frame.target_of_rating[rating],
+            "relation": frame.relation_of_rating[rating],
+            "respondent": frame.respondent_of_rating[rating],
+        }
+    )
+
+
 def compare(what, theirs, ours, kept):
     """Effective draws a second of both, and how many times theirs ours are."""
     rows = pd.DataFrame([theirs, ours])[["who", "seconds", "worst", "ess"]]
@@ -78,15 +92,7 @@ def test_against_brms(kept, size, draws, tmp_path):
     survey = one_item_survey(size)
     model = Relation(instrument="relational_capacity")
     frame = model.frame(survey)
-    rating = frame.rating_of_response
-    columns = {
-        "answer": frame.answer.astype(int),
-        "rater": frame.rater_of_rating[rating],
-        "target": frame.target_of_rating[rating],
-        "relation": frame.relation_of_rating[rating],
-        "respondent": frame.respondent_of_rating[rating],
-    }
-    pd.DataFrame(columns).to_csv(tmp_path / "answers.csv", index=False)
+    answers_of(frame).to_csv(tmp_path / "answers.csv", index=False)
     (tmp_path / "peer.R").write_text(BRMS, encoding="utf-8")
     ran = subprocess.run(
         ["Rscript", tmp_path / "peer.R", tmp_path / "answers.csv", str(draws)],
