@@ -281,8 +281,8 @@ def power(
     Simulates surveys of each design that the study's `power:` lists (respondents, units, partners, waves),
     the rest as in its `simulation:`, and fits them. Tells how wide intervals and ranks of relations and units
     are, how many respondents reliability .70 takes, and how likely a change between waves is seen; each with
-    its Monte Carlo error. A survey is written when it is fitted: the same command goes on where it was
-    stopped.
+    its Monte Carlo error. Leadership links are not planned. A survey is written when it is fitted: the same
+    command goes on where it was stopped.
 
     \b
       relcap power mystudy

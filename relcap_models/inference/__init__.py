@@ -1,6 +1,6 @@
 """The only place that samples: engines, fits, convergence and predictive checks."""
 
-from relcap_models.inference.agreement import agreement
+from relcap_models.inference.agreement import agreement, effect_agreement
 from relcap_models.inference.checks import COLUMNS as CHECK_COLUMNS
 from relcap_models.inference.checks import checks
 from relcap_models.inference.fit import Fit, fit
@@ -16,6 +16,7 @@ __all__ = [
     "agreement",
     "checks",
     "cross_validate",
+    "effect_agreement",
     "fit",
     "item_distributions",
     "loo",

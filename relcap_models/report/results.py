@@ -81,6 +81,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "checks": "analysis check subject value threshold passed message",
             "agreement": "analysis quantity n mean_difference p95_difference max_difference median_sd_ratio "
             "share_sd_ratio",
+            "effect_agreement": "analysis effect difference sd_ratio",
             "predictive_fit": "analysis instrument elpd se p_loo n_kfold n_unreliable elpd_diff se_diff",
             **PSYCHOMETRICS,
             **LINKS,
@@ -106,7 +107,7 @@ _TEXT = frozenset(
             "item",
             "category",
         ),
-        *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument"),
+        *("check", "subject", "value", "threshold", "message", "ci_kind", "instrument", "effect"),
         *("split", "group", "groups", "across", "coefficient", "parameter", "topic", "detail"),
         *("reference", "items"),
         *("n_rater_units", "n_staff", "n_raters"),

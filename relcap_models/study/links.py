@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from relcap_models.data import Survey
 from relcap_models.errors import DataError, FitError
 from relcap_models.models import LeadershipLink, check_design
 from relcap_models.seeds import child_seed
+from relcap_models.study.agreement import compare
 from relcap_models.study.config import StudyConfig
 from relcap_models.study.material import Material
 from relcap_models.study.read import Study
@@ -75,9 +77,10 @@ def _version(
         store=stream,
     )
     fit.save(place)
-    tables = estimands.link_tables(
-        fit, ci_prob=study.config.report.ci_prob, smallest=version.smallest, seed=seed
+    tables_of = partial(
+        estimands.link_tables, ci_prob=study.config.report.ci_prob, smallest=version.smallest, seed=seed
     )
+    tables = tables_of(fit)
     limits = study.config.inference
     if version.source == "different":
         tables["leadership_sensitivity"] = estimands.link_sensitivity_table(
@@ -93,6 +96,8 @@ def _version(
     tables["checks"] = inference.checks(
         fit, estimates=tables, max_rhat=limits.max_rhat, min_ess=limits.min_ess
     ).assign(analysis=version.label)
+    if limits.engine == "both":
+        tables |= compare(fit, material.survey, tables_of, name=version.label, progress=progress, said=said)
     shutil.rmtree(stream, ignore_errors=True)
     return tables
 

@@ -14,13 +14,15 @@ import relcap_models
 from relcap_models.data import Wave
 from relcap_models.errors import ConfigError, FitError, Problem
 from relcap_models.simulate import Simulation
-from relcap_models.study.config import Plan
+from relcap_models.study.config import Plan, StudyConfig
 from relcap_models.study.designs import DESIGN, Design, designs_of
 from relcap_models.study.many import run_many
 from relcap_models.study.planned import planned_survey
 from relcap_models.study.precision import precision
 from relcap_models.study.read import STUDY_FILE, Study, read_study, require_models
 from relcap_models.study.tables import write_tables
+
+_PLANNED = ("relations", "climate", "programme_effect")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def power_study(
 ) -> Power:
     """Simulate surveys of each design in the study's `power:`, fit them, and say how precise they are.
 
+    Of the analyses it takes relations, climates and programmes; that it leaves leadership links out is noted.
     Everything but the design is as the study's `simulation:` has it. Outcomes, trends and what programmes do
     are left out: a change is then as likely up as down.
 
@@ -74,6 +77,10 @@ def power_study(
     """
     engines = [f"inference.engine={engine}"] if engine else []
     read = read_study(study, overrides=["inference.engine=fast", *overrides, *engines])
+    if read.config.links and not (read.config.models or read.config.programmes):
+        raise ConfigError(
+            problems=[Problem(STUDY_FILE, line, where="analyses") for line in _not_planned(read.config)]
+        )
     require_models(read)
     if replicates < 2:
         raise ConfigError(f"--replicates {replicates}: two are needed to tell a Monte Carlo error")
@@ -122,7 +129,17 @@ def power_study(
     write_tables({"power": table}, out)
     for analysis in shared["analyses"]:
         _draw(table[table["analysis"] == analysis.id], out / f"{analysis.id}.png", config.title)
-    return Power(out, table, many.failed, (*many.notes, *left_out))
+    notes = (*_not_planned(config), *many.notes, *left_out)
+    return Power(out, table, many.failed, notes)
+
+
+def _not_planned(config: StudyConfig) -> list[str]:
+    """Analyses of the study that no plan is made for."""
+    return [
+        f"{analysis.id}: not planned: `power` can plan {', '.join(_PLANNED)}, and no {analysis.kind}. "
+        "Its precision at a number of units and respondents: simulate the study and run it."
+        for analysis in config.links
+    ]
 
 
 def _designs(study: Study) -> tuple[tuple[Design, Simulation], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from relcap_models.models import ProgrammeEffect
 from relcap_models.models.exposure import SINGLE_GROUP
 from relcap_models.models.exposure_columns import LEAD
 from relcap_models.seeds import child_seed
+from relcap_models.study.agreement import compare
 from relcap_models.study.material import Material
 from relcap_models.study.read import Study
 
@@ -60,7 +62,10 @@ def programme(
     fit = inference.fit(analysis, survey, **settings, seed=seed, progress=progress, store=stream)
     fit.save(place)
     goal = study.config.targets.change
-    found = estimands.programme_effect_tables(fit, survey, ci_prob=ci_prob, goal=goal)
+    tables_of = partial(estimands.programme_effect_tables, survey=survey, ci_prob=ci_prob, goal=goal)
+    found = tables_of(fit)
+    if limits.engine == "both":
+        tables |= compare(fit, survey, tables_of, name=analysis.id, progress=progress, said=said)
     tables["checks"] = inference.checks(
         fit, estimates=found, max_rhat=limits.max_rhat, min_ess=limits.min_ess
     )

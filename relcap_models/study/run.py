@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import pandas as pd
 from rich.console import Console
 
 from relcap_models import estimands, inference, models, psychometrics
-from relcap_models.errors import FitError
 from relcap_models.psychometrics.survey.equality import levels_held
 from relcap_models.report.disclosure import apply_disclosure
 from relcap_models.report.render import render_report
 from relcap_models.seeds import child_seed
 from relcap_models.simulate import write
 from relcap_models.study import folder, manifest
+from relcap_models.study.agreement import compare
 from relcap_models.study.config import Model
 from relcap_models.study.context import analysis_context, report_context
 from relcap_models.study.links import check_links, link
@@ -176,7 +177,14 @@ def _analyse(
                 log.say(f"Leave-one-out stays unreliable (respondents: {found.n_bad}). {found.not_refitted}")
         tables.append(_tables(study, material, fit, left_out.get(analysis.id)))
         if study.config.inference.engine == "both":
-            tables[-1] |= _agreement(study, material, fit, tables[-1], log=log)
+            tables[-1] |= compare(
+                fit,
+                material.survey,
+                partial(_estimates, study, material),
+                name=analysis.id,
+                progress=progress,
+                said=log.say,
+            )
         shutil.rmtree(stream, ignore_errors=True)
         contexts.append(
             analysis_context(
@@ -248,30 +256,6 @@ def _estimates(study: Study, material: Material, fit: inference.Fit) -> dict[str
     return estimands.tables(
         fit, material.survey, ci_prob=ci_prob, gap=targets.gap, goal=targets.change, k=targets.k
     )
-
-
-def _agreement(
-    study: Study,
-    material: Material,
-    fit: inference.Fit,
-    estimates: Mapping[str, pd.DataFrame],
-    *,
-    log: _Log,
-) -> dict[str, pd.DataFrame]:
-    """The fast engine beside the sampler; no table, and a line why, if it cannot take the design."""
-    shape = {name: fit.settings[name] for name in ("seed", "chains", "draws")}
-    progress = not log.console.quiet
-    try:
-        fast = inference.fit(fit.model, material.survey, engine="fast", **shape, progress=progress)
-    except FitError as error:
-        log.say(f"{fit.model.id}: not compared with the fast engine: {error}")
-        return {}
-    approximated = _estimates(study, material, fast)
-    compared = inference.agreement(fit, fast, estimates=estimates, approximated=approximated)
-    log.say(f"{fit.model.id}: the fast engine beside the sampler, differences in posterior sds:")
-    for line in compared.iloc[:, 1:].to_string(index=False, float_format="{:.2f}".format).splitlines():
-        log.say(line)
-    return {"agreement": compared}
 
 
 def _fit(study: Study, analysis: Model, material: Material, *, stream: Path, progress: bool) -> inference.Fit:

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from relcap_models import estimands
-from relcap_models.inference import agreement
+from relcap_models.inference import agreement, effect_agreement
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,46 @@ def test_variances_and_correlations_are_those_of_the_two_posteriors(small_fit, e
     assert found["max_difference"] == pytest.approx(3.0)
     assert found["mean_difference"] == pytest.approx(3.0 * len(spread) / found["n"])
     assert found["share_sd_ratio"] == pytest.approx(1 - len(spread) / found["n"])
+
+
+def links(mean, sd):
+    """Two estimates of a joint model, one with and one without adjustment, after a naive one."""
+    return pd.DataFrame(
+        {
+            "analysis": "link",
+            "method": ["naive", "joint", "joint"],
+            "adjusted": [False, False, True],
+            "level": "between",
+            "predictor": "leadership",
+            "scale": "points",
+            "mean": [9.0, *mean],
+            "sd": [1.0, *sd],
+        }
+    )
+
+
+def test_effects_of_a_link_are_compared_one_by_one_with_their_sign(small_fit):
+    """(0.3 − 0.5)/0.4 = −0.5 and (0.8 − 0.5)/0.2 = 1.5; sds 0.3 : 0.4 and 0.22 : 0.2."""
+    theirs = {"leadership_link": links([0.5, 0.5], [0.4, 0.2])}
+    ours = {"leadership_link": links([0.3, 0.8], [0.3, 0.22])}
+    found = effect_agreement(theirs, ours)
+    assert found["effect"].tolist() == [
+        "between, leadership, not adjusted, points",
+        "between, leadership, adjusted, points",
+    ]
+    np.testing.assert_allclose(found["difference"], [-0.5, 1.5])
+    np.testing.assert_allclose(found["sd_ratio"], [0.75, 1.1])
+    summed = agreement(small_fit, small_fit, estimates=theirs, approximated=ours).set_index("quantity")
+    assert summed.loc["effects", "n"] == 2
+    assert summed.loc["effects", "mean_difference"] == pytest.approx(1.0)
+    assert summed.loc["effects", "share_sd_ratio"] == 0.5
+
+
+def test_effects_that_are_not_the_same_are_not_compared():
+    theirs, ours = links([0.5, 0.5], [0.4, 0.2]), links([0.5, 0.5], [0.4, 0.2]).iloc[[0, 2, 1]]
+    with pytest.raises(ValueError, match="different effects"):
+        effect_agreement({"leadership_link": theirs}, {"leadership_link": ours})
+
+
+def test_without_effects_there_is_no_table_of_them(estimates):
+    assert effect_agreement(estimates, estimates).empty

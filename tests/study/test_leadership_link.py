@@ -119,6 +119,27 @@ def test_the_report_tells_of_the_link_in_its_language(results):
     assert list((results.folder / "public" / "figures").glob("leadership*.png"))
 
 
+def test_links_by_both_engines_are_compared_effect_by_effect(tmp_path, capsys):
+    """Of few draws: the sampler's own error, and the fast engine's, are half a posterior sd and more."""
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    short = [f"inference.{key}" for key in ("engine=both", "draws=40", "tune=40")]
+    found = run_study(tmp_path, out=tmp_path / "out", overrides=short)
+    table = pd.read_csv(found.folder / "public" / "tables" / "effect_agreement.csv")
+    link = pd.read_csv(found.folder / "public" / "tables" / "leadership_link.csv")
+    joint = link[link["method"] == "joint"]
+    assert set(table["analysis"]) == {"leadership_link (different)", "leadership_link (same)"}
+    assert len(table) == len(joint)
+    assert not table.duplicated(["analysis", "effect"]).any()
+    assert table["difference"].abs().between(1e-9, 3.0).all()
+    assert table["sd_ratio"].between(0.2, 5.0).all()
+    kinds = pd.read_csv(found.folder / "public" / "tables" / "agreement.csv").groupby("analysis")["quantity"]
+    assert kinds.agg(list).tolist() == [["effects", "parameters"]] * 2
+    said = capsys.readouterr().err
+    assert "leadership_link (same): the fast engine beside the sampler, effect by effect:" in said
+    assert "between, relational_leadership, adjusted, points" in said
+    assert "tables/effect_agreement.csv" in found.report.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("option", "column", "said"),
     [

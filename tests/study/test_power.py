@@ -141,6 +141,18 @@ def test_a_study_without_simulation_has_nothing_to_plan_from(study_folder, study
         power_study(study_folder, progress=False)
 
 
+def test_links_alone_are_nothing_that_can_be_planned(tmp_path):
+    text = (
+        "name: linked\ntitle: Linked\nseed: 1\nwaves: [{id: w1}]\nsimulation: {}\n"
+        "instruments: [relational_capacity, psychological_safety, relational_leadership]\n"
+        "analyses: [{kind: leadership_link}]\n"
+    )
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="leadership_link: not planned"):
+        power_study(tmp_path, progress=False)
+    assert not (tmp_path / "power").exists()
+
+
 @pytest.mark.recovery
 def test_a_plan_of_two_designs_is_fitted_told_and_drawn(study_folder, study_text):
     """Twice the people in a unit: narrower intervals. Changes are followed, and all figures are there."""

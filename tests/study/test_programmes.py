@@ -89,6 +89,19 @@ def test_the_fit_is_kept_and_checked(results):
     assert "training" in set(table(results, "checks")["analysis"])
 
 
+def test_effects_by_both_engines_are_compared_one_by_one(tmp_path):
+    content = yaml.safe_load(yaml.safe_dump(STUDY))
+    content["inference"] = {"engine": "both", "chains": 2, "draws": 40, "tune": 40}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    folder = run_study(tmp_path, out=tmp_path / "out", progress=False).folder
+    found, effects = table(folder, "effect_agreement"), table(folder, "programme_effects")
+    # Differences before the start are the fast engine's alone.
+    assert len(found) == (effects["time"] != "-2").sum()
+    assert not found.duplicated("effect").any()
+    assert {"target_end, simple, points", "rater_end, cell, w3, w3, latent"} <= set(found["effect"])
+    assert found["difference"].astype(float).abs().between(1e-9, 3.0).all()
+
+
 def test_with_one_treated_district_nothing_is_inferred(tmp_path):
     one = {"level": "district", "share": 0.25}
     results = run_study(study(tmp_path / "one", programme=one), progress=False).folder
@@ -148,9 +161,16 @@ def test_a_plan_tells_how_likely_an_effect_is_seen(tmp_path):
     folder = study(tmp_path / "plan")
     content = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
     content["power"] = {"respondents": [4], "districts": [4], "changes": [0.2, 1.0]}
+    content["instruments"].append("relational_leadership")
+    content["analyses"].append({"kind": "leadership_link"})
     (folder / "study.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     found = power_study(folder, replicates=2, workers=1, progress=False)
     assert found.failed_fits == {}
+    assert (
+        "leadership_link: not planned: `power` can plan relations, climate, programme_effect"
+        in found.notes[0]
+    )
+    assert set(found.table["analysis"]) == {"training"}
     surveys = pd.concat(pd.read_parquet(path) for path in (found.folder / "surveys").glob("*.parquet"))
     planned = surveys[surveys["quantity"] == "effect"]
     assert len(planned)

@@ -51,7 +51,7 @@ ORGANISATION = {
 """Tables about a whole analysis without rows of units, and the columns that stay in a hidden row: what it is
 about."""
 
-UNCONTROLLED = ("checks", "intake", "agreement", "predictive_fit")
+UNCONTROLLED = ("checks", "intake", "agreement", "effect_agreement", "predictive_fit")
 
 _ROLES = {"seen_by_others": "seen_by", "as_rater": "as_rater", "within_unit": "within", "own_staff": "within"}
 

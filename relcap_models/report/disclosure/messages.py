@@ -42,6 +42,7 @@ class _Rule:
 _RULES = {
     "pareto_k": _Rule(share=True),
     "fast_extremes": _Rule(share=True),
+    "fast_few_respondents": _Rule(share=True),
     "fast_respondents": _Rule(number=True),
     "posterior_predictive_items": _Rule(item=True),
     "posterior_predictive_units": _Rule(statistic=True),

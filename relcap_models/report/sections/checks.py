@@ -117,7 +117,7 @@ def _agreement(material: Material) -> tuple[Block, ...]:
         return ()
 
     # Every other kind of figure is the scores of units in one role.
-    kinds = dict.fromkeys(("relation_scores", "parameters"), "checks.agreement_of")
+    kinds = dict.fromkeys(("relation_scores", "effects", "parameters"), "checks.agreement_of")
 
     def figure(value: float, digits: int) -> Cell:
         return Cell(texts.number(value, digits), value)
@@ -142,7 +142,10 @@ def _agreement(material: Material) -> tuple[Block, ...]:
         Column(texts("columns.sd_ratio_share")),
     )
     table = Table(texts("checks.agreement_table"), columns, tuple(rows), source="tables/agreement.csv")
-    return (Heading(texts("checks.agreement")), Paragraph(texts("checks.agreement_how")), table)
+    said = [Paragraph(texts("checks.agreement_how"))]
+    if not material.results.tables["effect_agreement"].empty:
+        said.append(Paragraph(texts("checks.agreement_effects")))
+    return (Heading(texts("checks.agreement")), *said, table)
 
 
 def _left_out(material: Material) -> tuple[Block, ...]:

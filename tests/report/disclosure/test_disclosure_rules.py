@@ -381,6 +381,15 @@ def test_no_check_lets_a_small_number_be_worked_out(world):
             True,
             "Units have 9 respondents (median).",
         ),
+        (
+            "relations",
+            "fast_few_respondents",
+            "",
+            1 / 8,
+            0.1,
+            False,
+            "1 of 8 units have fewer than 3 respondents (at most 10%).",
+        ),
     ]
     columns = ["analysis", "check", "subject", "value", "threshold", "passed", "message"]
     tables = world.tables | {"checks": pd.DataFrame(rows, columns=columns)}
@@ -393,6 +402,9 @@ def test_no_check_lets_a_small_number_be_worked_out(world):
     assert np.isnan(public.loc[2, "value"])
     assert "4" not in public.loc[2, "message"]
     assert public.loc[3, "value"] == 9.0
+    assert public.loc[4, "value"] == pytest.approx(round(1 / 8 / step) * step)
+    assert "1 of 8" not in public.loc[4, "message"]
+    assert "fewer than three respondents" in public.loc[4, "message"]
 
 
 def test_a_share_of_everybody_names_nobody_and_stays_whatever_people_are_called():
