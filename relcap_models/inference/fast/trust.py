@@ -10,9 +10,10 @@ from relcap_models.inference.fast.engine import CLOSE
 from relcap_models.inference.fit import Fit
 from relcap_models.models.frame import Frame
 
-# Of 40 simulated ones in 20 organisations of 20 units with ten people, beyond the limit: without any variance
-# .88 (target) to .98 of units', .98 of relations', .88 to 1 of all others; with the usual variance .02 (perceiver,
-# target) and .22 (self) of units', none of the others but those of four districts (.74). With 40 units: .02 of all.
+# Beyond them in 20 simulated data sets of each kind, 20 units of ten people (links: 30 units). Without the
+# variance: .85 to .98 of units', .98 of relations', .88 to 1 of the others. With the simulation's usual one:
+# 0 to .2 of units' (self .05 to .32), of the others none but those of four districts (.74). With 40 units at
+# most .02 of any.
 _MAX_UNIT_SPREAD, _MAX_SPREAD = 0.37, 0.3
 """Posterior sd by posterior mean beyond which a standard deviation may be 0. The prior of those of units
 keeps them from 0, which leaves them less uncertain there."""
@@ -75,8 +76,8 @@ def _levels(fit: Fit) -> Iterator[tuple]:
     """Which of the other standard deviations may be 0: told, not failed.
 
     Of single respondents and ratings nothing is reported but how much they vary, and many organisations have
-    levels on which nothing varies. Beside NUTS, scores without such a variance lie no further off than with it;
-    where that of units is 0, their sds are a sixth too large.
+    levels on which nothing varies. Beside NUTS, scores without such a variance are hardly further off than
+    with it; where that of units is uncertain, their sds are a sixth too large.
     """
     ratios = {name: ratio for name, ratio in _ratios(fit) if name.startswith(_LEVELS)}
     if not ratios:
