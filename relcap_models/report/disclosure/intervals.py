@@ -21,6 +21,10 @@ STEP = 1.0 - 1e-6
 
 _PRIMAL, _DUAL = 4, 1
 _NOISE = 0.1
+_MET = 1e-6
+"""How near a length must be to its upper bound to be taken for it: the solver's own tolerance is 1e-7."""
+_FEW = 20
+"""So few sums cost less one by one than another pair of mixed directions does."""
 
 
 def interval_lengths(
@@ -40,23 +44,33 @@ def interval_lengths(
 
     Notes
     -----
-    Most sums are cleared by a few vertices in directions that mix them at random, tried as long as each
-    clears half; the rest get two programmes of their own.
+    A programme costs what the whole system is large, and sums are as many, so few may need one of their own.
+    What single equations leave of a sum is an upper bound: a sum that reaches it is done, as are all that one
+    equation pins. Most others are cleared by a few vertices in directions that mix them at random, tried as
+    long as each clears half; the rest get two programmes of their own.
     """
-    vertex = _Programme(matrix, truth, lower, upper)
+    longest = weights @ _room(sparse.csr_array(matrix), truth, lower, upper)
+    goal = np.minimum(enough, longest - _MET)
+    if weights.nnz == len(enough) and not (np.diff(sparse.csc_array(matrix).indptr) > 1).any():
+        return longest  # single unknowns, each in one equation: nothing else bounds them
     least = most = weights @ truth
+    short = np.flatnonzero(most - least < goal)
+    if not short.size:
+        return most - least
+    vertex = _Programme(matrix, truth, lower, upper)
     random = np.random.default_rng(0)
-    short = np.arange(len(enough))
     before = np.inf
-    while short.size and short.size <= before / 2:
+    while short.size > (0 if np.isinf(before) else _FEW) and short.size <= before / 2:
         before = short.size
         # Noise on every unknown: where few have a weight, ties would take the simplex many times as long.
         direction = random.normal(size=short.size) @ weights[short] + _NOISE * random.normal(size=len(truth))
         for objective in (direction, -direction):
             reached = weights @ vertex.minimise(objective, afresh=True)
             least, most = np.minimum(least, reached), np.maximum(most, reached)
-        short = np.flatnonzero(most - least < enough)
+        short = np.flatnonzero(most - least < goal)
     for position in short:
+        if most[position] - least[position] >= goal[position]:
+            continue  # cleared on the way to another
         own = weights[[position]].toarray()[0]
         for objective in (own, -own):
             reached = weights @ vertex.minimise(objective, afresh=False)
@@ -64,8 +78,18 @@ def interval_lengths(
     return most - least
 
 
+def _room(matrix: sparse.csr_array, truth: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """(unknown,) length of what its bounds, and each equation by itself, leave of an unknown."""
+    margins, unknown = matrix @ truth, matrix.indices
+    equation = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    most, least = upper.copy(), lower.copy()
+    np.minimum.at(most, unknown, lower[unknown] + (margins - matrix @ lower)[equation])
+    np.maximum.at(least, unknown, most[unknown] - (matrix @ most - margins)[equation])
+    return np.maximum(most - least, 0.0)
+
+
 class _Programme:
-    """Linear programmes over the values that agree with the margins: each starts where the last one ended."""
+    """Linear programmes over the values that agree with the margins."""
 
     def __init__(
         self, matrix: sparse.sparray, truth: np.ndarray, lower: np.ndarray, upper: np.ndarray
@@ -85,14 +109,18 @@ class _Programme:
         self.every = np.arange(len(truth), dtype=np.int32)
         self.solver = highspy.Highs()
         self.solver.setOptionValue("output_flag", False)
+        self.solver.setOptionValue("presolve", "off")  # has little to remove here, and costs as much again
         self.solver.passModel(model)
 
     def minimise(self, objective: np.ndarray, *, afresh: bool) -> np.ndarray:
         """A vertex with the smallest objective; the truth where the solver finds none.
 
-        afresh : by the dual simplex, which is faster where the objective has nothing to do with the last one.
-        Otherwise the primal goes on from the last vertex, which a new objective leaves feasible.
+        afresh : by the dual simplex from no vertex at all, which is faster where the objective has nothing to
+        do with the last one. Otherwise the primal goes on from the last vertex, which a new objective leaves
+        feasible.
         """
+        if afresh:
+            self.solver.clearSolver()
         self.solver.setOptionValue("simplex_strategy", _DUAL if afresh else _PRIMAL)
         self.solver.changeColsCost(len(objective), self.every, np.asarray(objective, dtype=float))
         self.solver.run()
@@ -128,7 +156,8 @@ def pinned_sums(
         np.bincount(reduced.unknown_of[inside], weights=figure[inside], minlength=len(reduced.sizes))
         for figure in (lowest, total, highest)
     )
-    wide = WIDTH * (cells.incidence[rows] @ (highest - lowest))
+    # STEP leaves room for rounding, on which an interval of just that width must not hang.
+    wide = STEP * WIDTH * (cells.incidence[rows] @ (highest - lowest))
     enough = np.where(secret[rows], np.maximum(STEP, wide), STEP)
     length = np.zeros(len(rows))
     for component in reduced.components:
