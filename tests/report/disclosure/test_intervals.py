@@ -75,7 +75,9 @@ def test_intervals_of_single_unknowns_that_share_no_equation(monkeypatch):
     rng = np.random.default_rng(0)
     truth = rng.integers(1, 5, 30).astype(float)
     lower, upper = np.minimum(1.0, truth), truth + rng.integers(0, 3, 30)
-    upper[3] = np.inf
+    # The first equation leaves two above the lower bounds, the second one below the upper.
+    truth[:10], upper[:10], upper[10:20] = 1.0, np.inf, truth[10:20]
+    truth[1], upper[13] = 3.0, upper[13] + 1.0
     matrix = np.repeat(np.eye(3), 10, axis=1)
     asked = sparse.csr_array(np.eye(30)[::2])
     found, solved = programmes(
