@@ -17,6 +17,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from relcap_models.models import blocks
+from relcap_models.models.answer_op import answer_log_likelihood
 from relcap_models.models.covariance import reference_root
 from relcap_models.models.density import loading_contrasts, starting_thresholds
 from relcap_models.models.density_blocks import orthonormal_contrasts
@@ -31,11 +32,19 @@ if TYPE_CHECKING:
 
 
 def build_graph(
-    frame: Frame, structure: Structure, *, family: str, loadings: str, priors: Priors, scale: float
+    frame: Frame,
+    structure: Structure,
+    *,
+    family: str,
+    loadings: str,
+    priors: Priors,
+    scale: float,
+    fused: bool = True,
 ) -> pm.Model:
     """PyMC model of one instrument's ratings.
 
-    family : probit, logit, partial_credit or gaussian · scale : size of a latent unit relative to probit.
+    family : probit, logit, partial_credit or gaussian · scale : size of a latent unit relative to probit ·
+    fused : see `RatingModel.build`
     """
     coords: Mapping[str, object] = {
         "wave": list(frame.waves),
@@ -63,11 +72,13 @@ def build_graph(
             beta = pm.Normal("beta", 0.0, priors.covariate * scale, dims=("covariate", "dimension"))
             effects += pt.dot(frame.covariates_of_rating, beta)
         eta = location + blocks.centred(effects, frame.level_of_rating)
-        latent = (
-            _loadings(frame, loadings, priors)[frame.item_of_response]
-            * eta[frame.rating_of_response, frame.dimension_of_item[frame.item_of_response]]
-        )
-        pm.Potential("log_likelihood", _log_likelihood(frame, latent, family, priors, scale, residual_sd))
+        loading = _loadings(frame, loadings, priors)
+        location = _item_locations(frame, family, priors, scale)
+        if fused and family != "gaussian":
+            total = answer_log_likelihood(family, frame, eta, loading, location)
+        else:
+            total = plain_log_likelihood(family, frame, eta, loading, location, residual_sd)
+        pm.Potential("log_likelihood", total)
     return model
 
 
@@ -301,47 +312,37 @@ def _loadings(frame: Frame, loadings: str, priors: Priors) -> pt.TensorVariable:
     return pm.Deterministic("loading", pt.exp(pt.dot(contrasts, raw)), dims="item")
 
 
-def _log_likelihood(
-    frame: Frame,
-    location: pt.TensorVariable,
-    family: str,
-    priors: Priors,
-    scale: float,
-    residual_sd: pt.TensorVariable | None,
-) -> pt.TensorVariable:
-    """Sum over responses of the log probability (density) of the answer."""
-    item = frame.item_of_response
+def _item_locations(frame: Frame, family: str, priors: Priors, scale: float) -> pt.TensorVariable:
+    """Thresholds, flat and item by item, or the intercept of each item."""
     if family == "gaussian":
-        intercept = pm.Normal(
-            "intercept",
-            float(frame.answer.mean()),
-            2 * scale,
-            dims="item",
-            initval=np.full(len(frame.items), float(frame.answer.mean())),
-        )
-        return pm.logp(pm.Normal.dist(intercept[item] + location, residual_sd[item]), frame.answer).sum()
-    answer = frame.answer.astype(np.int64)
-    starts = starting_thresholds(frame, scale)
+        mean = float(frame.answer.mean())
+        return pm.Normal("intercept", mean, 2 * scale, dims="item", initval=np.full(len(frame.items), mean))
     sd = priors.threshold * scale
     if family == "partial_credit":
-        flat = pm.Normal("threshold", 0.0, sd, dims="item_threshold")
-        return blocks.partial_credit_log_likelihood(
-            location,
-            flat,
-            item=item,
-            answer=answer,
-            first_threshold=frame.first_threshold,
-            n_categories=frame.n_categories,
-        )
-    flat = pm.Deterministic(
-        "threshold", blocks.ordered_thresholds("threshold", starts, sd), dims="item_threshold"
-    )
-    return blocks.cumulative_log_likelihood(
-        family,
-        location,
-        flat,
-        item=item,
-        answer=answer,
-        first_threshold=frame.first_threshold,
-        n_categories=frame.n_categories,
-    )
+        return pm.Normal("threshold", 0.0, sd, dims="item_threshold")
+    ordered = blocks.ordered_thresholds("threshold", starting_thresholds(frame, scale), sd)
+    return pm.Deterministic("threshold", ordered, dims="item_threshold")
+
+
+def plain_log_likelihood(
+    family: str,
+    frame: Frame,
+    eta: pt.TensorVariable,
+    loading: pt.TensorVariable,
+    location: pt.TensorVariable,
+    residual_sd: pt.TensorVariable | None = None,
+) -> pt.TensorVariable:
+    """Sum over responses of the log probability (density) of the answer, in plain expressions."""
+    item = frame.item_of_response
+    latent = loading[item] * eta[frame.rating_of_response, frame.dimension_of_item[item]]
+    if family == "gaussian":
+        return pm.logp(pm.Normal.dist(location[item] + latent, residual_sd[item]), frame.answer).sum()
+    asked = {
+        "item": item,
+        "answer": frame.answer.astype(np.int64),
+        "first_threshold": frame.first_threshold,
+        "n_categories": frame.n_categories,
+    }
+    if family == "partial_credit":
+        return blocks.partial_credit_log_likelihood(latent, location, **asked)
+    return blocks.cumulative_log_likelihood(family, latent, location, **asked)

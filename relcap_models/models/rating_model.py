@@ -69,8 +69,12 @@ class RatingModel(Declaration, ABC):
 
         return tell(frame, self.structure(frame), self.response, parameters, rng)
 
-    def build(self, frame: Frame) -> pm.Model:
-        """The PyMC graph."""
+    def build(self, frame: Frame, *, fused: bool = True) -> pm.Model:
+        """The PyMC graph, for PyMC's own samplers and for changes to the model.
+
+        fused : the likelihood of ordinal answers as one operation (`answer_op`), several times as fast as the
+            plain expressions that it stands for
+        """
         from relcap_models.models.graph import build_graph
 
         return build_graph(
@@ -80,6 +84,7 @@ class RatingModel(Declaration, ABC):
             loadings=self.loadings,
             priors=self.priors,
             scale=self.latent_scale(frame),
+            fused=fused,
         )
 
     def density(self, frame: Frame, observed: PseudoObservations | None = None) -> Density:

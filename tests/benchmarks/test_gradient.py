@@ -74,17 +74,20 @@ def test_gradient(kept, size):
     kept("gradient", pd.DataFrame(rows), ["size", "family"])
 
 
-def test_gradient_against_the_same_model_in_pymc(figures):
-    """The peer is PyMC's own compiled gradient of the same parameterisation, in the same process."""
+def test_gradient_against_the_same_model_in_pymc(kept):
+    """The peers are PyMC's own compiled gradients of the same parameterisation, with the likelihood in plain
+    expressions and as one operation, in the same process."""
     model = Relation(instrument="relational_capacity")
     frame = model.frame(survey_of("small"))
     density = model.density(frame)
     x = density.layout.start(np.random.default_rng(0))
-    graph = model.build(frame)
-    peer = graph.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
-    peer.set_extra_values({})
-    at = DictToArrayBijection.map(graph.initial_point())
     with threadpool_limits(1):
-        theirs = milliseconds(peer, at, rounds=30)
-        ours = milliseconds(density, x, rounds=30)
-    figures("gradient, ratio to PyMC", size="small", ours_ms=ours, pymc_ms=theirs, ratio=theirs / ours)
+        rows = [{"who": "density of the engines", "ms": milliseconds(density, x, rounds=30)}]
+        for who, fused in (("PyMC, plain", False), ("PyMC, fused", True)):
+            graph = model.build(frame, fused=fused)
+            peer = graph.logp_dlogp_function(ravel_inputs=True, mode="NUMBA")
+            peer.set_extra_values({})
+            at = DictToArrayBijection.map(graph.initial_point())
+            rows.append({"who": who, "ms": milliseconds(peer, at, rounds=30)})
+    table = pd.DataFrame(rows)
+    kept("gradient_pymc", table.assign(ratio=table["ms"] / table.loc[0, "ms"]), ["who"])

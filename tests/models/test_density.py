@@ -67,7 +67,7 @@ def graph_normals(density, x: np.ndarray) -> tuple[dict[str, np.ndarray], float]
 
 
 def test_density_equals_that_of_the_graph_up_to_a_constant(case):
-    graph = case.model.build(case.frame)
+    graph = case.model.build(case.frame, fused=False)
     layout = case.density.layout
     value_of = {rv.name: value for rv, value in graph.rvs_to_values.items()}
     other = {"unit_z": "unit_effects", "likeness_": "stability_", "stable_share_": "memory_"}

@@ -40,7 +40,10 @@ def test_a_study_of_instruments_alone_runs_and_is_reported(results):
     assert 'id="psychometrics-2"' not in text
     figures = {path.name for path in (results.folder / "public" / "figures").glob("psychometrics_*_1.png")}
     assert "psychometrics_loadings_1.png" in figures
-    levels = pd.read_csv(results.folder / "public" / "tables" / "psychometrics_levels.csv").set_index("level")
+    levels = pd.read_csv(results.folder / "public" / "tables" / "psychometrics_levels.csv")
+    assert set(levels["split"]) > {"survey"}
+    assert "Korrelationer mellem dimensionernes gennemsnit af svar, efter runde, sprog og lag" in text
+    levels = levels[levels["split"] == "survey"].set_index("level")
     for level, where in (("within", "mellem personer"), ("between", "mellem det bedømte")):
         r, low, high = (
             f"{levels.loc[level, c]:.2f}".replace(".", ",") for c in ("estimate", "lower", "upper")
