@@ -1,9 +1,9 @@
 """The log density of a rating model and its gradient, without a compiled graph.
 
 The same density as `graph.build_graph` (a test holds the two together), written out block by block so
-that the first draw comes in seconds and a gradient costs about as much as one pass over the responses. It is
-no PyTensor Op: the sampler takes a function as it is, and a graph around one would be compiled anew for
-every shape of data, which takes longer than many a run.
+that the first draw comes in seconds and a gradient costs about as much as one pass over the responses. The
+sampler takes this function as it is: a graph around it would be compiled anew for every shape of data, which
+takes longer than many a run. PyMC graphs have its likelihood as one operation (`answer_op`).
 """
 
 from __future__ import annotations
