@@ -24,13 +24,20 @@ simulation:
 
 
 def test_the_sampler_is_calibrated_and_one_told_otherwise_is_not(tmp_path):
-    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
-    # Bands hold an analysis with .95, so that one seed in ten fails by chance. This one has been seen to pass
-    # with 160 worlds of relations, too.
-    found = calibrate_study(tmp_path, replicates=40, progress=False)
-    assert found.failed == ()
-    assert set(found.table["analysis"]) == {"relations", "climate"}
-    assert (found.table["n"] == 40).all()
+    # Bands hold an analysis with .95, so that one set of worlds in ten has a quantity outside by chance; but
+    # hardly the same quantity in two sets.
+    outside = []
+    for seed in (5, 6):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        (place / "study.yaml").write_text(STUDY.replace("seed: 5", f"seed: {seed}"), encoding="utf-8")
+        found = calibrate_study(place, replicates=40, progress=False)
+        assert set(found.table["analysis"]) == {"relations", "climate"}
+        assert (found.table["n"] == 40).all()
+        failed = found.table[~found.table["passed"]]
+        outside.append(set(failed[["analysis", "quantity", "label"]].itertuples(index=False, name=None)))
+        assert len(found.failed) == len(failed) <= 2
+    assert not outside[0] & outside[1]
     assert {path.name for path in found.folder.glob("*.png")} == {"relations.png", "climate.png"}
     # Results on disk are what is judged: with the ranks of one number drawn together it is not calibrated.
     for path in (found.folder / "replicates").glob("relations-*.parquet"):
@@ -38,7 +45,7 @@ def test_the_sampler_is_calibrated_and_one_told_otherwise_is_not(tmp_path):
         narrow = (table["quantity"] == "relation_scores") & (table["label"] == "mean")
         table.loc[narrow, "rank"] = 40 + table["rank"] // 5
         table.to_parquet(path)
-    spoilt = calibrate_study(tmp_path, replicates=40, progress=False)
-    assert len(spoilt.failed) == 1
-    assert "relations: ranks of relation_scores[mean] are not uniform" in spoilt.failed[0]
+    spoilt = calibrate_study(place, replicates=40, progress=False)
+    assert set(spoilt.failed) - set(found.failed)
+    assert any("relations: ranks of relation_scores[mean] are not uniform" in line for line in spoilt.failed)
     assert spoilt.notes == ("80 of 80 results were there from an earlier run.",)
