@@ -81,6 +81,9 @@ def test_the_design_is_what_starts_and_comparisons_make_it(starts, waves, design
 
 def test_a_stepped_wedge_is_told_until_the_last_start():
     found = exposed(dict.fromkeys("abc", "w2") | dict.fromkeys("def", "w3"))
+    # What follows the last start is not compared with anything: who starts then never does.
+    assert found.exposure.waves == ("w1", "w2")
+    assert (found.exposure.start == found.exposure.never).sum() == 3
     assert found.frame.waves == ("w1", "w2")
     assert found.n_left_out == 12
     assert {found.exposure.units[u] for u in np.flatnonzero(found.exposure.start == 2)} == set("def")
