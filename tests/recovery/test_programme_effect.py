@@ -1,6 +1,5 @@
 """Programme effects are recovered, and agree with published treatments of ordinal outcomes."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,57 +7,11 @@ import pandas as pd
 import pytest
 
 import relcap_models as rc
-from relcap_models.data import Survey, Wave, read_survey
 from relcap_models.estimands.programme_effect import programme_effect_tables
-from relcap_models.inference.fit import fit_frame
-from relcap_models.models.priors import Priors
-from relcap_models.schema.instrument import Instrument
 from tests.recovery.programme_grid import MEASURED, Cell, one, run_grid, survey_of
+from tests.validation.ordinal_mixed import schizophrenia, trial
 
 RESULTS = Path(__file__).parent / "programme_grid_results"
-
-
-def one_question(categories: int) -> Instrument:
-    """An instrument of one item, about the unit that answers."""
-    english = {"en": "How are you?"}
-    return Instrument.model_validate(
-        {
-            "id": "state",
-            "title": english,
-            "referent": "own_team",
-            "dimensions": [{"id": "state", "title": english}],
-            "items": [{"id": "y", "dimension": "state", "text": english}],
-            "scale": {"minimum": 1, "maximum": categories, "favourable_from": categories - 1},
-            "source": "a trial",
-            "original_language": "en",
-            "translation_status": {"en": "original"},
-        }
-    )
-
-
-def trial(patient: pd.Series, wave: pd.Series, answer: pd.Series, treated: pd.Series) -> Survey:
-    """Patients who answer one question in several waves; the treated start after the first."""
-    who = "p" + patient.astype(int).astype(str)
-    responses = pd.DataFrame(
-        {
-            "wave": wave.to_numpy(),
-            "respondent_id": who.to_numpy(),
-            "rater_unit": who.to_numpy(),
-            "target_unit": who.to_numpy(),
-            "instrument": "state",
-            "item": "y",
-            "value": answer.to_numpy(dtype=float),
-        }
-    ).dropna()
-    waves = sorted(responses["wave"].unique())
-    started = who[treated.to_numpy(dtype=bool)].unique()
-    tables = {
-        "responses": responses,
-        "units": pd.DataFrame({"unit_id": who.unique(), "name": who.unique()}),
-        "programmes": pd.DataFrame({"unit_id": started, "programme": "drug", "start_wave": waves[1]}),
-    }
-    declared = (one_question(int(answer.max())),)
-    return read_survey(tables, instruments=declared, waves=[Wave(name) for name in waves])
 
 
 @pytest.mark.recovery
@@ -97,39 +50,10 @@ def test_the_fast_engine_is_near_the_sampler():
 @pytest.mark.recovery
 def test_the_schizophrenia_trial_has_the_published_treatment_effects(reference):
     """Random-intercept cumulative logit of imps79o on √week × drug, as `ordinal::clmm` has it (15 nodes)."""
-    data = pd.read_csv(reference / "mixor_schizophrenia_imps79.csv").dropna(subset=["imps79o"])
-    data = data.reset_index(drop=True)
-    week = data["Week"].astype(int).astype(str)
-    survey = trial(data["id"], "week" + week, data["imps79o"], data["TxDrug"] == 1)
-    priors = Priors(covariate=2.0, threshold=3.0)
-    model = rc.Climate(instrument="state", link="logit", priors=priors)
-    by_week = model.frame(survey)
-    weeks = np.array([float(name.removeprefix("week")) for name in by_week.waves])[by_week.wave_of_rating]
-    drugged = "p" + data["id"][data["TxDrug"] == 1].astype(int).astype(str)
-    drug = np.isin(np.array(by_week.units)[by_week.rater_of_rating], drugged.unique()).astype(float)
-    columns = np.column_stack([np.sqrt(weeks), drug, np.sqrt(weeks) * drug])
-    frame = replace(
-        by_week,
-        waves=("all",),
-        wave_of_rating=np.zeros_like(by_week.wave_of_rating),
-        covariates=("SqrtWeek", "TxDrug", "SqrtWeek:TxDrug"),
-        covariates_of_rating=columns,
-        covariates_of_relation=np.zeros((0, 1, 3)),
-    )
-    settings = {"engine": "nuts", "chains": 2, "draws": 1000, "tune": 600, "target_accept": 0.8, "seed": 1}
-    fit = fit_frame(model, frame, settings, progress=False)
     values = pd.read_csv(reference / "values.csv")
     values = values[values["id"] == "imps79.clmm.logit.agq15"]
     published = values.set_index("quantity")["value"].astype(float)
-    draws = {name: fit.draws("beta")[:, k, 0] for k, name in enumerate(frame.covariates)}
-    draws["var.id"] = fit.draws("sd_unit")[:, 0] ** 2
-    # Where 0 lies hangs on the patients at hand or the population; gaps do not.
-    threshold = fit.draws("threshold")
-    for lower, upper in (("1|2", "2|3"), ("2|3", "3|4")):
-        k = ["1|2", "2|3", "3|4"].index(lower)
-        draws[f"{lower} to {upper}"] = threshold[:, k + 1] - threshold[:, k]
-        published[f"{lower} to {upper}"] = published[upper] - published[lower]
-    for name, drawn in draws.items():
+    for name, drawn in schizophrenia(reference).items():
         assert abs(drawn.mean() - published[name]) < 0.5 * drawn.std(), name
 
 

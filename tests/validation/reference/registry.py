@@ -6,7 +6,6 @@ from tests.validation.reference import (
     agreement,
     factor_models,
     item_response,
-    not_built,
     ordinal_factor_models,
     programme_effects,
     sampled,
@@ -23,5 +22,4 @@ ENTRIES = (
     *agreement.ENTRIES,
     *programme_effects.ENTRIES,
     *sampled.ENTRIES,
-    *not_built.ENTRIES,
 )
