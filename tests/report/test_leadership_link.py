@@ -222,6 +222,13 @@ def test_suppressed_units_are_not_drawn_and_are_counted(link_material):
     assert np.allclose(np.asarray(points), shown[["predictor_mean", "outcome_mean"]])
 
 
+def test_hidden_units_stand_last_in_the_table(link_material):
+    (table,) = tables_of(link_blocks(link_material(n_units=12, hidden=5)), "leadership_units")
+    dashes = [row[-1].text == "–" for row in table.rows]
+    assert dashes == sorted(dashes)
+    assert set(dashes) == {False, True}
+
+
 def test_no_hidden_unit_leaves_no_sentence_about_one(link_material):
     picture = pictures_of(link_blocks(link_material(hidden=0)))["leadership_units"]
     assert "not drawn" not in picture.caption

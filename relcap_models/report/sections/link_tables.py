@@ -65,10 +65,11 @@ def _effect_cell(link: LinkRows, row: pd.Series | None) -> Cell:
 
 
 def unit_table(link: LinkRows, rows: pd.DataFrame) -> Table:
-    """Both figures of each unit; hidden ones are dashes."""
+    """Both figures of each unit; hidden ones are dashes, and stand last."""
     texts, several = link.texts, rows["predictor"].nunique() > 1
+    shown = rows[["predictor_mean", "outcome_mean"]].notna().any(axis=1)
     cells = []
-    for _, row in rows.iterrows():
+    for _, row in pd.concat([rows[shown], rows[~shown]]).iterrows():
         about = (text_cell(link.title(row["predictor"])),) if several else ()
         cells.append(
             (
