@@ -12,9 +12,9 @@ from numba import njit
 from relcap_models.models.small_matrices import (
     cholesky,
     factorise,
-    lower_inverse,
+    invert_lower,
+    multiply,
     put,
-    solve_lower,
     times,
     transposed,
     transposed_times,
@@ -144,16 +144,24 @@ def cholesky_adjoint(factor, d_factor):
 
     Returned as the symmetric matrix S with dL = Σ S∘dA over all entries. Murray (2016), arXiv:1602.07527.
     """
+    result, half, scratch = np.empty_like(factor), np.empty_like(factor), np.empty_like(factor)
+    pull_cholesky(factor, d_factor, result, half, scratch)
+    return result
+
+
+@_compiled
+def pull_cholesky(factor, d_factor, result, half, scratch):
+    """`cholesky_adjoint` into `result`; the others are written on the way."""
     size = factor.shape[0]
-    symmetric = np.zeros((size, size))
     for i in range(size):
         for j in range(i + 1):
+            total = 0.0
             for k in range(i, size):
-                symmetric[i, j] += 0.5 * factor[k, i] * d_factor[k, j]
-            symmetric[j, i] = symmetric[i, j]
-    inverse, half = lower_inverse(factor), np.empty((size, size))
-    transposed_times(inverse, symmetric, half)
-    return times(half, inverse)
+                total += factor[k, i] * d_factor[k, j]
+            result[i, j] = result[j, i] = 0.5 * total
+    invert_lower(factor, scratch)
+    transposed_times(scratch, result, half)
+    multiply(half, scratch, result)
 
 
 @_compiled
@@ -231,7 +239,7 @@ def kron_factor_adjoint(wave_factor, factor, d_whole, d_wave_factor, d_factor):
 
 
 @_compiled
-def adapted_factors(factors, information):
+def adapted_factors(factors, information, inner, adapted, towards):
     """What `adapted_rows` needs of every kind of row, for covariances K = L·Lᵀ and information I.
 
     Nothing is inverted that a small variance makes singular: (K⁻¹ + I)⁻¹ = L·(D·Dᵀ)⁻¹·Lᵀ with
@@ -241,32 +249,34 @@ def adapted_factors(factors, information):
     Parameters
     ----------
     factors : (K, k, k) L · information : (K, k, k) precision
-
-    Returns
-    -------
-    D, the lower triangular B with B·Bᵀ = (K⁻¹ + I)⁻¹, and Bᵀ·I: (K, k, k) each
+    inner, adapted, towards : (K, k, k) written: D, the lower triangular B with B·Bᵀ = (K⁻¹ + I)⁻¹, and Bᵀ·I
     """
     size = factors.shape[1]
-    inner, adapted, towards = np.zeros_like(factors), np.zeros_like(factors), np.empty_like(factors)
-    root = np.empty((size, size))
+    root, known = np.empty((size, size)), np.empty((size, size))
     for k in range(factors.shape[0]):
-        transposed_times(factors[k], times(information[k], factors[k]), root)
+        factor, lower, square = factors[k], inner[k], adapted[k]
+        multiply(information[k], factor, known)
+        transposed_times(factor, known, lower)
         for i in range(size):
-            for j in range(i + 1):
-                inner[k, i, j] = root[i, j]
-            inner[k, i, i] += 1.0
-        factorise(inner[k])
+            lower[i, i] += 1.0
+        factorise(lower)
         # Rows of L·D⁻ᵀ solve D·r = L's.
-        put(factors[k], root)
         for i in range(size):
-            solve_lower(inner[k], root[i])
+            for j in range(size):
+                left = factor[i, j]
+                for m in range(j):
+                    left -= lower[j, m] * root[i, m]
+                root[i, j] = left / lower[j, j]
         for i in range(size):
             for j in range(i + 1):
+                square[i, j] = 0.0
                 for m in range(size):
-                    adapted[k, i, j] += root[i, m] * root[j, m]
-        factorise(adapted[k])
-        transposed_times(adapted[k], information[k], towards[k])
-    return inner, adapted, towards
+                    square[i, j] += root[i, m] * root[j, m]
+        factorise(square)
+        for i in range(size):
+            for j in range(i + 1, size):
+                lower[i, j] = square[i, j] = 0.0
+        transposed_times(square, information[k], towards[k])
 
 
 @_compiled
@@ -284,18 +294,24 @@ def adapted_factors_adjoint(
         for i in range(size):
             for j in range(size):
                 d_factors[f, i, j] = 0.0
-    inverse, through = np.empty((size, size)), np.empty((size, size))
+    scratch = np.empty((6, size, size))
+    work, inverse, moved, d_square = scratch[0], scratch[1], scratch[2], scratch[3]
+    d_moved, through = scratch[4], scratch[5]
     for k in range(factors.shape[0]):
-        f, root = factor_of_kind[k], lower_inverse(inner[k])
-        transposed_times(root, root, inverse)
-        moved = times(factors[k], inverse)
+        f, factor = factor_of_kind[k], factors[k]
+        invert_lower(inner[k], work)
+        transposed_times(work, work, inverse)
+        multiply(factor, inverse, moved)
         # Halves of derivatives: those of symmetric products come twice.
-        d_moved = times(cholesky_adjoint(adapted[k], d_adapted[k]), moved)
+        pull_cholesky(adapted[k], d_adapted[k], d_square, d_moved, work)
+        multiply(d_square, moved, d_moved)
         transposed_times(moved, d_moved, through)
         for i in range(size):
             for j in range(size):
                 through[i, j] = -through[i, j] - 0.5 * count[k] * inverse[i, j]
-        d_known = times(information[k], times(factors[k], through))
+        multiply(factor, through, work)
+        d_known = d_square
+        multiply(information[k], work, d_known)
         for i in range(size):
             for j in range(size):
                 d_factors[f, i, j] += 2.0 * (d_moved[i, j] + d_known[i, j])

@@ -40,6 +40,7 @@ class Responses:
         self.contrasts = loading_contrasts(frame)
         self.free = loadings == "free" and self.contrasts.shape[1] > 0
         self.slot = frame.rating_of_response * n_dimensions + frame.dimension_of_item[frame.item_of_response]
+        self._equal, self._d_loading = np.ones(n_items), np.zeros(n_items)
         self.parameters: tuple[Parameter, ...] = ()
         if self.free:
             n_free = self.contrasts.shape[1]
@@ -80,7 +81,7 @@ class Responses:
     def item_parameters(self, values: Values) -> tuple[np.ndarray, np.ndarray]:
         """Loadings (I,), and thresholds (flat) or intercepts (I,)."""
         frame = self.frame
-        loading = np.exp(self.contrasts @ values["log_loading"]) if self.free else np.ones(len(frame.items))
+        loading = np.exp(self.contrasts @ values["log_loading"]) if self.free else self._equal
         if self.family == "gaussian":
             return loading, values["intercept"]
         if self.family == "partial_credit":
@@ -96,7 +97,8 @@ class Responses:
         """Log likelihood; derivatives are added to `d_eta` and `d_values`."""
         frame = self.frame
         loading, location = self.item_parameters(values)
-        d_loading, d_location = np.zeros_like(loading), np.zeros_like(location)
+        d_loading, d_location = self._d_loading, self._d_location(d_values)
+        d_loading.fill(0.0)
         flat, d_flat = eta.reshape(-1), d_eta.reshape(-1)
         index = (self.slot, frame.item_of_response, self.answer, loading)
         if self.family == "gaussian":
@@ -110,7 +112,6 @@ class Responses:
                 d_location,
                 d_values["residual_sd"],
             )
-            d_values["intercept"] += d_location
         elif self.family == "partial_credit":
             total = kernels.partial_credit(
                 flat,
@@ -122,7 +123,6 @@ class Responses:
                 d_loading,
                 d_location,
             )
-            d_values["threshold"] += d_location
         else:
             total = kernels.cumulative(
                 self.family == "probit",
@@ -135,14 +135,26 @@ class Responses:
                 d_loading,
                 d_location,
             )
-            for name, where in self.groups:
-                d_values[name] += d_location[where]
+            if len(self.groups) > 1:
+                for name, where in self.groups:
+                    d_values[name] += d_location[where]
         if self.free:
             d_values["log_loading"] += self.contrasts.T @ (d_loading * loading)
         return total
 
+    def _d_location(self, d_values: Values) -> np.ndarray:
+        """Where derivatives go; with several numbers of categories to an array of their own."""
+        if self.family == "gaussian":
+            return d_values["intercept"]
+        if self.family == "partial_credit":
+            return d_values["threshold"]
+        if len(self.groups) == 1:
+            return d_values[self.groups[0][0]].reshape(-1)
+        return np.zeros(len(self.frame.item_of_threshold))
+
     def report(self, values: Values) -> Values:
         loading, location = self.item_parameters(values)
+        loading = loading.copy()
         if self.family == "gaussian":
             return {
                 "loading": loading,
@@ -240,7 +252,7 @@ class Density:
     def _centre(self, eta: np.ndarray) -> None:
         """Take each level's mean over ratings off: locations are those of the ratings at hand while sampling,
         since they would otherwise move against the mean of every kind of effect."""
-        kernels.centre(eta, self.frame.level_of_rating, self.frame.n_ratings_of_level)
+        kernels.centre_runs(eta, *self.frame.level_runs, self.frame.n_ratings_of_level)
 
     def report(self, x: np.ndarray) -> Values:
         """Quantities kept from each draw: see `kept.KEPT_DIMS`.

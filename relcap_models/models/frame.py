@@ -123,6 +123,13 @@ class Frame:
         return self._levels[1]
 
     @cached_property
+    def level_runs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ratings of one level that stand together: (R + 1,) the first of each run, and (R,) its level."""
+        level = self.level_of_rating
+        first = np.flatnonzero(np.diff(level, prepend=-1))
+        return np.append(first, len(level)), level[first]
+
+    @cached_property
     def wave_of_level(self) -> np.ndarray:
         return self._levels[0] // max(len(self.facets), 2)
 

@@ -84,11 +84,8 @@ def adapt(factors, factor_of_kind, information, count, own, inner, adapted, towa
     total = 0.0
     for k in range(own.shape[0]):
         put(factors[factor_of_kind[k]], own[k])
-    found = adapted_factors(own, information)
+    adapted_factors(own, information, inner, adapted, towards)
     for k in range(own.shape[0]):
-        put(found[0][k], inner[k])
-        put(found[1][k], adapted[k])
-        put(found[2][k], towards[k])
         for i in range(own.shape[1]):
             total -= count[k] * math.log(inner[k, i, i])
     return total

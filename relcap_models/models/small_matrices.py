@@ -62,27 +62,41 @@ def cholesky(matrix):
 @_compiled
 def lower_inverse(factor):
     """Inverse of a lower triangular matrix."""
-    size = factor.shape[0]
-    inverse = np.zeros((size, size))
-    for i in range(size):
+    inverse = np.empty_like(factor)
+    invert_lower(factor, inverse)
+    return inverse
+
+
+@_compiled
+def invert_lower(factor, inverse):
+    """Inverse of a lower triangular matrix into `inverse`."""
+    for i in range(factor.shape[0]):
         inverse[i, i] = 1.0 / factor[i, i]
         for j in range(i):
             total = 0.0
             for k in range(j, i):
                 total += factor[i, k] * inverse[k, j]
             inverse[i, j] = -total * inverse[i, i]
-    return inverse
+            inverse[j, i] = 0.0
 
 
 @_compiled
 def times(left, right):
     """left·right"""
-    result = np.zeros((left.shape[0], right.shape[1]))
+    result = np.empty((left.shape[0], right.shape[1]))
+    multiply(left, right, result)
+    return result
+
+
+@_compiled
+def multiply(left, right, result):
+    """left·right into `result`."""
     for i in range(left.shape[0]):
+        for j in range(right.shape[1]):
+            result[i, j] = 0.0
         for k in range(left.shape[1]):
             for j in range(right.shape[1]):
                 result[i, j] += left[i, k] * right[k, j]
-    return result
 
 
 @_compiled

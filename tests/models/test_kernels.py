@@ -171,3 +171,18 @@ def test_likelihood_of_kernels_equals_the_numpy_oracle(case):
     scratch = {name: np.zeros_like(value) for name, value in named.items()}
     found = density.responses.forward_backward(named, eta, np.zeros_like(eta), scratch)
     assert found == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("runs", [[1492], [3, 1, 4, 9, 2], [1, 1, 1, 1]])
+def test_runs_are_centred_as_rows_are(runs):
+    """Every stratum's rows of each dimension come to zero, whatever the lengths of its runs."""
+    rng = np.random.default_rng(len(runs))
+    strata = np.arange(len(runs)) % 2
+    row = np.repeat(strata, runs)
+    effects = rng.normal(3.0, 1.0, (len(row), 2))
+    count, first = np.bincount(row), np.concatenate([[0], np.cumsum(runs)])
+    expected = effects - np.stack([effects[row == s].mean(axis=0) for s in range(len(count))])[row]
+    for centre, where in ((kernels.centre, (row,)), (kernels.centre_runs, (first, strata))):
+        found = effects.copy()
+        centre(found, *where, count)
+        np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -88,11 +88,18 @@ def test_where_the_answers_say_much_the_root_keeps_still_when_correlations_chang
     """Otherwise rows would turn with the correlations, and whatever is not exact in the guess with them."""
     turned = np.array([[1.0, 0.0], [-0.8, 0.6]]), np.array([[1.0, 0.0], [0.8, 0.6]])
     known = np.array([[[60.0, 20.0], [20.0, 40.0]]])
-    roots = [cov.adapted_factors(factor[None], known)[1][0] for factor in turned]
+
+    def root_of(factor, information):
+        inner, adapted, towards = np.empty((3, 1, 2, 2))
+        cov.adapted_factors(factor[None], information, inner, adapted, towards)
+        np.testing.assert_allclose(towards[0], adapted[0].T @ information[0], rtol=1e-12)
+        return adapted[0]
+
+    roots = [root_of(factor, known) for factor in turned]
     expected = np.linalg.cholesky(np.linalg.inv(known[0]))
     for root in roots:
         np.testing.assert_allclose(root, expected, atol=0.1 * expected.max())
-    little = cov.adapted_factors(turned[0][None], 1e-9 * known)[1][0]
+    little = root_of(turned[0], 1e-9 * known)
     np.testing.assert_allclose(little, turned[0], atol=1e-6)
 
 
