@@ -346,3 +346,9 @@ class Builder:
 @pytest.fixture(scope="session")
 def build() -> Builder:
     return Builder()
+
+
+@pytest.fixture(scope="module")
+def world(build):
+    """Five units of three to fourteen people, most of whom answer in both waves."""
+    return build.random(3, build.instrument(("o", 2), ("b", 2)), sizes=[3, 6, 8, 11, 14], waves=2, stay=0.9)
