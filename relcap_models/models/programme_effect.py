@@ -52,6 +52,9 @@ class ProgrammeEffect(RatingModel):
     say how ratings change without the programme. Ratings of the own unit are left out, but for instruments
     that ask about it: there a unit is its own rater, and the effect is that of both ends.
 
+    What is estimated are averages. An effect that differs from unit to unit adds to units' deviations in a
+    wave, of which intervals know: their spread is one for all units, in the programme or not.
+
     programme : its id in the table of programmes · assignment : how it was decided who takes part
     exposure : `start` (under the programme or not), `dose`, or named components (`component`)
     spillover : which relations between untreated units the programme may reach; none without
