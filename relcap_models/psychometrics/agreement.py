@@ -75,7 +75,7 @@ def rwg_j(
 
     Returns
     -------
-    Series by group, called as in `group`, in order of appearance.
+    Series by group, called as in `group`, in their order.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def awg(
 
     Returns
     -------
-    Series by group, called as in `group`, in order of appearance.
+    Series by group, called as in `group`, in their order.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def average_deviation(
 
     Returns
     -------
-    Series by group, called as in `group`, in order of appearance; the mean over items.
+    Series by group, called as in `group`, in their order; the mean over items.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def average_deviation(
     read = _read(items)
     answers = _by_group(read, group, whole=True)
     deviations = (answers.obj - answers.transform("mean")).abs()
-    return deviations.groupby(level=0, sort=False).mean().mean(axis=1).rename("average_deviation")
+    return deviations.groupby(level=0).mean().mean(axis=1).rename("average_deviation")
 
 
 def _variance_ratio(
@@ -222,6 +222,4 @@ def _by_group(read: Items, group: Sequence, *, whole: bool) -> pd.api.typing.Dat
     if not kept.any():
         raise DataError("No group has two respondents" + (" who answered every item" if whole else ""))
     labels = pd.Index(np.asarray(group)[kept], name="group")
-    return pd.DataFrame(read.values[kept], index=labels, columns=list(read.names)).groupby(
-        level=0, sort=False
-    )
+    return pd.DataFrame(read.values[kept], index=labels, columns=list(read.names)).groupby(level=0)

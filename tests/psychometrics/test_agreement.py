@@ -150,8 +150,8 @@ def test_problems_of_one_item_name_it():
 
 @pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
 def test_groups_are_called_what_the_data_call_them(kind):
-    """Numbers stay numbers, so that a result joins to the table of groups."""
+    """Numbers stay numbers and stand in order, so that a result joins to the table of groups."""
     items = np.array([[1.0, 2], [2, 2], [4, 5], [5, 5], [3, 3]])
     found = rwg_j(items, kind([20, 20, 7, 7, 3]), n_categories=5)
-    assert found.index.tolist() == [20, 7]
+    assert found.index.tolist() == [7, 20]
     assert found.loc[7] == pytest.approx(found.loc[20])
