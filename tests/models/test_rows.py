@@ -90,7 +90,8 @@ def test_where_the_answers_say_much_the_root_keeps_still_when_correlations_chang
     known = np.array([[[60.0, 20.0], [20.0, 40.0]]])
 
     def root_of(factor, information):
-        inner, adapted, towards = np.empty((3, 1, 2, 2))
+        # Whatever stood there before.
+        inner, adapted, towards = np.full((3, 1, 2, 2), np.nan)
         cov.adapted_factors(factor[None], information, inner, adapted, towards)
         np.testing.assert_allclose(towards[0], adapted[0].T @ information[0], rtol=1e-12)
         return adapted[0]
