@@ -155,3 +155,6 @@ def test_groups_are_called_what_the_data_call_them(kind):
     found = rwg_j(items, kind([20, 20, 7, 7, 3]), n_categories=5)
     assert found.index.tolist() == [7, 20]
     assert found.loc[7] == pytest.approx(found.loc[20])
+    deviation = average_deviation(items + np.array([0, 0, 0, 1, 0])[:, None], kind([20, 20, 7, 7, 3]))
+    assert deviation.index.tolist() == [7, 20]
+    assert deviation.loc[7] > deviation.loc[20]
