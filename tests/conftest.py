@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 _FIGURES = pytest.StashKey[dict[str, list[dict[str, object]]]]()
-_PACKAGES = ("relcap-models", "numpy", "pandas", "numba", "pymc", "nutpie", "arviz")
+_PACKAGES = ("relcap-models", "numpy", "pandas", "numba", "pymc", "nutpie", "arviz", "jax", "blackjax")
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,8 @@ def environment() -> str:
 
 
 def _environment() -> str:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    there = {d.name: d.version for d in importlib.metadata.distributions()}
+    versions = ", ".join(f"{name} {there[name]}" for name in _PACKAGES if name in there)
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"Python {platform.python_version()}, {versions}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,10 +20,6 @@ from relcap_models.models.design import check_design
 from relcap_models.models.frame import Frame
 from relcap_models.models.rating_model import RatingModel
 from relcap_models.models.structure import Structure
-
-if TYPE_CHECKING:
-    from relcap_models.inference.jax_chains import JaxDensity
-    from relcap_models.models.density import Density
 
 ENGINES = ("nuts", "fast")
 BACKENDS = ("numba", "jax")
@@ -162,30 +158,24 @@ def fit_frame(
         return Fit(model, frame, structure, tree, settings)
 
     from relcap_models.inference.geometry import observe_ratings
-    from relcap_models.inference.nuts import sample
 
     options = {name: settings[name] for name in ("chains", "draws", "tune", "target_accept", "seed")}
-    on_jax = settings.get("backend") == "jax"
+    options |= {"progress": progress, "store": store}
     density = partial(model.density, frame, observe_ratings(model, frame))
-    tree = sample(
-        _shared_jax_density(density(), settings["chains"]) if on_jax else density,
-        coordinates(frame, structure),
-        **options,
-        one_process=on_jax,
-        progress=progress,
-        store=store,
-    )
-    return Fit(model, frame, structure, tree, settings)
+    labels = coordinates(frame, structure)
+    if settings.get("backend") == "jax":
+        return Fit(model, frame, structure, _jax_sampler()(density, labels, **options), settings)
+    from relcap_models.inference.nuts import sample
+
+    return Fit(model, frame, structure, sample(density, labels, **options), settings)
 
 
-def _shared_jax_density(density: Density, chains: int) -> Callable[[], JaxDensity]:
-    """One log density for all chains, which are threads."""
+def _jax_sampler() -> Callable[..., xr.DataTree]:
     try:
-        from relcap_models.inference.jax_chains import JaxDensity
+        from relcap_models.inference.jax_chains import sample
     except ModuleNotFoundError:
         raise FitError(
             "inference.backend: jax is not installed. Install it with `pip install relcap-models[jax]`, for "
-            "an NVIDIA GPU with `pip install jax[cuda]`, or use the backend numba"
+            "an NVIDIA GPU with `pip install relcap-models[jax] jax[cuda13]`, or use the backend numba"
         ) from None
-    shared = JaxDensity(density, chains)
-    return lambda: shared
+    return sample

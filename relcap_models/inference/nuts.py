@@ -1,7 +1,7 @@
 """No-U-Turn sampling of a model's log density with nutpie.
 
 Each chain has a process of its own: a density in Python holds the interpreter's lock, so that chains in
-threads would wait for each other. One on a graphics processor does not, and its chains share a process.
+threads would wait for each other.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from relcap_models.errors import FitError
 from relcap_models.inference.kept import KEPT_DIMS
+from relcap_models.inference.kept_draws import ENDED_FROM_OUTSIDE
 from relcap_models.inference.progress import ChainState, Report, sampling_progress
 from relcap_models.models.density import Density
 from relcap_models.seeds import child_seed
@@ -39,7 +40,6 @@ def sample(
     tune: int,
     target_accept: float,
     seed: int,
-    one_process: bool = False,
     progress: bool = True,
     store: Path | None = None,
 ) -> xr.DataTree:
@@ -50,7 +50,6 @@ def sample(
     Parameters
     ----------
     make_density : called once per chain, in the chain's process; must be picklable
-    one_process : chains are threads of this process, not processes
     store : folder to which each chain streams its draws as Zarr; None keeps them in memory
 
     Raises
@@ -63,35 +62,30 @@ def sample(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         state = Path(folder) / "state.npy"
         np.save(state, np.zeros((chains, 3), dtype=np.int64))
-        together = [range(chains)] if one_process else [range(chain, chain + 1) for chain in range(chains)]
         tasks = [
-            joblib.delayed(_sample_chains)(
+            joblib.delayed(_sample_chain)(
                 make_density,
                 coords,
                 run=os.getpid(),
                 state=state,
-                chains=those,
+                chain=chain,
                 draws=draws,
                 tune=tune,
                 target_accept=target_accept,
-                seed=int(child_seed(seed, "chain", str(those[0])).generate_state(1)[0]),
-                store=None if store is None else store / f"chain_{those[0]}",
+                seed=int(child_seed(seed, "chain", str(chain)).generate_state(1)[0]),
+                store=None if store is None else store / f"chain_{chain}",
             )
-            for those in together
+            for chain in range(chains)
         ]
-        if not one_process:
-            # Compiled once, here: the chains' processes then find it on disk.
-            _evaluated(make_density())
+        # Compiled once, here: the chains' processes then find it on disk.
+        _evaluated(make_density())
         shown = sampling_progress(total=chains * (tune + draws)) if progress else nullcontext()
         with shown as report, _watched(state, report):
             try:
                 # One task alone is done by this process.
                 parts = joblib.Parallel(n_jobs=min(len(tasks), joblib.cpu_count()), backend="loky")(tasks)
             except TerminatedWorkerError:
-                raise FitError(
-                    "The process of a chain was ended from outside, most often because the memory was full: "
-                    "close other programs, or keep fewer draws (inference.draws)"
-                ) from None
+                raise FitError(ENDED_FROM_OUTSIDE) from None
     return xr.DataTree.from_dict(
         {name: xr.concat([part[name] for part in parts], dim="chain") for name in _GROUPS}
     )
@@ -104,21 +98,21 @@ def _evaluated(density: Density) -> dict[str, np.ndarray]:
     return density.report(start)
 
 
-def _sample_chains(
+def _sample_chain(
     make_density: Callable[[], Density],
     coords: dict[str, list[str]],
     *,
     run: int,
     state: Path,
-    chains: range,
+    chain: int,
     draws: int,
     tune: int,
     target_accept: float,
     seed: int,
     store: Path | None,
 ) -> dict[str, xr.Dataset]:
-    """Draws of these chains; how far they are stands in their rows of the array `state`. run : process that
-    waits for them."""
+    """Draws of one chain; how far it is stands in its row of the array `state`. run : process that waits for
+    it."""
     _end_with(run)
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
@@ -151,7 +145,7 @@ def _sample_chains(
     if store is not None:
         store.mkdir(parents=True)
         target["zarr_store"] = nutpie.zarr_store.LocalStore(str(store))
-    rows = np.load(state, mmap_mode="r+")[chains.start : chains.stop]
+    rows = np.load(state, mmap_mode="r+")[chain : chain + 1]
 
     def report(states: list[ChainState]) -> None:
         rows[:] = [(s.finished_draws, s.divergences, s.tuning) for s in states]
@@ -159,8 +153,8 @@ def _sample_chains(
     with threadpool_limits(1):
         sampler = nutpie.sample(
             compiled,
-            chains=len(chains),
-            cores=len(chains),
+            chains=1,
+            cores=1,
             draws=draws,
             tune=tune,
             seed=seed,

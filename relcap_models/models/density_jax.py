@@ -7,6 +7,8 @@ written by hand.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
@@ -24,10 +26,22 @@ from relcap_models.models.density_nested import NestedEffects
 from relcap_models.models.density_relation import RelationEffects
 from relcap_models.models.density_rows import Means, Rows, Shared
 from relcap_models.models.families import RESIDUAL_SD
+from relcap_models.models.jax_algebra import (
+    cholesky,
+    factored,
+    gathered,
+    product,
+    summed,
+    times,
+    transposed,
+)
 from relcap_models.models.parameters import Layout, Parameter
 
 Array = Any
 Values = dict[str, Array]
+
+# Thresholds beyond which there is no category.
+_FAR = 1e10
 
 
 def log_density(density: Density, x: Array) -> Array:
@@ -84,18 +98,6 @@ def _of_prior(parameter: Parameter, x: Array) -> tuple[Array, Array]:
     return value, jnp.where(k == anchor, 0.0, x) - 0.5 * (value / first) ** 2
 
 
-def _gathered(effects: Array, index: np.ndarray) -> Array:
-    """effects[index], 0 where the index is negative."""
-    found = effects[np.maximum(index, 0)]
-    return jnp.where((index >= 0)[:, None], found, 0.0)
-
-
-def _summed(rows: Array, group: np.ndarray, n_groups: int) -> Array:
-    """Sums over groups; rows with a negative group are left out."""
-    kept = jnp.where((group >= 0)[:, None], rows, 0.0)
-    return jax.ops.segment_sum(kept, np.maximum(group, 0), num_segments=n_groups)
-
-
 def _centred(effects: Array, stratum: np.ndarray, count: np.ndarray) -> Array:
     # A few strata of many rows: as sums by place, thousands of rows would queue for each place.
     member = (stratum[:, None] == np.arange(len(count))).astype(float)
@@ -107,18 +109,14 @@ def _scaled(covariance: Scaled, values: Values, sd: Array) -> Array:
     size = covariance.size
     if size == 1:
         return sd[:, None]
-    partial = 2.0 * values[covariance.name] - 1.0
-    rows, position = [], 0
-    for i in range(size):
-        left, row = jnp.ones(()), []
-        for _ in range(i):
-            row.append(partial[position] * left)
-            left = left * jnp.sqrt(1.0 - partial[position] ** 2)
-            position += 1
-        rows.append(jnp.stack([*row, left, *[jnp.zeros(())] * (size - i - 1)]))
-    rows = covariance.root @ jnp.stack(rows)
-    rows = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
-    return sd[:, None] * jnp.linalg.cholesky(rows @ rows.T)
+    i, j = np.tril_indices(size, k=-1)
+    partial = jnp.zeros((size, size)).at[i, j].set(2.0 * values[covariance.name] - 1.0)
+    # What the partial correlations before each leave of a row's length.
+    left = jnp.exp(0.5 * jnp.log1p(-(partial**2)) @ np.triu(np.ones((size, size)), k=1))
+    lkj = left * (partial + np.eye(size))
+    rows = times(covariance.root, lkj)
+    rows = rows / jnp.sqrt(jnp.sum(rows**2, axis=1, keepdims=True))
+    return sd[:, None] * cholesky(times(rows, rows.T))
 
 
 def _between_waves(waves: BetweenWaves, values: Values) -> tuple[Array, Array]:
@@ -138,7 +136,7 @@ def _between_waves(waves: BetweenWaves, values: Values) -> tuple[Array, Array]:
     # Powers one by one: the derivative of 0⁰ is not needed.
     power = sum(np.where(lag == k, 1.0, 0.0) * memory**k for k in range(1, waves.n_waves))
     matrix = jnp.where(lag == 0, 1.0, stability + (1.0 - stability) * power)
-    return jnp.linalg.cholesky(matrix), own
+    return cholesky(matrix), own
 
 
 @singledispatch
@@ -166,12 +164,12 @@ def _(covariance: StableAndWithin, values: Values) -> tuple[Array, Array]:
         within.append([lagged @ block for block in before] + [lagged @ before[-1] @ lagged.T + innovation])
     waves = range(covariance.n_waves)
     blocks = [[parts["stable"] + (within[v][w] if v >= w else within[w][v].T) for w in waves] for v in waves]
-    return jnp.linalg.cholesky(jnp.block(blocks)), jnp.zeros(())
+    return cholesky(jnp.block(blocks)), jnp.zeros(())
 
 
 def _stretched(shared: Shared, z: Array) -> Array:
-    along = _summed(z * shared.direction, shared.group, len(shared.further))
-    return z + shared.direction * _gathered(shared.further * along, shared.group)
+    along = summed(z * shared.direction, shared.group, len(shared.further))
+    return z + shared.direction * gathered(shared.further * along, shared.group)
 
 
 def _rows(rows: Rows, factors: Array, z: Array, estimate: Array) -> tuple[Array, Array]:
@@ -180,32 +178,30 @@ def _rows(rows: Rows, factors: Array, z: Array, estimate: Array) -> tuple[Array,
     for shared in rows.shared:
         z = _stretched(shared, z)
     if not rows.adapted:
-        return jnp.einsum("nij,nj->ni", factors[rows.kind], z), 0.0
+        return product(gathered(factors, rows.kind), z), 0.0
     factors, information = factors[rows.factor_of_kind], rows.information
     eye = np.eye(factors.shape[-1])
-    inner = jnp.linalg.cholesky(eye + jnp.swapaxes(factors, 1, 2) @ information @ factors)
-    # L·D⁻ᵀ is the transpose of D⁻¹·Lᵀ.
-    root = jnp.swapaxes(
-        jax.scipy.linalg.solve_triangular(inner, jnp.swapaxes(factors, 1, 2), lower=True), 1, 2
-    )
-    adapted = jnp.linalg.cholesky(root @ jnp.swapaxes(root, 1, 2))
-    towards = jnp.swapaxes(adapted, 1, 2) @ information
-    moved = z + jnp.einsum("nij,nj->ni", towards[rows.kind], estimate)
-    found = jnp.einsum("nij,nj->ni", adapted[rows.kind], moved)
-    quadratic = jnp.einsum("ni,nij,nj->", found, information[rows.kind], found)
+    inner, inverse = factored(eye + times(times(transposed(factors), information), factors))
+    root = times(factors, transposed(inverse))
+    adapted = cholesky(times(root, transposed(root)))
+    of_row = gathered(adapted, rows.kind)
+    known = information[rows.kind]
+    moved = z + product(transposed(of_row), product(known, estimate))
+    found = product(of_row, moved)
+    quadratic = jnp.sum(found * product(known, found))
     logs = jnp.log(jnp.diagonal(inner, axis1=1, axis2=2)).sum(axis=1)
     return found, 0.5 * (quadratic + jnp.sum(free**2) - jnp.sum(moved**2)) - rows.count @ logs
 
 
 def _means(means: Means, eta: Array) -> Array:
-    return means.score + _summed(jnp.einsum("nde,ne->nd", means.weight, eta), means.group, len(means.score))
+    return means.score + summed(product(means.weight, eta), means.group, len(means.score))
 
 
 def _colleagues(colleagues: Colleagues | None, eta: Array) -> Array:
     if colleagues is None:
         return 0.0
     shift = colleagues.part * _means(colleagues.informed, eta) - _means(colleagues.plain, eta)
-    return _gathered(shift, colleagues.unit)
+    return gathered(shift, colleagues.unit)
 
 
 @singledispatch
@@ -236,7 +232,7 @@ def _(block: DistrictEffects, values: Values, eta: Array, taken: dict[str, Array
     effects = _centred(effects, block.stratum, block.count)
     of_units = effects.reshape(-1, *block.shape[1:])[block.district]
     taken[name] = jnp.zeros(block.all_roles).at[block.inside, :, block.role].set(of_units)
-    return _gathered(effects, block.grouping.group_of_rating), own
+    return gathered(effects, block.grouping.group_of_rating), own
 
 
 @_effects.register
@@ -246,7 +242,7 @@ def _(block: UnitEffects, values: Values, eta: Array, taken: dict[str, Array]) -
     flat = estimate.reshape(block.shape[0], -1)
     effects, of_rows = _rows(block.rows, whole[None], values["unit_z"], flat)
     by_role = (effects - effects.mean(axis=0)).reshape(-1, block.n_dimensions)
-    return sum(_gathered(by_role, index) for index in block.indices), own + of_rows
+    return sum(gathered(by_role, index) for index in block.indices), own + of_rows
 
 
 @_effects.register
@@ -255,7 +251,7 @@ def _(block: GroupedEffects, values: Values, eta: Array, taken: dict[str, Array]
     factor = _scaled(block.covariance, values, values[f"sd_{name}"])
     estimate = _means(block.means, eta).reshape(-1, block.size) + _colleagues(block.colleagues, eta)
     effects, own = _rows(block.rows, factor[None], values[f"{name}_z"], estimate)
-    return _gathered(effects.reshape(-1, eta.shape[1]), block.index), own
+    return gathered(effects.reshape(-1, eta.shape[1]), block.index), own
 
 
 @_effects.register
@@ -263,14 +259,14 @@ def _(block: NestedEffects, values: Values, eta: Array, taken: dict[str, Array])
     outer, inner = (
         _scaled(c, values, values[f"sd_{name}"]) for c, name in zip(block.covariances, block.names)
     )
-    means = [jnp.linalg.cholesky(outer @ outer.T + inner @ inner.T / m) for m in block.nesting.sizes]
+    means = [cholesky(times(outer, outer.T) + times(inner, inner.T) / m) for m in block.nesting.sizes]
     position = block.nesting.position
     inner_means = _means(block.means, eta).reshape(-1, block.size)
     estimate = _means_and_contrasts(inner_means, block.weight, position)
     estimate = estimate + _colleagues(block.colleagues, eta)
     factors = jnp.stack([inner, *means])
     rows, own = _rows(block.rows, factors, values[f"{block.names[1]}_z"], estimate)
-    return _gathered(_combined(rows, position).reshape(-1, eta.shape[1]), block.row_of_rating), own
+    return gathered(_combined(rows, position).reshape(-1, eta.shape[1]), block.row_of_rating), own
 
 
 def _helmert(position: np.ndarray) -> np.ndarray:
@@ -293,7 +289,7 @@ def _combined(rows: Array, position: np.ndarray) -> Array:
 def _means_and_contrasts(inner: Array, weight: np.ndarray, position: np.ndarray) -> Array:
     """Weighted mean of each outer group at its first row, Helmert contrasts at the others."""
     outer = np.cumsum(position == 0) - 1
-    mean = _summed(weight * inner, outer, int(outer[-1]) + 1)[outer]
+    mean = summed(weight * inner, outer, int(outer[-1]) + 1)[outer]
     before = jnp.zeros_like(inner)
     for step in range(1, int(position.max(initial=0)) + 1):
         earlier = (position >= step)[:, None]
@@ -320,8 +316,8 @@ def _(block: RelationEffects, values: Values, eta: Array, taken: dict[str, Array
         parts += [together, together]
         own = own + of_sum
     if block.n_alone:
-        covariance = sum(f @ f.T for f in factors)
-        alone = jnp.linalg.cholesky(covariance) if block.reciprocal else factors[0]
+        covariance = sum(times(f, f.T) for f in factors)
+        alone = cholesky(covariance) if block.reciprocal else factors[0]
         one_sided, of_alone = part("one_sided", alone)
         parts.append(one_sided)
         own = own + of_alone
@@ -334,7 +330,7 @@ def _(block: RelationEffects, values: Values, eta: Array, taken: dict[str, Array
     effects = effects.reshape(block.n_relations, block.n_z_waves, block.n_dimensions)
     if block.n_z_waves != block.n_waves:
         effects = jnp.repeat(effects, block.n_waves, axis=1)
-    return _gathered(effects.reshape(-1, block.n_dimensions), block.index), own
+    return gathered(effects.reshape(-1, block.n_dimensions), block.index), own
 
 
 def _spreads(block: RelationEffects, values: Values) -> list[Array]:
@@ -368,46 +364,83 @@ def _pair_estimates(block: RelationEffects, eta: Array) -> Values:
 def _location(location: Location, values: Values) -> Array:
     total = 0.0
     if "mu_later" in values:
-        total = total + _gathered(values["mu_later"], location.later)
+        total = total + gathered(values["mu_later"], location.later)
     if location.mixed:
-        total = total + _gathered(values["mu_own"], location.own)
+        total = total + gathered(values["mu_own"], location.own)
     return total
 
 
 def _log_likelihood(responses: Responses, values: Values, eta: Array) -> Array:
-    frame, item = responses.frame, responses.frame.item_of_response
-    loading = jnp.ones(len(frame.items))
+    """As a table of ratings × items for each facet: without places in lists of answers."""
+    frame, loading = responses.frame, jnp.ones(len(responses.frame.items))
     if responses.free:
         loading = jnp.exp(responses.contrasts @ values["log_loading"])
-    location = loading[item] * eta.reshape(-1)[responses.slot]
-    answer, first, n_categories = responses.answer, frame.first_threshold, frame.n_categories
-    if responses.family == "gaussian":
-        sd = values["residual_sd"][item]
-        error = (answer - values["intercept"][item] - location) / sd
-        return jnp.sum(-0.5 * error**2 - jnp.log(sd) - 0.5 * np.log(2.0 * np.pi))
+    threshold = None
     if responses.family == "partial_credit":
-        return _partial_credit(values["threshold"], location, answer, first[item], n_categories[item])
-    threshold = jnp.zeros(len(frame.item_of_threshold))
-    for name, where in responses.groups:
-        threshold = threshold.at[where].set(values[name])
-    top = first[item] + answer
-    has_below, has_above = answer > 0, answer < n_categories[item] - 1
-    last = len(frame.item_of_threshold) - 1
-    lower, upper = threshold[np.maximum(top - 1, 0)] - location, threshold[np.minimum(top, last)] - location
-    # Where a side is open, any number that keeps the branch which is not taken finite.
-    below, above = jnp.where(has_below, lower, upper - 1.0), jnp.where(has_above, upper, lower + 1.0)
-    log_cdf, log_between = (
-        (log_ndtr, _log_normal_between)
-        if responses.family == "probit"
-        else (jax.nn.log_sigmoid, _log_logistic_between)
-    )
-    return jnp.sum(
-        jnp.where(
-            has_below & has_above,
-            log_between(below, above),
-            jnp.where(has_above, log_cdf(above), log_cdf(-below)),
+        threshold = values["threshold"]
+    elif responses.family != "gaussian":
+        threshold = jnp.zeros(len(frame.item_of_threshold))
+        for name, where in responses.groups:
+            threshold = threshold.at[where].set(values[name])
+    total = jnp.zeros(())
+    for table in _tables(responses):
+        chosen = eta if table.ratings is None else eta[table.ratings]
+        location = loading[table.items] * (chosen @ table.dimension)
+        if responses.family == "gaussian":
+            sd = values["residual_sd"][table.items]
+            error = (table.answer - values["intercept"][table.items] - location) / sd
+            each = -0.5 * error**2 - jnp.log(sd) - 0.5 * np.log(2.0 * np.pi)
+            total = total + jnp.sum(jnp.where(table.answered, each, 0.0))
+            continue
+        first, n_categories = frame.first_threshold[table.items], frame.n_categories[table.items]
+        steps = [
+            threshold[np.where(n_categories - 1 > k, first + k, 0)] for k in range(n_categories.max() - 1)
+        ]
+        if responses.family == "partial_credit":
+            total = total + _partial_credit(steps, location, table, n_categories)
+            continue
+        # Beyond the outermost thresholds, and where nothing was answered: so far out that no more is there.
+        below, above = -_FAR, _FAR
+        for k, step in enumerate(steps):
+            below = jnp.where(table.answer == k + 1, step - location, below)
+            above = jnp.where((table.answer == k) & (n_categories - 1 > k), step - location, above)
+        between = _log_normal_between if responses.family == "probit" else _log_logistic_between
+        total = total + jnp.sum(between(below, above))
+    return total
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Answers of one facet. ratings : (n,) its ratings, None for all · items : (m,) its items
+
+    answer : (n, m), −1 where nothing was answered · dimension : (D, m) 1 where an item is of a dimension
+    """
+
+    ratings: np.ndarray | None
+    items: np.ndarray
+    answer: np.ndarray
+    answered: np.ndarray
+    dimension: np.ndarray
+
+
+def _tables(responses: Responses) -> Iterator[_Table]:
+    frame = responses.frame
+    facet_of_item = frame.latent_of_item // len(frame.dimensions)
+    dimension = (np.arange(len(frame.dimensions))[:, None] == frame.dimension_of_item).astype(float)
+    whole = np.full((frame.n_ratings, len(frame.items)), -1, dtype=responses.answer.dtype)
+    answered = np.zeros(whole.shape, dtype=bool)
+    whole[frame.rating_of_response, frame.item_of_response] = responses.answer
+    answered[frame.rating_of_response, frame.item_of_response] = True
+    for facet in range(len(frame.facets)):
+        ratings, items = (
+            np.flatnonzero(frame.facet_of_rating == facet),
+            np.flatnonzero(facet_of_item == facet),
         )
-    )
+        here = np.ix_(ratings, items)
+        all_of_them = len(ratings) == frame.n_ratings
+        yield _Table(
+            None if all_of_them else ratings, items, whole[here], answered[here], dimension[:, items]
+        )
 
 
 def _log_normal_between(a: Array, b: Array) -> Array:
@@ -422,13 +455,12 @@ def _log_logistic_between(a: Array, b: Array) -> Array:
     return jax.nn.log_sigmoid(b) + jax.nn.log_sigmoid(-a) + jnp.log(-jnp.expm1(a - b))
 
 
-def _partial_credit(
-    step: Array, location: Array, answer: np.ndarray, first: np.ndarray, n_categories: np.ndarray
-) -> Array:
-    k = np.arange(1, int(n_categories.max()))
-    there = k < n_categories[:, None]
-    steps = step[np.where(there, first[:, None] + k - 1, 0)]
-    score = jnp.cumsum(jnp.where(there, location[:, None] - steps, 0.0), axis=1)
-    score = jnp.concatenate([jnp.zeros((len(answer), 1)), jnp.where(there, score, -jnp.inf)], axis=1)
-    chosen = jnp.take_along_axis(score, answer[:, None], axis=1)[:, 0]
-    return jnp.sum(chosen - jax.nn.logsumexp(score, axis=1))
+def _partial_credit(steps: list[Array], location: Array, table: _Table, n_categories: np.ndarray) -> Array:
+    score = jnp.zeros_like(location)
+    scores, chosen = [score], jnp.zeros_like(location)
+    for k, step in enumerate(steps, 1):
+        score = jnp.where(k < n_categories, score + location - step, -jnp.inf)
+        scores.append(score)
+        chosen = jnp.where(table.answer == k, score, chosen)
+    each = chosen - jax.nn.logsumexp(jnp.stack(scores), axis=0)
+    return jnp.sum(jnp.where(table.answered, each, 0.0))

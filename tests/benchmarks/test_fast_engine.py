@@ -9,7 +9,7 @@ from relcap_models import estimands
 from relcap_models.inference import agreement, fit
 from relcap_models.models import Relation
 from tests.benchmarks.measure import cost_of
-from tests.benchmarks.test_gradient import survey_of
+from tests.benchmarks.surveys import survey_of
 from tests.benchmarks.test_sampling import efficiency
 
 pytestmark = pytest.mark.bench
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.bench
 FAST = """
 import sys
 import relcap_models as rc
-from tests.benchmarks.test_gradient import survey_of
+from tests.benchmarks.surveys import survey_of
 model = rc.Relation(instrument="relational_capacity")
 rc.fit(model, survey_of(sys.argv[1]), engine="fast", seed=1, chains=4, draws=1000, progress=False)
 """

@@ -15,7 +15,7 @@ from relcap_models.models import Relation
 from relcap_models.schema import load_instrument
 from relcap_models.schema.instrument import Instrument
 from relcap_models.simulate import Simulation, simulate
-from tests.benchmarks.test_gradient import SIZES, survey_of
+from tests.benchmarks.surveys import SIZES, survey_of
 from tests.benchmarks.test_sampling import scored, worst
 
 pytestmark = pytest.mark.bench

@@ -10,7 +10,7 @@ from relcap_models.estimands import relation_scores, unit_scores
 from relcap_models.inference import fit
 from relcap_models.inference.convergence import convergence
 from relcap_models.models import Relation
-from tests.benchmarks.test_gradient import survey_of
+from tests.benchmarks.surveys import survey_of
 
 pytestmark = pytest.mark.bench
 
@@ -71,3 +71,18 @@ def test_effective_draws_a_second(kept, size, seed):
     fitted = fit(model, survey, seed=seed, chains=2, tune=tune, draws=draws, progress=False)
     row = {"size": size, "seed": seed, **efficiency(fitted, time.perf_counter() - began)}
     kept("sampling", pd.DataFrame([row]), ["size", "seed"])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_effective_draws_of_three_waves_on_a_graphics_processor(kept, seed):
+    """Sixteen chains at once; compilation is in the time."""
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() != "gpu":
+        pytest.skip("no graphics processor is at hand")
+    survey, model = survey_of("large3"), Relation(instrument="relational_capacity")
+    options = {"backend": "jax", "chains": 16, "tune": 150, "draws": 750, "progress": False}
+    began = time.perf_counter()
+    fitted = fit(model, survey, seed=seed, **options)
+    row = {"size": "large3", "seed": seed, **efficiency(fitted, time.perf_counter() - began)}
+    row["device"] = jax.devices()[0].device_kind
+    kept("sampling_gpu", pd.DataFrame([row]), ["size", "seed", "device"])

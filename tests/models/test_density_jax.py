@@ -1,9 +1,6 @@
 """The log density in JAX is the one written by hand, and so is its gradient."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from queue import Queue
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,12 +11,24 @@ from relcap_models.inference import fit
 
 @pytest.fixture
 def jax_density():
-    """`JaxDensity`; the lock file has JAX on Linux alone."""
+    """A density in JAX, as a function of x; the lock file has JAX on Linux alone."""
     if not sys.platform.startswith("linux"):
-        pytest.importorskip("jax")
-    from relcap_models.inference.jax_chains import JaxDensity
+        pytest.importorskip("blackjax")
+    import jax
 
-    return JaxDensity
+    from relcap_models.models.density_jax import log_density
+
+    def of(density):
+        compiled = jax.jit(jax.value_and_grad(lambda x: log_density(density, x)))
+
+        def evaluate(x):
+            with jax.enable_x64(True):
+                value, gradient = compiled(x)
+                return float(value), np.asarray(gradient)
+
+        return evaluate
+
+    return of
 
 
 SMALLEST = "climate, one wave, districts"
@@ -73,60 +82,6 @@ def test_far_out_they_are_equal_too(name, case_named, jax_density):
 def test_value_and_gradient_are_those_of_the_density_by_hand(name, case_named, jax_density):
     """JAX derives its gradient; the other is written down. Each of these takes a branch of its own."""
     equal_by_hand_and_in_jax(case_named(name).density, jax_density)
-
-
-def test_chains_that_ask_together_each_get_their_own_answer(case_named, jax_density):
-    """Three threads, one of which stops before the others, as chains do."""
-    from relcap_models.inference.jax_chains import Together
-
-    density = case_named(SMALLEST).density
-    rng, together = np.random.default_rng(5), Together(density, 3)
-    points = rng.normal(0.0, 0.3, (3, 4, density.layout.size)) + density.layout.start(rng)
-
-    def chain(number: int) -> list[tuple[float, np.ndarray]]:
-        return [together(x) for x in points[number][: 4 - number]]
-
-    with ThreadPoolExecutor(3) as threads:
-        found = list(threads.map(chain, range(3)))
-    for number, answers in enumerate(found):
-        assert len(answers) == 4 - number
-        for x, (value, gradient) in zip(points[number], answers):
-            by_hand, its_gradient = density(x)
-            assert value == pytest.approx(by_hand, rel=1e-11)
-            np.testing.assert_allclose(gradient, its_gradient, rtol=0, atol=1e-9)
-
-
-def test_when_an_evaluation_fails_every_chain_hears_of_it(case_named, jax_density):
-    """A device that is out of memory must end the run: a chain that got no answer would wait for ever."""
-    from relcap_models.inference.jax_chains import Together
-
-    density = case_named(SMALLEST).density
-    together = Together(density, 2)
-
-    def out_of_memory(points):
-        raise RuntimeError("RESOURCE_EXHAUSTED")
-
-    together._compiled = out_of_memory
-    x = density.layout.start(np.random.default_rng(0))
-    heard = Queue()
-
-    def chain():
-        try:
-            together(x)
-        except RuntimeError as error:
-            heard.put(str(error))
-
-    for _ in range(2):
-        Thread(target=chain, daemon=True).start()
-    assert [heard.get(timeout=20) for _ in range(2)] == ["RESOURCE_EXHAUSTED"] * 2
-
-
-@pytest.mark.recovery
-def test_a_point_without_a_density_is_told_to_the_sampler(case_named, jax_density):
-    density = case_named("one wave, own ratings").density
-    value, gradient = jax_density(density)(np.full(density.layout.size, 1e6))
-    assert value == -np.inf
-    assert not gradient.any()
 
 
 @pytest.mark.recovery
