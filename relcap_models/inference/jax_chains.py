@@ -7,8 +7,10 @@ What they have in common they learn together, which shortens the warm-up.
 - Step: from the acceptance of all chains, by dual averaging (Hoffman & Gelman 2014).
 - Metric: diagonal, the standard deviations of the positions over those of the gradients, which minimises the
   Fisher divergence from a standard normal (Seyboldt, Carlson & Carpenter 2026, arXiv:2603.18845).
-- Trajectories: of three quarters of a period of the standard normal at most, in a Halton sequence, so that no
+- Trajectories: of half a period of the standard normal at most; lengths follow a Halton sequence, so that no
   direction keeps coming back to where it was (Hoffman, Radul & Sountsov 2021).
+- What is no effect (spreads, correlations, thresholds) mixes slowest. These are few, add little to the energy
+  error, and therefore go further in a trajectory than the metric says.
 """
 
 from __future__ import annotations
@@ -32,11 +34,12 @@ from relcap_models.inference.kept_draws import KeptDraws
 from relcap_models.inference.progress import ChainState, sampling_progress
 from relcap_models.models.density import Density
 from relcap_models.models.density_jax import log_density
+from relcap_models.models.parameters import Layout
 from relcap_models.seeds import child_seed
 
 Array = Any
 
-_LONGEST = 1.5 * np.pi
+_LONGEST = np.pi
 _MOST_STEPS = 400
 # So many draws of each chain go to the device and back together; the metric is learnt anew after each.
 _BLOCK = 10
@@ -82,7 +85,9 @@ def sample(
     with jax.enable_x64(True), shown as report, KeptDraws(make_density, coords, chains, store) as kept:
         state = hmc.HMCState(*map(jnp.asarray, (starts, np.array(values), np.stack(gradients))))
         divergences = np.zeros(chains, dtype=int)
-        blocks = _blocks(partial(log_density, density), state, key, tune, draws, target_accept)
+        blocks = _blocks(
+            partial(log_density, density), state, _stretch(density.layout), key, tune, draws, target_accept
+        )
         for done, tuning, block in _ahead(blocks):
             if not tuning:
                 divergences += np.asarray(block.diverging).sum(axis=0)
@@ -90,6 +95,16 @@ def sample(
             if report:
                 report([ChainState(done, int(apart), tuning) for apart in divergences])
         return kept.tree()
+
+
+def _stretch(layout: Layout) -> np.ndarray:
+    """(D,) 1 for effects; for all else as much as makes it an eighth of the energy's error, or 4."""
+    effects = np.zeros(layout.size, dtype=bool)
+    for name, where in layout.slices.items():
+        effects[where] = name.endswith("_z")
+    n_others = max(np.count_nonzero(~effects), 1)
+    # A coordinate's energy error grows with the fourth power of its step: with the square of its variance.
+    return np.where(effects, 1.0, np.clip(np.sqrt(layout.size / (8 * n_others)), 1.0, 4.0))
 
 
 def _statistics(block: Block) -> dict[str, np.ndarray]:
@@ -107,16 +122,20 @@ def _statistics(block: Block) -> dict[str, np.ndarray]:
 def _blocks(
     log_density: Callable[[Array], Array],
     state: hmc.HMCState,
+    stretch: np.ndarray,
     seed: int,
     tune: int,
     draws: int,
     target_accept: float,
 ) -> Iterator[tuple[int, bool, Block]]:
-    """How many draws of each chain are done, whether they are of the warm-up, and the last of them."""
+    """How many draws of each chain are done, whether they are of the warm-up, and the last of them.
+
+    stretch : (D,) by how much each coordinate's variance is taken for larger than the metric says
+    """
     advance = jax.jit(partial(_advance, log_density, jax.random.key(seed), target_accept))
     # Arrays and not numbers of Python: it would be compiled once more for the types of what it returns.
     average = jax.tree.map(np.asarray, _average_start(_FIRST_STEP))
-    metric, moments = jnp.ones(state.position.shape[1]), []
+    metric, moments = jnp.asarray(stretch), []
     # The last sixth of the warm-up is for the step alone, with the metric as it will be.
     learnt = tune - max(tune // 6, _BLOCK)
     for first in range(0, tune, _BLOCK):
@@ -124,7 +143,7 @@ def _blocks(
         yield min(first + _BLOCK, tune), True, block
         if first < learnt:
             moments.append(_moments(block))
-            metric = _metric(moments[len(moments) // 2 :])
+            metric = stretch * _metric(moments[len(moments) // 2 :])
     for first in range(0, draws, _BLOCK):
         state, average, block = advance(state, average, metric, np.asarray(tune + first), np.asarray(False))
         n = min(_BLOCK, draws - first)
