@@ -180,7 +180,8 @@ def _sampler(fit: Fit) -> list[tuple]:
     chain = int(saturated.argmax())
     value, passed = float(saturated[chain]), bool(saturated[chain] <= _MAX_SATURATED)
     message = (
-        f"At most {value:.1%} of a chain's transitions used the deepest tree (at most {_MAX_SATURATED:.0%})."
+        f"At most {value:.1%} of a chain's transitions used the longest trajectory allowed "
+        f"(at most {_MAX_SATURATED:.0%})."
     )
     if not passed:
         message += " The steps are too small for the posterior: run more tuning, --set inference.tune=2000."

@@ -214,6 +214,21 @@ def test_an_approximation_is_called_one_on_top(tmp_path, write_results, engine, 
     assert ("Hoffman &amp; Gelman, 2014" in page) != warned
 
 
+@pytest.mark.parametrize(
+    ("backend", "sampler"), [("numba", "NUTS"), ("jax", "Hamiltonian Monte Carlo in chains")]
+)
+def test_methods_name_the_sampler_that_drew(tmp_path, write_results, backend, sampler):
+    folder = write_results(tmp_path)
+    path = folder / "restricted" / "context.json"
+    context = json.loads(path.read_text(encoding="utf-8"))
+    for analysis in context["analyses"]:
+        analysis["engine"] |= {"name": "nuts", "backend": backend}
+    path.write_text(json.dumps(context), encoding="utf-8")
+    page = re.sub(r"\s+", " ", render_report(folder).read_text(encoding="utf-8"))
+    assert f"Estimated by {sampler}" in page
+    assert ("arXiv:2603.18845" in page) == (backend == "jax")
+
+
 def test_several_analyses_with_odd_ids_get_sections_and_files_of_their_own(tmp_path, write_results):
     ids = ("../../æ <b>", "second analysis", "…")
     material = _material(write_results(tmp_path, n_units=6, analysis_ids=ids, climate=False))

@@ -47,6 +47,13 @@ _SOURCES = (
     "Bayesian Analysis, 16(2), 667–718.",
 )
 
+_SHARED_CHAINS_SOURCES = (
+    "Hoffman, M. D., Radul, A., & Sountsov, P. (2021). An adaptive-MCMC scheme for setting trajectory "
+    "lengths in Hamiltonian Monte Carlo. Proceedings of Machine Learning Research, 130, 3907–3915.",
+    "Seyboldt, A., Carlson, E. L., & Carpenter, B. (2026). Preconditioning Hamiltonian Monte Carlo by "
+    "minimizing Fisher divergence. arXiv:2603.18845.",
+)
+
 _LINK_SOURCES = (
     "Cinelli, C., & Hazlett, C. (2020). Making sense of sensitivity: Extending omitted variable bias. "
     "Journal of the Royal Statistical Society: Series B, 82(1), 39–67.",
@@ -98,6 +105,9 @@ def method_section(material: Material) -> Section:
     blocks += _intake(material)
     beside = {"links": _LINK_SOURCES, "programmes": _PROGRAMME_SOURCES}
     sources = [*_SOURCES, *(one for kind in beside if material.context.get(kind) for one in beside[kind])]
+    engines = [one.declared.get("engine", {}) for one in material.analyses]
+    if any(engine.get("backend") == "jax" and engine.get("name") != "fast" for engine in engines):
+        sources += _SHARED_CHAINS_SOURCES
     blocks += [Heading(texts("methods.sources")), Bullets(tuple(sorted(sources)))]
     return Section("methods", texts("methods.title"), tuple(blocks), "method")
 
@@ -166,7 +176,7 @@ def _engine(analysis: Analysis, engine: Mapping) -> str:
         known["draws"] = count_cell(texts, engine["chains"] * engine["draws"]).text
     return texts(
         "methods.engine_fast" if engine.get("name") == "fast" else "methods.engine",
-        name=str(engine.get("name", "")).upper(),
+        sampler=texts(f"methods.sampler.{engine.get('backend', 'numba')}"),
         accept=texts.number(float(target)) if target is not None else "–",
         seed=str(analysis.material.study.get("seed", "–")),
         version=str(analysis.material.context.get("package_version", "")),
