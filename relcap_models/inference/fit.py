@@ -109,8 +109,8 @@ def fit(
     ----------
     engine : `nuts` (nutpie's No-U-Turn sampler), or `fast` (a Gaussian approximation in seconds, for looking:
         see `inference.fast.engine`)
-    backend : what evaluates the sampler's log density: `numba` on processors, or `jax`, for a graphics
-        processor (the extra `relcap-models[jax]`)
+    backend : `numba` on processors, or `jax` for a graphics processor (the extra `relcap-models[jax]`): all
+        chains at once by Hamiltonian Monte Carlo, see `inference.jax_chains`
     chains, draws, tune : chains, and kept and warm-up draws of each; the fast engine's draws are independent
     store : folder to which the draws are streamed while sampling; None keeps them in memory
 

@@ -141,6 +141,29 @@ def test_effects_carry_the_uncertainty_of_their_covariances(approximation):
     assert without.mean() > 1 + (moved / given)[largest].mean() / 2
 
 
+def test_effects_means_are_those_over_all_that_their_covariances_may_be(approximation):
+    """Beside means solved for at 300 other draws of θ, where the spread of six units is hardly known."""
+    quiet = replace(approximation, vector_covariance=1e-12 * np.eye(len(approximation.vector)))
+    _, _, effects = engine.draw(quiet, 20_000, np.random.default_rng(1))
+    covariances, spread = approximation.covariances, approximation.solution.posterior.spread
+    drawn = covariances.draw(
+        approximation.theta, approximation.theta_covariance, 300, np.random.default_rng(2)
+    )
+    exact, first_order = [], []
+    for theta, moved in zip(*drawn):
+        solved = approximation.mixed.solve(covariances.matrices(theta), approximation.pseudo)
+        exact.append(solved.posterior.mean)
+        first_order.append(approximation.solution.posterior.mean + moved @ approximation.follow)
+    # The exact ones beside these draws, less what their own first order part happens to be.
+    beyond = np.array(exact) - first_order
+    expected = approximation.solution.posterior.mean + beyond.mean(axis=0)
+    error = np.sqrt(beyond.var(axis=0) * (1 / 300 + 1 / 64) + effects.var(axis=0) / 20_000)
+    distance = (effects.mean(axis=0) - expected) / error
+    assert np.sqrt(np.mean(distance**2)) < 1.5
+    left_out = np.abs(beyond.mean(axis=0)) / spread
+    assert np.quantile(left_out, 0.95) > 0.1, "to first order alone they would be further off than that"
+
+
 def test_a_larger_unit_of_the_thresholds_goes_with_larger_effects(approximation):
     """Growth of the latent scale with the item parameters: the regression of log sd on them."""
     q = len(approximation.vector)
