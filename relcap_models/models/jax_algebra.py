@@ -30,7 +30,7 @@ def summed(rows: Array, group: np.ndarray, n_groups: int) -> Array:
 
 
 class _Places:
-    """Rows' places among n; each is the same only as itself, so that what is compiled is found again."""
+    """Rows' places among n, −1 for none, hashed by identity: JAX asks for a hash of what has no slopes."""
 
     def __init__(self, index: np.ndarray, n: int) -> None:
         self.index, self.n = index, n

@@ -77,7 +77,9 @@ def environment() -> dict[str, Any]:
     return {
         "relcap_models": relcap_models.__version__,
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES} | _where_installed("jax"),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}
+        | _where_installed("jax")
+        | _where_installed("blackjax"),
         "platform": f"{platform.system()} {platform.machine()}",
         "byteorder": sys.byteorder,
     }
