@@ -41,9 +41,13 @@ Array = Any
 
 _LONGEST = np.pi
 _MOST_STEPS = 400
+# Before the step is known it may be far too small.
+_MOST_STEPS_OF_WARM_UP = 64
 # So many draws of each chain go to the device and back together; the metric is learnt anew after each.
 _BLOCK = 10
-_FIRST_STEP = 0.1
+_FIRST_STEP = 0.05
+# Distance of the two gradients that a curvature comes from.
+_APART = 1e-3
 _average_start, _average_update, _average_final = dual_averaging()
 
 
@@ -85,8 +89,16 @@ def sample(
     with jax.enable_x64(True), shown as report, KeptDraws(make_density, coords, chains, store) as kept:
         state = hmc.HMCState(*map(jnp.asarray, (starts, np.array(values), np.stack(gradients))))
         divergences = np.zeros(chains, dtype=int)
+        effects = _effects(density.layout)
         blocks = _blocks(
-            partial(log_density, density), state, _stretch(density.layout), key, tune, draws, target_accept
+            partial(log_density, density),
+            state,
+            _first_metric(density, starts[0], effects),
+            _stretch(effects),
+            key,
+            tune,
+            draws,
+            target_accept,
         )
         for done, tuning, block in _ahead(blocks):
             if not tuning:
@@ -97,14 +109,31 @@ def sample(
         return kept.tree()
 
 
-def _stretch(layout: Layout) -> np.ndarray:
-    """(D,) 1 for effects; for all else as much as makes it an eighth of the energy's error, or 4."""
+def _effects(layout: Layout) -> np.ndarray:
+    """(D,) True for the standard normals from which effects are made."""
     effects = np.zeros(layout.size, dtype=bool)
     for name, where in layout.slices.items():
         effects[where] = name.endswith("_z")
+    return effects
+
+
+def _first_metric(density: Density, start: np.ndarray, effects: np.ndarray) -> np.ndarray:
+    """(D,) variances to begin with: 1 for effects, by the curvature at the start for all else."""
+    metric = np.ones(len(start))
+    for place in np.flatnonzero(~effects):
+        moved = start.copy()
+        moved[place] = start[place] + 0.5 * _APART
+        above = density(moved)[1][place]
+        moved[place] = start[place] - 0.5 * _APART
+        metric[place] = _APART / max(abs(above - density(moved)[1][place]), _APART)
+    return metric
+
+
+def _stretch(effects: np.ndarray) -> np.ndarray:
+    """(D,) 1 for effects; for all else as much as makes it an eighth of the energy's error, or 4."""
     n_others = max(np.count_nonzero(~effects), 1)
     # A coordinate's energy error grows with the fourth power of its step: with the square of its variance.
-    return np.where(effects, 1.0, np.clip(np.sqrt(layout.size / (8 * n_others)), 1.0, 4.0))
+    return np.where(effects, 1.0, np.clip(np.sqrt(len(effects) / (8 * n_others)), 1.0, 4.0))
 
 
 def _statistics(block: Block) -> dict[str, np.ndarray]:
@@ -122,6 +151,7 @@ def _statistics(block: Block) -> dict[str, np.ndarray]:
 def _blocks(
     log_density: Callable[[Array], Array],
     state: hmc.HMCState,
+    first_metric: np.ndarray,
     stretch: np.ndarray,
     seed: int,
     tune: int,
@@ -130,12 +160,13 @@ def _blocks(
 ) -> Iterator[tuple[int, bool, Block]]:
     """How many draws of each chain are done, whether they are of the warm-up, and the last of them.
 
+    first_metric : (D,) variances until the first draws are there
     stretch : (D,) by how much each coordinate's variance is taken for larger than the metric says
     """
     advance = jax.jit(partial(_advance, log_density, jax.random.key(seed), target_accept))
     # Arrays and not numbers of Python: it would be compiled once more for the types of what it returns.
     average = jax.tree.map(np.asarray, _average_start(_FIRST_STEP))
-    metric, moments = jnp.asarray(stretch), []
+    metric, moments = jnp.asarray(stretch * first_metric), []
     # The last sixth of the warm-up is for the step alone, with the metric as it will be.
     learnt = tune - max(tune // 6, _BLOCK)
     for first in range(0, tune, _BLOCK):
@@ -177,7 +208,8 @@ def _advance(
         state, average = carry
         step = jnp.where(tuning, jnp.exp(average.log_x), _average_final(average))
         length = _LONGEST * halton_sequence(number, 20)
-        n_steps = jnp.clip(jnp.ceil(length / step).astype(int), 1, _MOST_STEPS)
+        most = jnp.where(tuning, _MOST_STEPS_OF_WARM_UP, _MOST_STEPS)
+        n_steps = jnp.clip(jnp.ceil(length / step).astype(int), 1, most)
         keys = jax.random.split(jax.random.fold_in(key, number), chains)
         before = state.logdensity
         state, info = jax.vmap(lambda key, state: kernel(key, state, log_density, step, metric, n_steps))(

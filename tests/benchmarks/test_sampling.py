@@ -80,7 +80,7 @@ def test_effective_draws_of_three_waves_on_a_graphics_processor(kept, seed):
     if jax.default_backend() != "gpu":
         pytest.skip("no graphics processor is at hand")
     survey, model = survey_of("large3"), Relation(instrument="relational_capacity")
-    options = {"backend": "jax", "chains": 16, "tune": 200, "draws": 750, "progress": False}
+    options = {"backend": "jax", "chains": 16, "tune": 200, "draws": 750}
     began = time.perf_counter()
     fitted = fit(model, survey, seed=seed, **options)
     row = {"size": "large3", "seed": seed, **efficiency(fitted, time.perf_counter() - began)}

@@ -35,8 +35,8 @@ def known(chains):
         with jax.enable_x64(True):
             values, gradients = value_and_grad(jnp.asarray(start))
             state = hmc.HMCState(jnp.asarray(start), values, gradients)
-            stretch = np.ones(start.shape[1])
-            blocks = list(chains._blocks(log_density, state, stretch, seed, tune, draws, target_accept))
+            ones = np.ones(start.shape[1])
+            blocks = list(chains._blocks(log_density, state, ones, ones, seed, tune, draws, target_accept))
             kept = [np.asarray(block.position) for _, tuning, block in blocks if not tuning]
         accepted = np.concatenate([np.asarray(b.acceptance) for _, tuning, b in blocks if not tuning])
         return np.concatenate(kept).swapaxes(0, 1), accepted, [done for done, _, _ in blocks]
