@@ -5,16 +5,20 @@ Nothing of JAX is imported here: its processes would each ask for the graphics p
 
 from __future__ import annotations
 
+import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import joblib
 import numpy as np
 import xarray as xr
 from joblib.externals.loky import ProcessPoolExecutor
+from threadpoolctl import threadpool_limits
 
 from relcap_models.errors import FitError
 from relcap_models.inference.kept import KEPT_DIMS
@@ -47,8 +51,14 @@ class KeptDraws:
         store: Path | None,
     ) -> None:
         self._chains, self._coords, self._store = chains, coords, store
+        self._folder = TemporaryDirectory(ignore_cleanup_errors=True)
+        # By a file: what is sent to a process as it starts keeps the next one waiting until it has been read.
+        maker = Path(self._folder.name) / "make_density"
+        maker.write_bytes(pickle.dumps(make_density))
         workers = min(joblib.cpu_count(), chains)
-        self._pool = ProcessPoolExecutor(workers, initializer=_receive, initargs=(make_density,))
+        self._pool = ProcessPoolExecutor(workers, initializer=_receive, initargs=(maker,))
+        # The processes start with the first task; there is time for it before the first draws come.
+        self._pool.submit(int)
         self._waiting: deque[tuple[list[Future[Named]], Named]] = deque()
         self._parts: dict[str, list[xr.Dataset]] = {"posterior": [], "sample_stats": []}
 
@@ -57,10 +67,12 @@ class KeptDraws:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=False, kill_workers=True)
+        self._folder.cleanup()
 
     def take(self, positions: np.ndarray, stats: Named) -> None:
         """positions : (draws, chains, D) unconstrained · stats : (chains, draws) by name."""
-        reports = [self._pool.submit(_report, positions[:, chain]) for chain in range(self._chains)]
+        with _told():
+            reports = [self._pool.submit(_report, positions[:, chain]) for chain in range(self._chains)]
         self._waiting.append((reports, stats))
         # Positions are large: no more of them wait than keep the processes busy.
         while len(self._waiting) > _WAITING:
@@ -75,10 +87,8 @@ class KeptDraws:
 
     def _collect(self) -> None:
         reports, stats = self._waiting.popleft()
-        try:
+        with _told():
             found = [report.result() for report in reports]
-        except BrokenProcessPool:
-            raise FitError(ENDED_FROM_OUTSIDE) from None
         posterior = {
             name: (("chain", "draw", *KEPT_DIMS[name]), np.stack([kept[name] for kept in found]))
             for name in found[0]
@@ -106,12 +116,24 @@ class KeptDraws:
             part.to_zarr(store, group=name, consolidated=False, **further)
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise FitError(ENDED_FROM_OUTSIDE) from None
+
+
 _density: Density
 
 
-def _receive(make_density: Callable[[], Density]) -> None:
+def _receive(maker: Path) -> None:
+    """Make this process's density, and compile what it takes."""
     global _density
-    _density = make_density()
+    _density = pickle.loads(maker.read_bytes())()
+    _density.report(_density.layout.start(np.random.default_rng(0)))
+    # As many processes as processors: their libraries' threads would wait for each other.
+    threadpool_limits(1)
 
 
 def _report(position: np.ndarray) -> Named:
