@@ -9,6 +9,7 @@ import pytest
 from pymc.blocking import DictToArrayBijection
 from threadpoolctl import threadpool_limits
 
+from relcap_models.inference.geometry import observe_ratings
 from relcap_models.models import Relation
 from tests.benchmarks.surveys import SIZES, survey_of
 
@@ -75,3 +76,26 @@ def test_gradient_against_the_same_model_in_pymc(kept):
             rows.append({"who": who, "ms": milliseconds(peer, at, rounds=30)})
     table = pd.DataFrame(rows)
     kept("gradient_pymc", table.assign(ratio=table["ms"] / table.loc[0, "ms"]), ["who"])
+
+
+@pytest.mark.parametrize("chains", [4, 16, 64])
+def test_gradients_of_many_chains_on_a_graphics_processor(kept, chains):
+    """Three waves; the time for all chains together."""
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() != "gpu":
+        pytest.skip("no graphics processor is at hand")
+    from relcap_models.models.density_jax import log_density
+
+    model = Relation(instrument="relational_capacity")
+    frame = model.frame(survey_of("large3"))
+    density = model.density(frame, observe_ratings(model, frame))
+    with jax.enable_x64(True):
+        starts = np.stack([density.layout.start(np.random.default_rng(c)) for c in range(chains)])
+        began = time.perf_counter()
+        evaluate = jax.jit(jax.vmap(jax.value_and_grad(lambda x: log_density(density, x))))
+        evaluate = evaluate.lower(jax.numpy.asarray(starts)).compile()
+        compiled = time.perf_counter() - began
+        spent = milliseconds(lambda x: jax.block_until_ready(evaluate(x)), jax.numpy.asarray(starts))
+    row = {"chains": chains, "ms": spent, "seconds_of_compilation": compiled}
+    row["device"] = jax.devices()[0].device_kind
+    kept("gradient_gpu", pd.DataFrame([row]), ["chains", "device"])
