@@ -160,3 +160,29 @@ def test_a_start_without_a_density_is_told(chains, small_fit):
     options = {"chains": 2, "draws": 10, "tune": 10, "target_accept": 0.8, "seed": 1, "progress": False}
     with pytest.raises(FitError, match="no finite density"):
         chains.sample(Nowhere, {}, **options)
+
+
+def test_what_is_no_effect_has_an_eighth_of_the_energys_error(chains, small_fit):
+    """A coordinate's share grows with the square of its variance; of few effects nothing is taken."""
+    layout = small_fit.model.density(small_fit.frame).layout
+    effects = chains._effects(layout)
+    assert effects.sum() == sum(np.prod(p.shape) for p in layout.parameters if p.name.endswith("_z"))
+    stretch = chains._stretch(effects)
+    assert np.all(stretch[effects] == 1.0)
+    assert 1.0 < stretch[~effects].max() < 4.0, "neither limit is met here"
+    assert np.sum(stretch[~effects] ** 2) == pytest.approx(layout.size / 8)
+    assert np.all(chains._stretch(np.arange(40) < 10) == 1.0)
+    assert chains._stretch(np.arange(100_000) > 1).max() == 4.0
+
+
+def test_the_first_metric_is_the_curvature_of_what_is_no_effect(chains, small_fit):
+    """Beside second differences of the log density."""
+    density = small_fit.model.density(small_fit.frame)
+    start, effects = density.layout.start(np.random.default_rng(1)), chains._effects(density.layout)
+    metric = chains._first_metric(density, start, effects)
+    assert np.all(metric[effects] == 1.0)
+    for name in ("sd_rating", "threshold_5_categories", "mu_own"):
+        place, step = density.layout.slices[name].start, np.zeros(len(start))
+        step[place] = 1e-3
+        bend = density(start + step)[0] - 2 * density(start)[0] + density(start - step)[0]
+        assert metric[place] == pytest.approx(1e-6 / abs(bend), rel=0.02)
