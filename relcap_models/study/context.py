@@ -80,7 +80,7 @@ def analysis_context(
     responses = responses[~responses["rater_unit"].astype(str).isin(small)]
     ratings = responses[["wave", "respondent_id", "rater_unit", "target_unit"]].drop_duplicates()
     options = analysis.model_dump(mode="json", exclude={"kind", "id", "instrument", "priors"})
-    settings = {key: fit.settings[key] for key in ("chains", "draws", "tune", "target_accept")}
+    settings = {key: fit.settings[key] for key in ("backend", "chains", "draws", "tune", "target_accept")}
     few = design.respondents_per_score < rules.min_respondents_mean
     told = design.public_of_few if few else design.public_messages
     return {

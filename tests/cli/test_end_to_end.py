@@ -79,8 +79,11 @@ def test_both_engines_are_compared_where_both_were_run(result):
     # With 80 draws the sampler's own error is a fifth of a posterior sd and more.
     assert table["mean_difference"].between(0, 1.5).all()
     assert table["median_sd_ratio"].between(0.4, 2.0).all()
-    engines = {a["engine"]["name"] for a in json.loads(context_of(result))["analyses"]}
-    assert engines == {"nuts"}
+    engines = {
+        (a["engine"]["name"], a["engine"]["backend"]) for a in json.loads(context_of(result))["analyses"]
+    }
+    assert engines == {("nuts", "numba")}
+    assert "Estimated by NUTS" in " ".join(result.report.read_text(encoding="utf-8").split())
     assert "The fast engine beside the sampler" in result.report.read_text(encoding="utf-8")
 
 
