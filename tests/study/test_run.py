@@ -26,6 +26,7 @@ class StandInFit:
             "chains": 4,
             "draws": 10,
             "tune": 10,
+            "backend": "numba",
             "target_accept": 0.9,
             "seed": seed,
         }
