@@ -175,8 +175,10 @@ def _blocks(
         if first < learnt:
             moments.append(_moments(block))
             metric = stretch * _metric(moments[len(moments) // 2 :])
+    # The warm-up ends with a whole block: no number, and with it no random one, comes twice.
+    begun = -(-tune // _BLOCK) * _BLOCK
     for first in range(0, draws, _BLOCK):
-        state, average, block = advance(state, average, metric, np.asarray(tune + first), np.asarray(False))
+        state, average, block = advance(state, average, metric, np.asarray(begun + first), np.asarray(False))
         n = min(_BLOCK, draws - first)
         yield tune + first + n, False, Block(*(values[:n] for values in block))
 

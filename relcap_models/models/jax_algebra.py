@@ -14,7 +14,8 @@ Array = Any
 # To fewer places than this rows are summed as a product of matrices: thousands of additions to one place
 # would queue for it.
 _FEW_PLACES = 100
-# Larger factors are left to the library, whose calls cost more than all the arithmetic of small ones.
+# Products of matrices to this size, and factors to that, are written out: a call to the library costs more
+# than all their arithmetic.
 _SMALL = 8
 _UNROLLED = 3
 

@@ -101,6 +101,33 @@ def test_every_draw_that_was_asked_for_and_no_more(known):
     assert done == [10, 20, 25, 35, 45, 55, 58]
 
 
+def test_one_block_is_at_work_while_another_is_looked_at_and_none_is_lost(chains):
+    begun = []
+
+    def blocks():
+        for number in range(4):
+            begun.append(number)
+            yield number
+
+    looked_at = [(block, begun[-1]) for block in chains._ahead(blocks())]
+    assert looked_at == [(0, 1), (1, 2), (2, 3), (3, 3)]
+
+
+def test_no_random_number_of_the_warm_up_comes_again(known, monkeypatch, chains):
+    """Numbers of draws make their seeds; the warm-up of 25 takes three blocks of ten."""
+    numbers = []
+    advance = chains._advance
+    monkeypatch.setattr(chains.jax, "jit", lambda f: f)
+
+    def watched(*arguments):
+        numbers.append(int(arguments[-2]))
+        return advance(*arguments)
+
+    monkeypatch.setattr(chains, "_advance", watched)
+    known(lambda x: -0.5 * (x**2).sum(), np.zeros((2, 2)), tune=25, draws=20)
+    assert numbers == [0, 10, 20, 30, 40]
+
+
 @pytest.fixture
 def blocks_of(small_fit):
     """Labels of a fit, its density's maker, and blocks of positions (draws, chains, D)."""

@@ -95,6 +95,7 @@ def test_chains_on_jax_have_the_posterior_of_chains_on_numba(case_named):
     found = {
         backend: fit(case.model, case.survey, backend=backend, **options) for backend in ("numba", "jax")
     }
+    assert [(f.n_chains, f.n_draws) for f in found.values()] == [(2, 400)] * 2
     distances = []
     for name in found["numba"].posterior:
         sides = []
