@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import cho_solve, lapack, solve_triangular
 from scipy.sparse import csr_matrix
 
 from relcap_models.inference.fast.conjugate_gradients import System, groups_of
@@ -93,6 +93,11 @@ class DensePosterior:
         self.mean = self.covariance @ score
         self.spread = np.sqrt(np.diag(self.covariance))
 
+    def mean_nearby(self, precision: Precision, score: np.ndarray) -> np.ndarray:
+        """(E,) the mean under another precision."""
+        factor = _factor(precision.matrix.toarray(order="F"))
+        return cho_solve((factor, True), score, check_finite=False)
+
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Covariance times (E, K)."""
         return self.covariance @ right
@@ -131,10 +136,13 @@ class SparsePosterior:
         self._system = System(self.sums, precision.matrix)
         noise = precision.noise(_DRAWS, np.random.default_rng(_SEED))
         self.deviations = self._system.solve(noise, _CLOSE["moments"], around and around.deviations)
-        start = around and around.mean[:, None]
-        self.mean = self._system.solve(score[:, None], _CLOSE["mean"], start)[:, 0]
+        self.mean = _mean(self._system, score, around)
         self._weighted = self._system.times(self.deviations)
         self.spread = self._spread()
+
+    def mean_nearby(self, precision: Precision, score: np.ndarray) -> np.ndarray:
+        """(E,) the mean under another precision, close to this one."""
+        return _mean(System(self.sums, precision.matrix), score, self)
 
     def solve(self, right: np.ndarray) -> np.ndarray:
         """Covariance times (E, K)."""
@@ -200,6 +208,11 @@ class SparsePosterior:
 
 
 Posterior = DensePosterior | SparsePosterior
+
+
+def _mean(system: System, score: np.ndarray, around: SparsePosterior | None) -> np.ndarray:
+    start = around and around.mean[:, None]
+    return system.solve(score[:, None], _CLOSE["mean"], start)[:, 0]
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray:

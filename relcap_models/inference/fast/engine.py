@@ -287,7 +287,7 @@ def _bend(found: Approximation, theta: np.ndarray, linear: np.ndarray) -> np.nda
     beyond: list[np.ndarray] = []
     for covariance_parameters, moved in zip(theta[:_MOST_SOLVED], linear):
         matrices = found.covariances.matrices(covariance_parameters)
-        exact = found.mixed.solve(matrices, found.pseudo, around=found.solution).posterior.mean
+        exact = found.mixed.mean(matrices, found.pseudo, around=found.solution)
         beyond.append(exact - mean - moved @ found.follow)
         if len(beyond) % _SOLVED_TOGETHER == 0:
             error = np.std(beyond, axis=0) / np.sqrt(len(beyond)) / spread

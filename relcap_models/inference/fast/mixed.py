@@ -55,15 +55,27 @@ class MixedModel:
 
         around : a solution close by, from which searches may start
         """
-        design, order = self.design, self.design.order
-        weights, value, among = self.persons.eliminate(matrices, pseudo.precision[order], pseudo.shift[order])
-        precision, score = Precision.of(design, matrices, among), design.effects_of(value)
-        if design.n_effects <= LARGEST_DENSE:
+        weights, value, precision, score = self._equations(matrices, pseudo)
+        if self.design.n_effects <= LARGEST_DENSE:
             posterior = DensePosterior(precision, score)
         else:
             posterior = SparsePosterior(precision, score, around and around.posterior)
-        rest = value - self.persons.weighted(weights, design.cells_of(posterior.mean))
+        rest = value - self.persons.weighted(weights, self.design.cells_of(posterior.mean))
         return Solution(matrices, posterior, weights, rest)
+
+    def mean(self, matrices: Matrices, pseudo: PseudoObservations, around: Solution) -> np.ndarray:
+        """(E,) the mean alone of what `solve` finds, which takes a fraction of its time."""
+        _, _, precision, score = self._equations(matrices, pseudo)
+        return around.posterior.mean_nearby(precision, score)
+
+    def _equations(
+        self, matrices: Matrices, pseudo: PseudoObservations
+    ) -> tuple[np.ndarray, np.ndarray, Precision, np.ndarray]:
+        """Persons' weights and weighted values; precision of the effects, and it times their mean."""
+        order = self.design.order
+        weights, value, among = self.persons.eliminate(matrices, pseudo.precision[order], pseudo.shift[order])
+        precision = Precision.of(self.design, matrices, among)
+        return weights, value, precision, self.design.effects_of(value)
 
     def slopes(self, found: Solution, derivatives: dict[str, np.ndarray]):
         """Gradient of the log marginal likelihood, its average information, and how effects move with θ.

@@ -118,6 +118,18 @@ def test_a_search_that_starts_at_its_end_stays_there(both, monkeypatch):
     np.testing.assert_allclose(again.posterior.mean, first.posterior.mean, atol=1e-12)
 
 
+@pytest.mark.parametrize("dense", [True, False])
+def test_mean_alone_under_other_covariances(both, dense):
+    of_truth, solve, matrices, sparse = both
+    around = solve(matrices, of_truth.pseudo) if dense else sparse
+    others = of_truth.covariances.matrices(of_truth.theta + 0.2)
+    expected = solve(others, of_truth.pseudo).posterior
+    found = of_truth.mixed.mean(others, of_truth.pseudo, around=around)
+    error = np.abs(found - expected.mean) / expected.spread
+    assert error.max() < (1e-8 if dense else effects_posterior._CLOSE["mean"])
+    assert (np.abs(around.posterior.mean - expected.mean) / expected.spread).max() > 0.02
+
+
 def test_slopes_without_all_pairs_come_close(both):
     dense, solve, matrices, sparse = both
     derivatives = dense.covariances.derivatives(dense.theta)
