@@ -34,7 +34,7 @@ _QUALITY = (variance_section, reliability_section)
 
 def sections_of(material: Material) -> tuple[Section, ...]:
     """All sections below the warning. Audience `leader` gets the results without the detail of method."""
-    researcher = material.audience != "leader"
+    researcher = material.for_researchers
     relations = [a for a in material.analyses if a.kind == "relations"]
     climates = [a for a in material.analyses if a.kind == "climate"]
     sections = [summary_section(material)]

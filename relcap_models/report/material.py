@@ -35,8 +35,9 @@ class Material:
         return self.context.get("study", {})
 
     @property
-    def audience(self) -> str:
-        return self.context.get("report", {}).get("audience", "researcher")
+    def for_researchers(self) -> bool:
+        """Leaders see less of how figures came about."""
+        return self.context.get("report", {}).get("audience", "researcher") != "leader"
 
     @cached_property
     def wave_ids(self) -> tuple[str, ...]:
@@ -54,10 +55,15 @@ class Material:
 
     @cached_property
     def analyses(self) -> tuple[Analysis, ...]:
+        """Those of relations and climate."""
+        return self.under("analyses")
+
+    def under(self, heading: str) -> tuple[Analysis, ...]:
+        """Analyses of `analyses`, `links` or `programmes` in the context, with their instrument's scale."""
         instruments = {str(i["id"]): i for i in self.context.get("instruments", ())}
         return tuple(
             Analysis(self, number, declared, instruments.get(str(declared.get("instrument")), {}))
-            for number, declared in enumerate(self.context.get("analyses", ()), start=1)
+            for number, declared in enumerate(self.context.get(heading, ()), start=1)
         )
 
     def unit(self, unit_id: str) -> str:

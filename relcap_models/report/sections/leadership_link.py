@@ -72,7 +72,7 @@ def _blocks(link: LinkRows) -> Iterator[Block]:
         yield from _level(link, "within")
     else:
         yield Paragraph(texts("links.one_wave"), "note")
-    if link.for_researchers:
+    if link.material.for_researchers:
         yield from sensitivity_blocks(link)
         yield from path_blocks(link)
         yield from regression_blocks(link)
@@ -108,10 +108,10 @@ def _explanations(link: LinkRows) -> Iterator[str]:
     yield texts("links.explained.sd")
     if covariates := link.analysis.declared.get("covariates"):
         yield texts("links.explained.covariates", covariates=texts.listing(list(map(str, covariates))))
-    for method in link.methods if link.for_researchers else ():
+    for method in link.methods if link.material.for_researchers else ():
         if text := texts.known(f"links.explained.{method}", ""):
             yield text
-    if link.methods == ("joint",) and link.for_researchers:
+    if link.methods == ("joint",) and link.material.for_researchers:
         yield texts("links.explained.only_joint")
 
 

@@ -51,10 +51,6 @@ class LinkRows:
         return self.material.texts
 
     @property
-    def for_researchers(self) -> bool:
-        return self.material.audience != "leader"
-
-    @property
     def smallest(self) -> float:
         return float(self.analysis.declared.get("smallest", 0.1))
 
@@ -121,7 +117,7 @@ class LinkRows:
     def methods(self) -> tuple[str, ...]:
         """Leaders see the joint model alone: the others show what it mends."""
         found = set(self.estimates["method"])
-        if not self.for_researchers:
+        if not self.material.for_researchers:
             return ("joint",)
         return tuple(m for m in METHODS if m in found) + tuple(sorted(found - set(METHODS)))
 
@@ -180,8 +176,4 @@ class LinkRows:
 
 def links_of(material: Material) -> Sequence[LinkRows]:
     """The study's leadership links, each with the scale of its outcome."""
-    instruments = {str(i["id"]): i for i in material.context.get("instruments", ())}
-    return [
-        LinkRows(Analysis(material, number, declared, instruments.get(str(declared.get("instrument")), {})))
-        for number, declared in enumerate(material.context.get("links", ()), start=1)
-    ]
+    return [LinkRows(analysis) for analysis in material.under("links")]

@@ -22,7 +22,7 @@ def estimate_tables(link: LinkRows, level: str) -> Iterator[Table]:
     if link.several:
         yield _estimate_table(link, level, link.pairs)
         return
-    for pair in link.pairs if link.for_researchers else link.leadership_pairs:
+    for pair in link.pairs if link.material.for_researchers else link.leadership_pairs:
         yield _estimate_table(link, level, (pair,))
 
 

@@ -58,7 +58,7 @@ def _blocks(rows: ProgrammeRows) -> Iterator[Block]:
     yield from _answer(rows)
     if rows.lead:
         yield from _course(rows)
-    if not rows.for_researchers:
+    if not rows.material.for_researchers:
         return
     if rows.lead:
         yield Heading(rows.texts(f"programmes.table.title.{rows.word}"))

@@ -33,10 +33,6 @@ class ProgrammeRows:
     def texts(self) -> Texts:
         return self.material.texts
 
-    @property
-    def for_researchers(self) -> bool:
-        return self.material.audience != "leader"
-
     @cached_property
     def design(self) -> pd.Series:
         """The row of `programme_designs`, all blank where the table has none."""
@@ -160,10 +156,4 @@ class ProgrammeRows:
 
 def programmes_of(material: Material) -> Sequence[ProgrammeRows]:
     """The study's programmes, each with the scale of its outcome."""
-    instruments = {str(i["id"]): i for i in material.context.get("instruments", ())}
-    return [
-        ProgrammeRows(
-            Analysis(material, number, declared, instruments.get(str(declared.get("instrument")), {}))
-        )
-        for number, declared in enumerate(material.context.get("programmes", ()), start=1)
-    ]
+    return [ProgrammeRows(analysis) for analysis in material.under("programmes")]
