@@ -55,6 +55,25 @@ def test_a_phone_shows_interval_figures_whole(visit):
     assert page.eval_on_selector_all("figure.phone img", "images => images.every(i => i.naturalWidth < 600)")
 
 
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+def test_captions_of_wide_tables_lie_within_their_frames(visit, width):
+    page = visit(width=width)
+    page.evaluate("document.querySelectorAll('details').forEach(node => node.open = true)")
+    tables = page.eval_on_selector_all(
+        ".scroll.table",
+        """frames => frames.map(frame => {
+            const edge = frame.getBoundingClientRect().right;
+            const words = [...frame.querySelectorAll("caption span")];
+            const ends = words.map(span => span.getBoundingClientRect().right);
+            return {moves: frame.scrollWidth > frame.clientWidth, left: edge - Math.max(...ends)};
+        })""",
+    )
+    assert all(table["left"] >= 10 for table in tables)
+    assert len(tables) > 5
+    if width < 400:
+        assert any(table["moves"] for table in tables), "no table is wide enough to tell anything"
+
+
 def test_dark_paper_is_dark(visit):
     colours = [
         visit(scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
