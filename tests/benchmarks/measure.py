@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +20,25 @@ class Cost:
     mib: float
 
 
+# What a process is said to have used at most counts what it was forked from: a small one stands between.
+LAUNCH = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+said = process.stderr.read()
+_, status, usage = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+seconds = time.perf_counter() - began
+print(json.dumps({"code": process.returncode, "said": said, "seconds": seconds, "peak": usage.ru_maxrss}))
+"""
+
+
 def cost_of(*command: object, allowed: tuple[int, ...] = (0,)) -> Cost:
     """Run a command of this Python to its end; another exit code than those allowed is an error."""
-    began = time.perf_counter()
-    arguments = [sys.executable, *map(str, command)]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.stderr.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode in allowed, said
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Cost(seconds, usage.ru_maxrss / unit)
+    launched = [sys.executable, "-I", "-S", "-c", LAUNCH, sys.executable, *map(str, command)]
+    found = json.loads(subprocess.run(launched, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    assert found["code"] in allowed, found["said"]
+    return Cost(found["seconds"], found["peak"] / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def relcap(*arguments: object, allowed: tuple[int, ...] = (0,)) -> Cost:
