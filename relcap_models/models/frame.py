@@ -253,6 +253,12 @@ def build_frame(survey: Survey, instrument: str, *, covariates: tuple[str, ...] 
     return frame_of(table, declared, survey, covariates=covariates)
 
 
+def _factorized(column: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Codes, and the values as text: of a long column the few values alone are made text."""
+    code, values = pd.factorize(column)
+    return code, pd.Index(values).astype("str")
+
+
 def _positions(column: tuple[np.ndarray, pd.Index], known: Sequence[str]) -> np.ndarray:
     """Where each value of a factorized column stands among those that are known; −1 if it does not."""
     code, values = column
@@ -275,7 +281,7 @@ def frame_of(
     """
     waves = tuple(w.id for w in survey.waves if (table["wave"] == w.id).any())
     keys = ["wave", "respondent_id", "rater_unit", "target_unit"]
-    text = {key: pd.factorize(table[key].astype("str")) for key in (*keys, "item")}
+    text = {key: _factorized(table[key]) for key in (*keys, "item")}
     listed = tuple(survey.units["unit_id"].astype(str))
     taking_part = {unit for end in ("rater_unit", "target_unit") for unit in text[end][1]}
     units = tuple(u for u in listed if u in taking_part)

@@ -81,7 +81,7 @@ class LeadershipLink(RatingModel):
     def sources(self, survey: Survey) -> tuple[str, ...]:
         """Different people, and the same ones where they rate their own unit on the outcome, too."""
         answers = survey.of_instrument(self.instrument)
-        own = answers["rater_unit"].astype(str) == answers["target_unit"].astype(str)
+        own = answers["rater_unit"].astype(object) == answers["target_unit"].astype(object)
         return ("different", "same") if own.any() else ("different",)
 
     @property
@@ -121,8 +121,8 @@ class LeadershipLink(RatingModel):
         facets, items = self._facets(declared)
         table = survey.responses[survey.responses["instrument"].isin(names)]
         of_outcome = (table["instrument"] == self.instrument).to_numpy()
-        own = table["rater_unit"].astype(str).to_numpy() == table["target_unit"].astype(str).to_numpy()
-        label = table["instrument"].astype(str) + "." + table["item"].astype(str)
+        own = table["rater_unit"].to_numpy(object) == table["target_unit"].to_numpy(object)
+        label = table["instrument"].astype(object) + "." + table["item"].astype(object)
         wanted = own if self.source == "same" else own != of_outcome
         kept = (wanted & label.isin(items).to_numpy()).nonzero()[0]
         self._check_answers(names, table.iloc[kept])

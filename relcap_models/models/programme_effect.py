@@ -125,7 +125,7 @@ class ProgrammeEffect(RatingModel):
 
     def _answers(self, survey: Survey, *, about_others: bool) -> pd.DataFrame:
         answers = survey.of_instrument(self.instrument)
-        own = answers["rater_unit"].astype(str) == answers["target_unit"].astype(str)
+        own = answers["rater_unit"].astype(object) == answers["target_unit"].astype(object)
         answers = answers[own != about_others]
         if answers.empty:
             of = "another unit" if about_others else "the own unit"
