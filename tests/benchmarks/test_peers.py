@@ -146,10 +146,10 @@ def blackjax_draws(logp, start, seed):
     return f"BlackJAX {blackjax.__version__}", np.asarray(points)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("size", "seed"), [("small", 1), ("small", 2), ("small", 3), ("large", 1)])
 @pytest.mark.parametrize("library", ["numpyro", "blackjax"])
-def test_against_samplers(kept, library, seed):
-    """Other No-U-Turn samplers on the same log density in JAX, compiled on the way: small size, one chain."""
+def test_against_samplers(kept, library, size, seed):
+    """Other No-U-Turn samplers on the same log density in JAX, compiled on the way: one chain."""
     pytest.importorskip(library)
     jax = pytest.importorskip("jax")
 
@@ -157,7 +157,7 @@ def test_against_samplers(kept, library, seed):
 
     sampler = {"numpyro": numpyro_draws, "blackjax": blackjax_draws}[library]
     model = Relation(instrument="relational_capacity")
-    survey = survey_of("small")
+    survey = survey_of(size)
     density = model.density(model.frame(survey))
     with jax.enable_x64(True):
         start = jax.numpy.asarray(density.layout.start(np.random.default_rng(seed)))
@@ -168,15 +168,15 @@ def test_against_samplers(kept, library, seed):
     for x in points:
         for name, value in density.report(x).items():
             draws.setdefault(name, []).append(np.array(value))
-    size, name, _ = worst(
+    ess, name, _ = worst(
         {name: np.stack(values).reshape(1, len(values), -1) for name, values in draws.items()}
     )
-    theirs = {"who": who, "seconds": seconds, "worst": name, "ess": size}
+    theirs = {"who": who, "seconds": seconds, "worst": name, "ess": ess}
     options = {"chains": 1, "tune": TUNE, "draws": DRAWS, "progress": False}
     began = time.perf_counter()
     fitted = fit(model, survey, seed=seed, **options)
     seconds = time.perf_counter() - began
     ess, name, _ = worst(scored(fitted))
     ours = {"who": "relcap_models", "seconds": seconds, "worst": name, "ess": ess}
-    what = f"one density of the small size, beside {library}, seed {seed}"
+    what = f"one density of the {size} size, beside {library}, seed {seed}"
     compare(what, theirs, ours, kept)
