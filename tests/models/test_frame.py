@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from relcap_models.models import Relation
+from relcap_models.models import LeadershipLink, Relation
 
 RATINGS = [
     ("w1", "p0", "p", "q"),
@@ -19,6 +19,15 @@ RATINGS = [
 @pytest.fixture
 def frame(survey_of):
     return Relation(instrument="scale").frame(survey_of(RATINGS, missing=0))
+
+
+def test_the_same_people_are_a_source_of_a_link_only_where_some_rate_their_own_unit(survey_of):
+    link = LeadershipLink(instrument="scale", safety=None)
+    own = [rating for rating in RATINGS if rating[2] == rating[3]]
+    others = [rating for rating in RATINGS if rating[2] != rating[3]]
+    assert link.sources(survey_of(RATINGS)) == ("different", "same")
+    assert link.sources(survey_of(own)) == ("different", "same")
+    assert link.sources(survey_of(others)) == ("different",)
 
 
 def test_partners_are_the_same_pair_from_the_other_side(frame):

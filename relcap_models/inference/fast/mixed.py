@@ -64,7 +64,7 @@ class MixedModel:
         return Solution(matrices, posterior, weights, rest)
 
     def mean(self, matrices: Matrices, pseudo: PseudoObservations, around: Solution) -> np.ndarray:
-        """(E,) the mean alone of what `solve` finds, which takes a fraction of its time."""
+        """(E,) the mean alone of what `solve` finds, in a fraction of the time; `around` as there."""
         _, _, precision, score = self._equations(matrices, pseudo)
         return around.posterior.mean_nearby(precision, score)
 
